@@ -1,0 +1,1 @@
+"""Calls, legs, credentials and masking, as the signaling server sees them. Pure."""

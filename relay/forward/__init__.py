@@ -1,0 +1,1 @@
+"""The doing side: listeners, routes and the loops that move packets."""

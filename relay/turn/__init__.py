@@ -1,0 +1,1 @@
+"""The TURN server as decisions over a table. Pure; RFC 8656."""

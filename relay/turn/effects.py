@@ -1,0 +1,105 @@
+"""What the TURN server wants done, in the order in which it must be done.
+
+The core decides and returns these; `relay.forward` and the daemon do them, strictly in order:
+a route exists before the client hears that it does.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from relay.address import FiveTuple
+from relay.errors import DropReason
+
+
+class LegKey(NamedTuple):
+    """One party's place in one call, both opaque. What caps and statistics are kept by."""
+
+    call: str
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a STUN message to a client; never counted against a leg."""
+
+    client: FiveTuple
+    datagram: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Send relayed data to a client, charging the leg it came from.
+
+    Args:
+        leg: the sender, whose caps apply.
+        client: the receiver.
+        datagram: a ChannelData message (unpadded) or a Data indication.
+        payload: application bytes in it, what bit-rate caps and statistics count.
+    """
+
+    leg: LegKey
+    client: FiveTuple
+    datagram: bytes
+    payload: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetRoute:
+    """Forward ChannelData from one client to another without asking the core; replaces.
+
+    Args:
+        source, channel: what arrives: the sender and its channel number, 0x4000..=0x4FFF.
+        target, target_channel: what leaves: the receiver and its channel number.
+        leg: the sender's leg, known by an earlier `SetLeg`.
+        expires_ns: on the monotonic clock; from then on the route forwards nothing.
+    """
+
+    source: FiveTuple
+    channel: int
+    target: FiveTuple
+    target_channel: int
+    leg: LegKey
+    expires_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropRoute:
+    """Take a route away. A route that does not exist is no error."""
+
+    source: FiveTuple
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetLeg:
+    """A leg exists from now on, with these caps; its counters start at zero if it is new."""
+
+    leg: LegKey
+    bitrate_bps: int
+    packets_per_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropLeg:
+    """A leg is gone, and its counters with it."""
+
+    leg: LegKey
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A datagram went no further; `leg` where the sender is known."""
+
+    reason: DropReason
+    leg: LegKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request was answered: method 0..=0xFFF, code 0 for success, else the error code."""
+
+    method: int
+    code: int
+
+
+Effect = Send | Deliver | SetRoute | DropRoute | SetLeg | DropLeg | Count | Answered
