@@ -1,0 +1,134 @@
+"""From a file and the environment to `Settings`, or to every fault at once.
+
+A fault is one line, `key: value: expected …`. The value is left out where it is, holds, or may be
+meant as a secret.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from relay.config import document
+from relay.config.checks import check
+from relay.config.environment import overlay
+from relay.config.settings import Settings
+from relay.errors import ConfigError
+
+SECRET_KEYS = (("auth", "secrets"), ("api", "tokens"), ("fleet", "redis"), ("tls", "key"))
+"""A Redis address holds a password, and a key's text may be put where its file name belongs."""
+
+SHORT_SECRET = 16
+"""Characters. Whoever holds one credential can try shorter ones offline: it is a plain HMAC."""
+
+_SHOWN = 80
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the configuration; where no secret is given, `with_secret` makes one.
+
+    Args:
+        path: the YAML file; None for defaults and environment alone.
+        environ: where `CALLVEIL__SECTION__KEY` and `env:NAME` are looked up.
+    Raises:
+        ConfigError: with every fault found. Nothing else.
+    """
+    return parse(b"" if path is None else document.read(path), environ)
+
+
+def parse(content: bytes, environ: Mapping[str, str]) -> Settings:
+    """The same, from the file's bytes."""
+    tree = document.parse(content)
+    for name in Settings.model_fields:
+        if _is_section(name) and name in tree and tree[name] is None:
+            tree[name] = {}  # all of its keys are commented out
+    faults = overlay(tree, environ)
+    try:
+        settings = Settings.model_validate(tree, context=environ)
+    except ValidationError as error:
+        faults += [_line(detail) for detail in error.errors(include_url=False)]
+        raise ConfigError(*faults) from None
+    faults += check(settings)
+    if faults:
+        raise ConfigError(*faults)
+    return settings
+
+
+def cautions(settings: Settings) -> list[str]:
+    """What is allowed and yet worth a line on stderr; one sentence each."""
+    return [
+        f"auth.secrets[{index}]: shorter than {SHORT_SECRET} characters: "
+        "whoever holds one credential can find it by trying"
+        for index, secret in enumerate(settings.auth.secrets)
+        if len(secret.get_secret_value()) < SHORT_SECRET
+    ]
+
+
+def _is_section(name: str) -> bool:
+    annotation = Settings.model_fields[name].annotation
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _line(detail: ErrorDetails) -> str:
+    """One fault: key, value, what is expected."""
+    location = detail["loc"]
+    key = _key(location)
+    if detail["type"] in ("extra_forbidden", "invalid_key"):
+        return f"{key}: unknown key{_suggestion(location)}"
+    expected = _expected(detail)
+    if _may_hold_secret(location):
+        return f"{key}: {expected}"
+    return f"{key}: {_shown(detail['input'])}: {expected}"
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    """`('auth', 'secrets', 0)` as `auth.secrets[0]`, on one line whatever was written."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return _short(text.removeprefix(".").encode("unicode_escape").decode())
+
+
+def _shown(value: Any) -> str:
+    return _short(repr(list(value) if isinstance(value, tuple) else value))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _may_hold_secret(location: tuple[int | str, ...]) -> bool:
+    """Whether a secret key is at, above or below this place."""
+    names = tuple(part for part in location if isinstance(part, str))
+    return any(names[: len(secret)] == secret[: len(names)] for secret in SECRET_KEYS)
+
+
+def _expected(detail: ErrorDetails) -> str:
+    """What a value parser said, or else the description of the field."""
+    said = str(detail.get("ctx", {}).get("error", ""))
+    if said.startswith("expected"):
+        return said
+    model: type[BaseModel] = Settings
+    description = "a mapping"
+    for part in detail["loc"]:
+        if isinstance(part, int):
+            break
+        field = model.model_fields[part]
+        description = field.description or description
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            model, description = field.annotation, "a mapping"
+    return f"expected {description}"
+
+
+def _suggestion(location: tuple[int | str, ...]) -> str:
+    """The known key that is nearest to the unknown one."""
+    known: type[BaseModel] = Settings
+    for part in location[:-1]:
+        annotation = known.model_fields[str(part)].annotation
+        assert isinstance(annotation, type)  # noqa: S101  only sections hold keys
+        known = annotation
+    near = difflib.get_close_matches(str(location[-1]), list(known.model_fields), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

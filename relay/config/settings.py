@@ -1,0 +1,219 @@
+"""The configuration as models: every key, its default, and in words what it accepts.
+
+A field's description is the end of the sentence "expected …" that a fault prints.
+"""
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    SecretStr,
+)
+
+from relay.config.secrets import resolve
+from relay.config.values import ApiListen, DeniedPeers, Listen, PortRange, RelayAddress
+
+GENERATED_SECRET_BYTES = 32
+"""As much as HMAC-SHA1 can use (RFC 2104 section 3 asks for at least 20)."""
+
+
+class Peers(StrEnum):
+    """What a leg may reach."""
+
+    CALL = "call"
+    RELAY = "relay"
+    ANY = "any"
+
+
+def _word(kind: type[StrEnum]) -> BeforeValidator:
+    """The words of an enumeration, as text; strict mode alone would ask for its members."""
+    return BeforeValidator(lambda value: kind(value) if isinstance(value, str) else value)
+
+
+def _realm(text: str) -> str:
+    """Fewer than 128 characters, printable: RFC 8489 section 14.9."""
+    if not 1 <= len(text) <= 127 or not text.isprintable() or set(text) & set('"\\'):
+        raise ValueError
+    return text
+
+
+def _interface(text: str) -> str:
+    """A name that the kernel accepts for an interface: up to 15 bytes, no slash, no space."""
+    if re.fullmatch(r"[^\s/:]{1,15}", text) is None:
+        raise ValueError
+    return text
+
+
+_FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+"""A document's lists become tuples, immutable like the rest."""
+
+Secret = Annotated[SecretStr, BeforeValidator(resolve)]
+Token = Annotated[SecretStr, BeforeValidator(resolve), Field(min_length=16)]
+
+
+_Listen = Annotated[InstanceOf[Listen], BeforeValidator(Listen.parse)]
+_RelayAddress = Annotated[InstanceOf[RelayAddress], BeforeValidator(RelayAddress.parse)]
+_Interface = Annotated[str, AfterValidator(_interface)]
+
+
+class Section(BaseModel):
+    """What all sections have in common: immutable, exact types, no unknown key."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, validate_default=False
+    )
+
+
+class RelaySettings(Section):
+    """`relay`: the addresses and ports that clients are told."""
+
+    addresses: Annotated[tuple[_RelayAddress, ...], _FROM_LIST] = Field(
+        default=(RelayAddress.parse("127.0.0.1"),),
+        min_length=1,
+        max_length=2,
+        description="a list of addresses, one per family",
+    )
+    ports: Annotated[InstanceOf[PortRange], BeforeValidator(PortRange.parse)] = PortRange(
+        49152, 65535
+    )
+    peers: Annotated[Peers, _word(Peers)] = Field(
+        default=Peers.CALL, description="call, relay or any"
+    )
+    denied_peers: Annotated[InstanceOf[DeniedPeers], BeforeValidator(DeniedPeers.parse)] = (
+        DeniedPeers(default=True, networks=())
+    )
+
+
+class AuthSettings(Section):
+    """`auth`: who may allocate."""
+
+    secrets: Annotated[tuple[Secret, ...], _FROM_LIST] = Field(
+        default=(), max_length=16, description="a list of secrets, each text, env:NAME or file:PATH"
+    )
+    ttl_s: int = Field(
+        default=3600, ge=1, le=2_592_000, description="a whole number from 1 to 2592000 (30 days)"
+    )
+    require_registered_call: bool = Field(default=False, description="true or false")
+
+
+class PrivacySettings(Section):
+    """`privacy`: whose address is hidden from whom."""
+
+    policy: Literal["asked", "always"] = Field(default="asked", description="asked or always")
+    masking: Literal["both", "opted_in"] = Field(default="both", description="both or opted_in")
+    mask_mapped_address: bool = Field(default=True, description="true or false")
+    stun_binding: bool = Field(default=False, description="true or false")
+    log_addresses: Literal["never", "keyed"] = Field(default="never", description="never or keyed")
+
+
+class LimitSettings(Section):
+    """`limits`: what one leg, one call and one stranger may use."""
+
+    legs_per_call: int = Field(
+        default=8, ge=1, le=1024, description="a whole number from 1 to 1024"
+    )
+    allocations_per_leg: int = Field(
+        default=4, ge=1, le=64, description="a whole number from 1 to 64"
+    )
+    bitrate_bps: int = Field(
+        default=8_000_000, ge=1, le=10**11, description="a whole number from 1 to 100000000000"
+    )
+    packets_per_s: int = Field(
+        default=4000, ge=1, le=10**8, description="a whole number from 1 to 100000000"
+    )
+    call_duration_s: int = Field(
+        default=14_400, ge=1, le=2_592_000, description="a whole number from 1 to 2592000 (30 days)"
+    )
+    unauthenticated_per_s: int = Field(
+        default=10, ge=1, le=1_000_000, description="a whole number from 1 to 1000000"
+    )
+
+
+class FastPathSettings(Section):
+    """`fastpath`: forwarding in the kernel."""
+
+    mode: Literal["auto", "off", "require"] = Field(
+        default="auto", description="auto, off or require"
+    )
+    interfaces: Annotated[tuple[_Interface, ...], _FROM_LIST] = Field(
+        default=(), max_length=64, description="a list of interface names"
+    )
+    lease_s: int = Field(default=30, ge=1, le=3600, description="a whole number from 1 to 3600")
+
+
+class ApiSettings(Section):
+    """`api`: where signaling servers ask."""
+
+    listen: Annotated[InstanceOf[ApiListen], BeforeValidator(ApiListen.parse)] = ApiListen(
+        "127.0.0.1", 8080
+    )
+    tokens: Annotated[tuple[Token, ...], _FROM_LIST] = Field(
+        default=(),
+        max_length=64,
+        description="a list of tokens of at least 16 characters, each text, env:NAME or file:PATH",
+    )
+
+
+class StateSettings(Section):
+    """`state`: what survives a restart."""
+
+    directory: str = Field(default="", description="a directory, or empty")
+
+
+class FleetSettings(Section):
+    """`fleet`: several relays as one."""
+
+    redis: str = Field(default="", description="a redis:// address, or empty")
+    node: str = Field(default="", description="a name, or empty")
+    region: str = Field(default="", description="a name, or empty")
+
+
+class TlsSettings(Section):
+    """`tls`: the certificate of tls:// listeners."""
+
+    certificate: str = Field(default="", description="a file name, or empty")
+    key: str = Field(default="", description="a file name, or empty")
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    realm: Annotated[str, AfterValidator(_realm)] = Field(
+        default="callveil", description="1 to 127 printable characters without quotes"
+    )
+    listen: Annotated[tuple[_Listen, ...], _FROM_LIST] = Field(
+        default=(Listen.parse("udp://127.0.0.1:3478"),),
+        min_length=1,
+        max_length=64,
+        description="a list of at least one listener such as udp://127.0.0.1:3478",
+    )
+    relay: RelaySettings = Field(default=RelaySettings(), description="a section")
+    auth: AuthSettings = Field(default=AuthSettings(), description="a section")
+    privacy: PrivacySettings = Field(default=PrivacySettings(), description="a section")
+    limits: LimitSettings = Field(default=LimitSettings(), description="a section")
+    fastpath: FastPathSettings = Field(default=FastPathSettings(), description="a section")
+    api: ApiSettings = Field(default=ApiSettings(), description="a section")
+    state: StateSettings = Field(default=StateSettings(), description="a section")
+    fleet: FleetSettings = Field(default=FleetSettings(), description="a section")
+    tls: TlsSettings = Field(default=TlsSettings(), description="a section")
+    demo: bool = Field(default=False, description="true or false")
+
+    def with_secret(self, entropy: Callable[[int], bytes]) -> Self:
+        """The same settings, with a generated secret where the operator gave none.
+
+        Args:
+            entropy: gives that many random bytes; `os.urandom`.
+        """
+        if self.auth.secrets:
+            return self
+        generated = SecretStr(entropy(GENERATED_SECRET_BYTES).hex())
+        auth = self.auth.model_copy(update={"secrets": (generated,)})
+        return self.model_copy(update={"auth": auth})
