@@ -6,10 +6,10 @@ pair of functions over the attribute's value without header and padding.
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from relay.address import ClientAddress, PeerAddress, ServerAddress
-from relay.stun import values
+from relay.stun import addresses, values
 
 
 class Attribute(IntEnum):
@@ -51,6 +51,35 @@ class Attribute(IntEnum):
     ICE_CONTROLLING = 0x802A
 
 
+# What `Message.get` returns for these, so that mypy knows; the others are single cases.
+ClientAddressType = Literal[Attribute.MAPPED_ADDRESS, Attribute.XOR_MAPPED_ADDRESS]
+PeerAddressType = Literal[Attribute.XOR_PEER_ADDRESS, Attribute.XOR_RELAYED_ADDRESS]
+TextType = Literal[
+    Attribute.USERNAME, Attribute.REALM, Attribute.SOFTWARE, Attribute.ALTERNATE_DOMAIN
+]
+OctetsType = Literal[
+    Attribute.NONCE,
+    Attribute.DATA,
+    Attribute.USERHASH,
+    Attribute.RESERVATION_TOKEN,
+    Attribute.MESSAGE_INTEGRITY,
+    Attribute.MESSAGE_INTEGRITY_SHA256,
+]
+NumberType = Literal[
+    Attribute.CHANNEL_NUMBER,
+    Attribute.LIFETIME,
+    Attribute.REQUESTED_ADDRESS_FAMILY,
+    Attribute.ADDITIONAL_ADDRESS_FAMILY,
+    Attribute.REQUESTED_TRANSPORT,
+    Attribute.PRIORITY,
+    Attribute.ICE_CONTROLLED,
+    Attribute.ICE_CONTROLLING,
+    Attribute.CONNECTION_ID,
+    Attribute.FINGERPRINT,
+]
+FlagType = Literal[Attribute.EVEN_PORT, Attribute.DONT_FRAGMENT, Attribute.USE_CANDIDATE]
+
+
 class Codec(NamedTuple):
     """How one attribute's value is read and written.
 
@@ -79,10 +108,10 @@ def _octets(shortest: int, longest: int, step: int = 1) -> Codec:
 
 CODECS: dict[int, Codec] = {
     Attribute.MAPPED_ADDRESS: Codec(
-        values.address_decoder(ClientAddress), values.encode_address
+        addresses.address_decoder(ClientAddress), addresses.encode_address
     ),  # RFC 8489 section 14.1
     Attribute.XOR_MAPPED_ADDRESS: Codec(
-        values.xor_address_decoder(ClientAddress), values.encode_xor_address
+        addresses.xor_address_decoder(ClientAddress), addresses.encode_xor_address
     ),  # RFC 8489 section 14.2
     Attribute.USERNAME: _text(508),  # RFC 8489 section 14.3: fewer than 509 bytes
     Attribute.USERHASH: _octets(32, 32),  # RFC 8489 section 14.4
@@ -105,7 +134,7 @@ CODECS: dict[int, Codec] = {
     ),  # RFC 8489 section 14.13
     Attribute.SOFTWARE: _text(763),  # RFC 8489 section 14.14
     Attribute.ALTERNATE_SERVER: Codec(
-        values.address_decoder(ServerAddress), values.encode_address
+        addresses.address_decoder(ServerAddress), addresses.encode_address
     ),  # RFC 8489 section 14.15
     Attribute.ALTERNATE_DOMAIN: _text(255),  # RFC 8489 section 14.16
     Attribute.CHANNEL_NUMBER: Codec(
@@ -113,11 +142,11 @@ CODECS: dict[int, Codec] = {
     ),  # RFC 8656 section 18.1
     Attribute.LIFETIME: _UINT32,  # RFC 8656 section 18.2
     Attribute.XOR_PEER_ADDRESS: Codec(
-        values.xor_address_decoder(PeerAddress), values.encode_xor_address
+        addresses.xor_address_decoder(PeerAddress), addresses.encode_xor_address
     ),  # RFC 8656 section 18.3
     Attribute.DATA: _octets(0, 0xFFFF),  # RFC 8656 section 18.4
     Attribute.XOR_RELAYED_ADDRESS: Codec(
-        values.xor_address_decoder(PeerAddress), values.encode_xor_address
+        addresses.xor_address_decoder(PeerAddress), addresses.encode_xor_address
     ),  # RFC 8656 section 18.5
     Attribute.REQUESTED_ADDRESS_FAMILY: _LEADING_BYTE,  # RFC 8656 section 18.6
     Attribute.EVEN_PORT: Codec(

@@ -8,12 +8,22 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, overload
 
+from relay.address import ClientAddress, PeerAddress
 from relay.errors import DropReason, Malformed
 from relay.stun import integrity
-from relay.stun.attributes import CODECS, Attribute
-from relay.stun.values import COOKIE
+from relay.stun.addresses import COOKIE
+from relay.stun.attributes import (
+    CODECS,
+    Attribute,
+    ClientAddressType,
+    FlagType,
+    NumberType,
+    OctetsType,
+    PeerAddressType,
+    TextType,
+)
 
 
 class Method(IntEnum):
@@ -81,6 +91,21 @@ class Message:
     integrity_at: int = 0
     integrity_sha256_at: int = 0
 
+    @overload
+    def get(self, attribute: ClientAddressType) -> ClientAddress | None: ...
+    @overload
+    def get(self, attribute: PeerAddressType) -> PeerAddress | None: ...
+    @overload
+    def get(self, attribute: TextType) -> str | None: ...
+    @overload
+    def get(self, attribute: OctetsType) -> bytes | None: ...
+    @overload
+    def get(self, attribute: NumberType) -> int | None: ...
+    @overload
+    def get(self, attribute: FlagType) -> bool | None: ...
+    @overload
+    def get(self, attribute: Attribute) -> Any: ...
+
     def get(self, attribute: Attribute) -> Any:
         """The decoded value of the first attribute of this type, None if there is none.
 
@@ -90,6 +115,11 @@ class Message:
             if kind == attribute:
                 return CODECS[kind].decode(value, self.transaction_id)
         return None
+
+    @overload
+    def all(self, attribute: PeerAddressType) -> list[PeerAddress]: ...
+    @overload
+    def all(self, attribute: Attribute) -> list[Any]: ...
 
     def all(self, attribute: Attribute) -> list[Any]:
         """The decoded values of all attributes of this type, in wire order.
