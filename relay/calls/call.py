@@ -1,0 +1,171 @@
+"""The values of the book of calls: a call, its legs, and what is asked for and granted.
+
+Rules of this file: data and what follows from it alone; who may change it is `registry.py`. Calls
+and legs are slotted and small, since a relay holds tens of thousands. A party's id is the signaling
+server's name for its user: it goes back to that server and to nobody else.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+
+class State(Enum):
+    """Where a call stands. `TRANSITIONS` is what may follow what."""
+
+    RINGING = "ringing"
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.RINGING: frozenset({State.ACTIVE, State.ENDED}),
+    State.ACTIVE: frozenset({State.ENDED}),
+    State.ENDED: frozenset(),
+}
+
+
+class Policy(Enum):
+    """Which calls are relayed: those in which a party asked for privacy, or every call."""
+
+    ASKED = "asked"
+    ALWAYS = "always"
+
+
+class Masking(Enum):
+    """Who is masked in a relayed call: both sides, or the parties that asked."""
+
+    BOTH = "both"
+    OPTED_IN = "opted_in"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator decided about calls.
+
+    Args:
+        policy, masking: see the two types.
+        require_registered_call: only calls created through the API exist.
+        legs_per_call: at most so many parties, 2 or more.
+        bitrate_bps, packets_per_s: caps of one leg; a call may ask for a lower bit rate.
+        call_duration_s: the longest a call may last; a call may ask for less.
+        credential_ttl_s: for how long a minted credential may be used.
+    """
+
+    policy: Policy = Policy.ASKED
+    masking: Masking = Masking.BOTH
+    require_registered_call: bool = False
+    legs_per_call: int = 8
+    bitrate_bps: int = 8_000_000
+    packets_per_s: int = 4_000
+    call_duration_s: int = 14_400
+    credential_ttl_s: int = 3_600
+
+
+class Party(NamedTuple):
+    """One side of a call that is to be created; `id` is 1..=128 characters."""
+
+    id: str
+    enhanced_call_privacy: bool = False
+
+
+class Order(NamedTuple):
+    """A call that is to be created.
+
+    Args:
+        parties: two or more, with different ids.
+        ring: nothing crosses until the call is accepted.
+        max_duration_s, max_bitrate_bps: at most the operator's limits; None means those.
+    """
+
+    parties: tuple[Party, ...]
+    ring: bool = False
+    max_duration_s: int | None = None
+    max_bitrate_bps: int | None = None
+
+
+class Grant(NamedTuple):
+    """Leave for one leg to allocate, as the call stands now.
+
+    Args:
+        call, leg: whom it was granted to.
+        open: data may cross; false while the call rings.
+        masked: the leg's own mapped address is kept from it as well.
+        closed: siblings only, even where the relay's rule about peers is wider.
+        expires: monotonic seconds at which the call ends at the latest.
+        bitrate_bps, packets_per_s: caps on what the leg sends.
+    """
+
+    call: str
+    leg: str
+    open: bool
+    masked: bool
+    closed: bool
+    expires: float
+    bitrate_bps: int
+    packets_per_s: int
+
+
+class Leg:
+    """One party's place in a call. `party` is empty where only the leg's own name is known."""
+
+    __slots__ = ("id", "masked", "party")
+
+    def __init__(self, leg: str, party: str, masked: bool) -> None:
+        self.id = leg
+        self.party = party
+        self.masked = masked
+
+    @property
+    def name(self) -> str:
+        """What the signaling server calls it."""
+        return self.party or self.id
+
+
+class Call:
+    """One call.
+
+    Args:
+        id: opaque; `cv_…` where the API created it, else what a username named.
+        number: grows with every call, so that a list can go on where it stopped.
+        is_registered: the API created it; otherwise it exists since a credential named it.
+        relayed: its clients are told to use nothing but the relay.
+        expires, expires_at: when it ends at the latest, on the monotonic and the wall clock.
+        deadline: monotonic seconds; earlier than `expires` while it rings.
+        bitrate_bps: cap of each leg.
+    """
+
+    __slots__ = (
+        "bitrate_bps",
+        "deadline",
+        "expires",
+        "expires_at",
+        "id",
+        "is_registered",
+        "legs",
+        "number",
+        "relayed",
+        "state",
+    )
+
+    def __init__(self, call: str, number: int, *, is_registered: bool, relayed: bool) -> None:
+        self.id = call
+        self.number = number
+        self.is_registered = is_registered
+        self.relayed = relayed
+        self.state = State.ACTIVE
+        self.legs: list[Leg] = []
+        self.expires = self.expires_at = self.deadline = 0.0
+        self.bitrate_bps = 0
+
+    @property
+    def masked(self) -> list[str]:
+        """The masked parties, in the order in which they were named."""
+        return [leg.name for leg in self.legs if leg.masked]
+
+    def leg(self, leg: str) -> Leg | None:
+        """The leg of that name. A scan: a call has eight at most, and a dict costs more."""
+        for each in self.legs:
+            if each.id == leg:
+                return each
+        return None

@@ -1,0 +1,44 @@
+"""Which calls are relayed and who is masked in them."""
+
+from itertools import product
+
+import pytest
+
+from relay.calls.call import Masking, Party, Policy, Rules
+from tests.calls.book import ALICE, BOB, CAROL, Book
+
+ROWS = [
+    (Policy.ASKED, Masking.BOTH, (ALICE, BOB), True, ["alice", "bob"]),
+    (Policy.ASKED, Masking.BOTH, (BOB, CAROL), False, []),
+    (Policy.ASKED, Masking.OPTED_IN, (ALICE, BOB), True, ["alice"]),
+    (Policy.ASKED, Masking.OPTED_IN, (BOB, CAROL), False, []),
+    (Policy.ALWAYS, Masking.BOTH, (ALICE, BOB), True, ["alice", "bob"]),
+    (Policy.ALWAYS, Masking.BOTH, (BOB, CAROL), True, ["bob", "carol"]),
+    (Policy.ALWAYS, Masking.OPTED_IN, (ALICE, BOB), True, ["alice"]),
+    (Policy.ALWAYS, Masking.OPTED_IN, (BOB, CAROL), True, []),
+    (Policy.ASKED, Masking.BOTH, (BOB, CAROL, ALICE), True, ["bob", "carol", "alice"]),
+    (Policy.ASKED, Masking.OPTED_IN, (BOB, CAROL, ALICE), True, ["alice"]),
+]
+
+
+def test_the_rows_cover_every_policy_and_masking() -> None:
+    assert {row[:2] for row in ROWS} == set(product(Policy, Masking))
+
+
+@pytest.mark.parametrize(("policy", "masking", "parties", "relayed", "masked"), ROWS)
+def test_masking_follows_policy_and_what_the_parties_asked_for(
+    policy: Policy, masking: Masking, parties: tuple[Party, ...], relayed: bool, masked: list[str]
+) -> None:
+    book = Book(Rules(policy=policy, masking=masking))
+    call = book.create(*parties)
+    assert (call.relayed, call.masked) == (relayed, masked)
+    grants = [book.registry.admit(call.id, leg.id, book.now) for leg in call.legs]
+    assert [grant.masked for grant in grants] == [party.id in masked for party in parties]
+    assert {grant.closed for grant in grants} == {relayed}
+
+
+def test_a_call_that_only_a_credential_names_is_relayed_with_everybody_masked() -> None:
+    book = Book(Rules(masking=Masking.OPTED_IN))
+    grant = book.registry.admit("room", "one", book.now)
+    call = book.registry.get("room", book.now)
+    assert (call.relayed, call.masked, grant.masked) == (True, ["one"], True)
