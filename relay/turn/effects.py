@@ -4,10 +4,10 @@ The core decides and returns these; `relay.forward` and the daemon do them, stri
 a route exists before the client hears that it does.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from relay.address import FiveTuple
+from relay.address import FiveTuple, Transport
 from relay.errors import DropReason
 
 
@@ -23,7 +23,7 @@ class Send:
     """Send a STUN message to a client; never counted against a leg."""
 
     client: FiveTuple
-    datagram: bytes
+    datagram: bytes = field(repr=False)  # it may spell an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Deliver:
 
     leg: LegKey
     client: FiveTuple
-    datagram: bytes
+    datagram: bytes = field(repr=False)  # it may spell an address
     payload: int
 
 
@@ -102,4 +102,30 @@ class Answered:
     code: int
 
 
-Effect = Send | Deliver | SetRoute | DropRoute | SetLeg | DropLeg | Count | Answered
+@dataclass(frozen=True, slots=True)
+class LegConnected:
+    """A leg has got an allocation, over this transport."""
+
+    leg: LegKey
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
+class LegIdle:
+    """A leg has lost its last allocation."""
+
+    leg: LegKey
+
+
+Effect = (
+    Send
+    | Deliver
+    | SetRoute
+    | DropRoute
+    | SetLeg
+    | DropLeg
+    | Count
+    | Answered
+    | LegConnected
+    | LegIdle
+)

@@ -1,0 +1,111 @@
+"""What the user-space path forwards by: routes, and the meters of the legs they belong to."""
+
+from collections.abc import Callable
+
+from relay.errors import DropReason
+
+BURST_NS = 500_000_000
+"""How far ahead of its rate a leg may send: a key frame, or the packets of a Wi-Fi stall."""
+
+_NS_PER_KIB = 1024 * 8 * 1_000_000_000  # at one bit per second
+
+
+class Meter:
+    """One leg: what it sent, and how far its caps are used up.
+
+    Caps are generic cell rates: a due time per cap, in whole nanoseconds, so that the kernel path
+    can do the same sums. A packet over a cap is dropped and moves no due time.
+    """
+
+    __slots__ = (
+        "byte_due_ns",
+        "bytes",
+        "dropped",
+        "ns_per_kib",
+        "ns_per_packet",
+        "packet_due_ns",
+        "packets",
+    )
+
+    def __init__(self, bitrate_bps: int, packets_per_s: int) -> None:
+        self.byte_due_ns = 0
+        self.packet_due_ns = 0
+        self.packets = 0
+        self.bytes = 0
+        self.dropped = 0
+        self.limit(bitrate_bps, packets_per_s)
+
+    def limit(self, bitrate_bps: int, packets_per_s: int) -> None:
+        """Set the caps: bits of payload per second and packets per second, both 1 or more."""
+        self.ns_per_kib = _NS_PER_KIB // bitrate_bps
+        self.ns_per_packet = 1_000_000_000 // packets_per_s
+
+    def charge(self, payload: int, now_ns: int) -> DropReason | None:
+        """Count one packet of so many payload bytes, or say which cap forbids it."""
+        limit_ns = now_ns + BURST_NS
+        byte_due_ns = self.byte_due_ns
+        byte_due_ns = max(byte_due_ns, now_ns)
+        byte_due_ns += payload * self.ns_per_kib >> 10
+        if byte_due_ns > limit_ns:
+            self.dropped += 1
+            return DropReason.OVER_BITRATE
+        packet_due_ns = self.packet_due_ns
+        packet_due_ns = max(packet_due_ns, now_ns)
+        packet_due_ns += self.ns_per_packet
+        if packet_due_ns > limit_ns:
+            self.dropped += 1
+            return DropReason.OVER_PACKETS
+        self.byte_due_ns = byte_due_ns
+        self.packet_due_ns = packet_due_ns
+        self.packets += 1
+        self.bytes += payload
+        return None
+
+
+class Route:
+    """Where ChannelData of one client and channel goes.
+
+    Args:
+        channel: the target's channel number, 2 bytes as on the wire.
+        rewrite: what to write over the source's key in a received batch, where the target is on the
+            same socket; else None.
+        send: sends a whole ChannelData message to the target.
+        meter: the sender's leg.
+        expires_ns: on the monotonic clock.
+    """
+
+    __slots__ = ("channel", "expires_ns", "meter", "rewrite", "send")
+
+    def __init__(
+        self,
+        channel: bytes,
+        rewrite: bytes | None,
+        send: Callable[[bytes], None],
+        meter: Meter,
+        expires_ns: int,
+    ) -> None:
+        self.channel = channel
+        self.rewrite = rewrite
+        self.send = send
+        self.meter = meter
+        self.expires_ns = expires_ns
+
+
+class Tally:
+    """What the user path forwarded and dropped, for the metrics."""
+
+    __slots__ = ("bytes", "drops", "packets")
+
+    def __init__(self) -> None:
+        self.packets = 0
+        self.bytes = 0
+        self.drops = [0] * len(DropReason)
+
+    def forwarded(self, payload: int) -> None:
+        """Count one packet that left."""
+        self.packets += 1
+        self.bytes += payload
+
+    def dropped(self, reason: DropReason) -> None:
+        """Count one packet that went no further."""
+        self.drops[reason] += 1

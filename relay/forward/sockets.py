@@ -1,0 +1,99 @@
+"""Sockets of the relay, and socket addresses as the kernel writes them.
+
+Every datagram leaves with header fields of the relay's own: hop limit 64, traffic class 0, flow
+label 0, DF set and so IP-ID 0. Nothing of the sender's host shows through.
+"""
+
+import socket
+import struct
+from contextlib import suppress
+
+from relay.address import IPV4, Address, ClientAddress, ServerAddress
+
+HOP_LIMIT = 64
+_BUFFER_BYTES = 8 * 1024 * 1024  # some 40 ms of media at 1 Gbit/s, in both directions
+
+# Linux's numbers, which the socket module of Python 3.11 does not name.
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE = 10, 23, 3
+_IPV6_AUTOFLOWLABEL = 70
+
+_SOCKADDR_IN = struct.Struct("=H2s4s8x")
+_SOCKADDR_IN6 = struct.Struct("=H2s4x16s4x")
+
+
+def family_of(address: Address) -> socket.AddressFamily:
+    """AF_INET or AF_INET6."""
+    return socket.AF_INET if address.family == IPV4 else socket.AF_INET6
+
+
+def pack(address: Address) -> bytes:
+    """A `struct sockaddr_in` (16 bytes) or `sockaddr_in6` (28), as recvmmsg fills it in."""
+    layout = _SOCKADDR_IN if address.family == IPV4 else _SOCKADDR_IN6
+    return layout.pack(family_of(address), address.port.to_bytes(2), address.packed)
+
+
+def unpack(name: bytes) -> ClientAddress:
+    """The client a `struct sockaddr_in` or `sockaddr_in6` names."""
+    layout = _SOCKADDR_IN if len(name) == _SOCKADDR_IN.size else _SOCKADDR_IN6
+    _, port, packed = layout.unpack(name)
+    return ClientAddress(packed, int.from_bytes(port))
+
+
+def open_udp(address: ServerAddress) -> socket.socket:
+    """A bound, non-blocking UDP socket. Raises: OSError."""
+    sock = socket.socket(family_of(address), socket.SOCK_DGRAM)
+    try:
+        _normalise(sock)
+        _enlarge(sock)
+        sock.setblocking(False)
+        sock.bind(address.reveal())
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def open_tcp(address: ServerAddress) -> socket.socket:
+    """A bound, non-blocking TCP socket that does not listen yet. Raises: OSError."""
+    sock = socket.socket(family_of(address), socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setblocking(False)
+        sock.bind(address.reveal())
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _normalise(sock: socket.socket) -> None:
+    if sock.family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, HOP_LIMIT)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0)
+        options = [(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)]
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, HOP_LIMIT)
+        options = [
+            (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 0),
+            (socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE),
+            (socket.IPPROTO_IPV6, _IPV6_AUTOFLOWLABEL, 0),
+        ]
+    for level, option, value in options:
+        with suppress(OSError):  # not every system that the path is developed on has them
+            sock.setsockopt(level, option, value)
+
+
+def _enlarge(sock: socket.socket) -> None:
+    """Take a large buffer: beyond the system's limit where we may, else as large as it allows."""
+    for force, plain in (
+        (_SO_RCVBUFFORCE, socket.SO_RCVBUF),
+        (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
+    ):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, force, _BUFFER_BYTES)
+        except OSError:
+            sock.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_BYTES)

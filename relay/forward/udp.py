@@ -1,0 +1,143 @@
+"""The UDP listener and the hot loop: receive a batch, look up, rewrite, send.
+
+Rules of this file: one packet of an established call costs one dictionary look-up and two slices;
+no object is made for it beyond those. What has no live route, or does not look exactly like
+ChannelData, goes to the core.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+
+from relay.address import FiveTuple, ServerAddress, Transport
+from relay.errors import DropReason
+from relay.forward import mmsg, sockets
+from relay.forward.routes import Route, Tally
+
+Receive = Callable[[bytes, FiveTuple], None]
+"""What a listener does with a datagram that it has no route for."""
+
+_BATCHES_PER_WAKE_UP = 4  # then other sockets and timers get their turn
+
+
+class UdpListener:
+    """One UDP socket that clients talk to, and the routes from them.
+
+    Args:
+        address: where to listen; port 0 for any.
+        receive: the core; whatever it wants sent is sent before it returns.
+    """
+
+    def __init__(self, address: ServerAddress, receive: Receive, tally: Tally) -> None:
+        self._socket = sockets.open_udp(address)
+        host, port = self._socket.getsockname()[:2]
+        self.address = ServerAddress.parse(host, port)
+        self._receive = receive
+        self._tally = tally
+        self._batch = mmsg.Batch(self._socket)
+        self._routes: dict[bytes, Route] = {}
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Receive from now on."""
+        loop.add_reader(self._socket.fileno(), self._on_readable)
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop, and give the port back."""
+        loop.remove_reader(self._socket.fileno())
+        self._batch.close()
+        self._socket.close()
+
+    def set_route(self, client: FiveTuple, channel: int, route: Route) -> None:
+        """Forward what this client sends on this channel; replaces."""
+        self._routes[_key(client, channel)] = route
+
+    def drop_route(self, client: FiveTuple, channel: int) -> None:
+        """Forward it no longer."""
+        self._routes.pop(_key(client, channel), None)
+
+    def rewrite_to(self, client: FiveTuple, channel: int) -> bytes:
+        """What a slot's key must become for the slot to reach this client of this socket."""
+        return _key(client, channel)
+
+    def sender_to(self, client: FiveTuple) -> Callable[[bytes], None]:
+        """A function that sends a datagram to this client."""
+        return partial(self._send_to, client.client.reveal())
+
+    def send(self, client: FiveTuple, datagram: bytes) -> None:
+        """Send a datagram to this client; a full queue loses it, as UDP does."""
+        self._send_to(client.client.reveal(), datagram)
+
+    @property
+    def routes(self) -> int:
+        """How many routes start here."""
+        return len(self._routes)
+
+    def _send_to(self, name: tuple[str, int], datagram: bytes) -> None:
+        try:
+            self._socket.sendto(datagram, name)
+        except OSError:
+            self._tally.dropped(DropReason.SEND_FAILED)
+
+    def _on_readable(self) -> None:
+        for _ in range(_BATCHES_PER_WAKE_UP):
+            received = self._batch.receive()
+            if received:
+                self._forward(received, time.monotonic_ns())
+            if received < mmsg.SLOTS:
+                return
+
+    def _forward(self, received: int, now_ns: int) -> None:
+        """Rewrite each slot that has a route and send whole runs of them; pass the others on."""
+        batch, routes = self._batch, self._routes
+        data, keys_at, key_size = batch.data, batch.keys_at, batch.key_size
+        run = 0
+        for slot in range(received):
+            at = keys_at[slot]
+            end = at + key_size
+            route = routes.get(data[at:end])
+            if route is not None and now_ns < route.expires_ns:
+                payload = data[end] << 8 | data[end + 1]
+                if 4 + payload <= batch.lengths[slot] < mmsg.PAYLOAD_MAX:
+                    if route.rewrite is not None and self._is_within_caps(route, payload, now_ns):
+                        data[at:end] = route.rewrite
+                        batch.send_lengths[slot] = 4 + payload  # padding stays behind
+                        continue
+                    self._flush(run, slot)
+                    run = slot + 1
+                    if route.rewrite is None:
+                        self._forward_elsewhere(route, slot, payload, now_ns)
+                    continue
+            self._flush(run, slot)
+            run = slot + 1
+            self._ask(slot)
+        self._flush(run, received)
+
+    def _is_within_caps(self, route: Route, payload: int, now_ns: int) -> bool:
+        reason = route.meter.charge(payload, now_ns)
+        if reason is not None:
+            self._tally.dropped(reason)
+            return False
+        self._tally.forwarded(payload)
+        return True
+
+    def _forward_elsewhere(self, route: Route, slot: int, payload: int, now_ns: int) -> None:
+        if self._is_within_caps(route, payload, now_ns):
+            route.send(route.channel + self._batch.payload(slot)[2 : 4 + payload])
+
+    def _flush(self, start: int, stop: int) -> None:
+        if start < stop:
+            lost = self._batch.send(start, stop)
+            self._tally.drops[DropReason.SEND_FAILED] += lost
+
+    def _ask(self, slot: int) -> None:
+        if self._batch.lengths[slot] >= mmsg.PAYLOAD_MAX:
+            self._tally.dropped(DropReason.TOO_BIG)
+            return
+        client = sockets.unpack(self._batch.name(slot))
+        five_tuple = FiveTuple(Transport.UDP, client, self.address)
+        self._receive(self._batch.payload(slot), five_tuple)
+
+
+def _key(client: FiveTuple, channel: int) -> bytes:
+    return sockets.pack(client.client) + channel.to_bytes(2)

@@ -1,0 +1,243 @@
+"""Allocate and Refresh: RFC 8656 sections 7.2 and 8.2."""
+
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from relay.address import IPV4, IPV6, FiveTuple, PeerAddress
+from relay.clock import Now
+from relay.errors import Rejected
+from relay.stun.attributes import Attribute
+from relay.turn.authority import Calls, Grant
+from relay.turn.effects import Effect, LegConnected, SetLeg
+from relay.turn.lifetimes import Lifetimes
+from relay.turn.ports import RESERVATION_S, Entropy
+from relay.turn.request import Request
+from relay.turn.routes import Routes
+from relay.turn.settings import TurnSettings
+from relay.turn.table import Allocation, ClosedCall, Leg, Table
+
+DEFAULT_LIFETIME_S = 600  # RFC 8656 section 7.2
+MAXIMUM_LIFETIME_S = 3600  # as recommended there
+
+_UDP = 17
+_DEPARTED = 4096  # deleted allocations whose last Refresh may be sent again
+
+
+class Reservation(NamedTuple):
+    """The upper port of a pair, kept for the leg that asked for it."""
+
+    port: int
+    family: int
+    leg: Leg
+    expires: float
+
+
+class Allocations:
+    """Decides who gets a relayed address, and for how long."""
+
+    def __init__(
+        self,
+        settings: TurnSettings,
+        table: Table,
+        lifetimes: Lifetimes,
+        routes: Routes,
+        calls: Calls,
+        entropy: Entropy,
+    ) -> None:
+        self._settings = settings
+        self._table = table
+        self._lifetimes = lifetimes
+        self._routes = routes
+        self._calls = calls
+        self._entropy = entropy
+        self._ips = {IPV4 if len(ip) == 4 else IPV6: ip for ip in settings.relayed_ips}
+        self._reserved: OrderedDict[bytes, Reservation] = OrderedDict()
+        self._departed: OrderedDict[FiveTuple, bytes] = OrderedDict()
+
+    def on_allocate(self, request: Request, now: Now) -> list[Effect]:
+        """Give a client a relayed address of its own.
+
+        Returns: the leg's caps where it is new, then the answer.
+        Raises: Rejected 400, 401, 403, 437, 440, 442, 486 or 508. Nothing else.
+        Spec: RFC 8656 section 7.2, its checks in its order.
+        """
+        held = self._table.by_client.get(request.client)
+        if held is not None:
+            return self._answer_again(request, held, now)
+        if request.credential.expiry < now.wall:
+            raise Rejected(401)
+        self._check_transport(request)
+        family = self._check_family(request)
+        even = request.get(Attribute.EVEN_PORT)
+        token = request.get(Attribute.RESERVATION_TOKEN)
+        grant = self._calls.admit(request.credential.call, request.credential.leg, now)
+        leg = self._leg(request, grant)
+        self._check_quota(leg)
+        if token is not None:
+            port, family = self._claim(token, leg)
+        else:
+            pair = even is True
+            port = leg.call.pool.draw(self._entropy, now.mono, even=even is not None, pair=pair)
+        if port < 0:
+            self._forget_if_unused(leg.call)
+            raise Rejected(508)
+        allocation = self._add(request, leg, PeerAddress(self._ips[family], port), now)
+        if even is True:
+            allocation.reservation = self._reserve(port + 1, family, leg, now)
+        return [
+            SetLeg(leg.key, grant.bitrate_bps, grant.packets_per_s),
+            LegConnected(leg.key, request.client.transport),
+            *self._granted(request, allocation, now),
+        ]
+
+    def on_refresh(self, request: Request, now: Now) -> list[Effect]:
+        """Lengthen an allocation, or delete it where LIFETIME is 0.
+
+        Returns: its routes with their new expiry, or their end, then the answer.
+        Raises: Rejected 400, 437, 441 or 443. Nothing else.
+        Spec: RFC 8656 section 8.2.
+        """
+        requested = request.get(Attribute.LIFETIME)
+        allocation = self._table.by_client.get(request.client)
+        if allocation is None:
+            if requested == 0 and self._is_departed(request):
+                return request.success((Attribute.LIFETIME, 0))
+            raise Rejected(437)
+        check_username(allocation, request)
+        family = request.get(Attribute.REQUESTED_ADDRESS_FAMILY)
+        if family is not None and family != allocation.relayed.family:
+            raise Rejected(443)
+        if requested == 0:
+            self._remember_departed(request)
+            gone = self._lifetimes.remove(allocation, now)
+            return [*gone, *request.success((Attribute.LIFETIME, 0))]
+        lifetime = _lifetime(requested)
+        allocation.expires = now.mono + lifetime
+        changed = self._routes.of(allocation, now)
+        return [*changed, *request.success((Attribute.LIFETIME, lifetime))]
+
+    def handle_timeout(self, now: Now) -> None:
+        """Give back reserved ports that nobody claimed."""
+        while self._reserved:
+            token, reservation = next(iter(self._reserved.items()))
+            if now.mono < reservation.expires:
+                return
+            del self._reserved[token]
+            reservation.leg.call.pool.release(reservation.port, now.mono)
+
+    def next_timeout(self) -> float | None:
+        """When the oldest reservation runs out, in monotonic seconds."""
+        oldest = next(iter(self._reserved.values()), None)
+        return oldest.expires if oldest else None
+
+    def _answer_again(self, request: Request, held: Allocation, now: Now) -> list[Effect]:
+        # RFC 8656 section 7.2 step 2, the stateless way: the same request gets the same answer.
+        if held.transaction_id != request.message.transaction_id:
+            raise Rejected(437)
+        check_username(held, request)
+        return self._granted(request, held, now)
+
+    def _check_transport(self, request: Request) -> None:
+        transport = request.get(Attribute.REQUESTED_TRANSPORT)
+        if transport is None:
+            raise Rejected(400)
+        if transport != _UDP:
+            raise Rejected(442)
+
+    def _check_family(self, request: Request) -> int:
+        requested = request.get(Attribute.REQUESTED_ADDRESS_FAMILY)
+        additional = request.get(Attribute.ADDITIONAL_ADDRESS_FAMILY)
+        even = request.get(Attribute.EVEN_PORT)
+        has_token = request.get(Attribute.RESERVATION_TOKEN) is not None
+        if has_token and (even, requested, additional) != (None, None, None):
+            raise Rejected(400)
+        if additional is not None and (requested is not None or additional != IPV6 or even is True):
+            raise Rejected(400)
+        family = IPV4 if requested is None else requested
+        if family not in self._ips and not has_token:
+            raise Rejected(440)
+        return int(family)
+
+    def _leg(self, request: Request, grant: Grant) -> Leg:
+        closed = grant.closed or self._settings.peers == "call"
+        call = self._table.call(request.credential.call, closed)
+        call.open = call.open or grant.open
+        call.expires = grant.expires
+        name = request.credential.leg
+        leg = call.legs.get(name) or Leg(call, name)
+        leg.masked = grant.masked
+        return leg
+
+    def _check_quota(self, leg: Leg) -> None:
+        try:
+            if len(leg.allocations) >= self._settings.allocations_per_leg:
+                raise Rejected(486)
+            if len(self._table.by_client) >= self._settings.allocations:
+                raise Rejected(508)
+        except Rejected:
+            self._forget_if_unused(leg.call)
+            raise
+
+    def _forget_if_unused(self, call: ClosedCall) -> None:
+        if not call.legs:
+            del self._table.calls[call.id]
+
+    def _claim(self, token: bytes, leg: Leg) -> tuple[int, int]:
+        """Take the port a reservation kept; only for the leg that made it."""
+        reservation = self._reserved.get(token)
+        if reservation is None or reservation.leg is not leg:
+            return -1, IPV4
+        del self._reserved[token]
+        return reservation.port, reservation.family
+
+    def _reserve(self, port: int, family: int, leg: Leg, now: Now) -> bytes:
+        token = self._entropy(8)
+        self._reserved[token] = Reservation(port, family, leg, now.mono + RESERVATION_S)
+        return token
+
+    def _add(self, request: Request, leg: Leg, relayed: PeerAddress, now: Now) -> Allocation:
+        lifetime = _lifetime(request.get(Attribute.LIFETIME))
+        allocation = Allocation(request.client, leg, relayed, now.mono + lifetime)
+        allocation.username = request.credential.username
+        allocation.key = request.credential.key
+        allocation.transaction_id = request.message.transaction_id
+        self._table.add(allocation)
+        self._lifetimes.schedule(allocation)
+        return allocation
+
+    def _granted(self, request: Request, allocation: Allocation, now: Now) -> list[Effect]:
+        is_masked = allocation.leg.masked and self._settings.mask_mapped_address
+        mapped = allocation.relayed if is_masked else request.client.client
+        attributes: list[tuple[Attribute, Any]] = [
+            (Attribute.XOR_RELAYED_ADDRESS, allocation.relayed),
+            (Attribute.LIFETIME, round(allocation.expires - now.mono)),
+            (Attribute.XOR_MAPPED_ADDRESS, mapped),
+        ]
+        if allocation.reservation:
+            attributes.append((Attribute.RESERVATION_TOKEN, allocation.reservation))
+        if request.get(Attribute.ADDITIONAL_ADDRESS_FAMILY) is not None:
+            attributes.append((Attribute.ADDRESS_ERROR_CODE, (IPV6, 440, "")))
+        return request.success(*attributes)
+
+    def _remember_departed(self, request: Request) -> None:
+        self._departed[request.client] = request.message.transaction_id
+        if len(self._departed) > _DEPARTED:
+            self._departed.popitem(last=False)
+
+    def _is_departed(self, request: Request) -> bool:
+        return self._departed.get(request.client) == request.message.transaction_id
+
+
+def check_username(allocation: Allocation, request: Request) -> None:
+    """The credential that made an allocation is the one that uses it.
+
+    Raises: Rejected 441.
+    Spec: RFC 8656 section 5.
+    """
+    if allocation.username != request.credential.username:
+        raise Rejected(441)
+
+
+def _lifetime(requested: int | None) -> int:
+    # RFC 8656 section 7.2: never less than the default, never more than the maximum.
+    return min(max(requested or 0, DEFAULT_LIFETIME_S), MAXIMUM_LIFETIME_S)

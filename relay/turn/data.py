@@ -1,0 +1,80 @@
+"""Data that no route carries yet: Send indications, and ChannelData on the way to a route.
+
+RFC 8656 sections 11 and 12. The rules are those of the routes: both ends permit each other, both
+calls are open. Every way that does not end in `Deliver` ends in `Count`.
+"""
+
+from collections.abc import Callable
+
+from relay.address import FiveTuple
+from relay.clock import Now
+from relay.errors import DropReason, Malformed
+from relay.stun import channel_data
+from relay.stun.attributes import Attribute
+from relay.stun.message import Class, Message, Method, build
+from relay.turn.effects import Count, Deliver, Effect
+from relay.turn.table import Allocation, Table
+
+_KNOWN = frozenset({Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_FRAGMENT})
+
+
+class Data:
+    """Decides, packet by packet, what crosses between two allocations."""
+
+    def __init__(self, table: Table, entropy: Callable[[int], bytes]) -> None:
+        self._table = table
+        self._entropy = entropy
+
+    def on_send(self, message: Message, client: FiveTuple, now: Now) -> list[Effect]:
+        """Relay the data of one Send indication.
+
+        Raises: Malformed BAD_ATTRIBUTE. Nothing else.
+        Spec: RFC 8656 section 11.2.
+        """
+        allocation = self._table.by_client.get(client)
+        if allocation is None:
+            return [Count(DropReason.NO_ALLOCATION)]
+        address = message.get(Attribute.XOR_PEER_ADDRESS)
+        data = message.get(Attribute.DATA)
+        if address is None or data is None or message.unknown(_KNOWN):
+            raise Malformed(DropReason.BAD_ATTRIBUTE)
+        target = self._table.peer(allocation, address)
+        if target is None:
+            return [Count(DropReason.NOT_A_SIBLING, allocation.leg.key)]
+        return self._relay(allocation, target, data, now)
+
+    def on_channel_data(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
+        """Relay one ChannelData message.
+
+        Raises: Malformed TOO_SHORT, BAD_CHANNEL or BAD_LENGTH. Nothing else.
+        Spec: RFC 8656 section 12.6.
+        """
+        channel, payload = channel_data.parse(datagram)
+        allocation = self._table.by_client.get(client)
+        if allocation is None:
+            return [Count(DropReason.NO_ALLOCATION)]
+        binding = allocation.channels.get(channel)
+        if binding is None:
+            return [Count(DropReason.NO_CHANNEL, allocation.leg.key)]
+        if binding.expires <= now.mono or not binding.target.is_alive:
+            return [Count(DropReason.EXPIRED, allocation.leg.key)]
+        return self._relay(allocation, binding.target, bytes(payload), now)
+
+    def _relay(self, source: Allocation, target: Allocation, data: bytes, now: Now) -> list[Effect]:
+        leg = source.leg.key
+        if not (source.leg.call.is_open(now.mono) and target.leg.call.is_open(now.mono)):
+            return [Count(DropReason.RINGING, leg)]
+        permitted = source.has_permission(target, now.mono)
+        if not (permitted and target.has_permission(source, now.mono)):
+            return [Count(DropReason.NO_PERMISSION, leg)]
+        back = target.live_binding_to(source, now.mono)
+        if back is not None:
+            datagram = channel_data.build(back.channel, data)
+        else:
+            datagram = self._data_indication(source, data)
+        return [Deliver(leg, target.client, datagram, len(data))]
+
+    def _data_indication(self, source: Allocation, data: bytes) -> bytes:
+        # RFC 8656 section 11.4; the peer's address is a relayed one, so it tells nothing.
+        attributes = ((Attribute.XOR_PEER_ADDRESS, source.relayed), (Attribute.DATA, data))
+        return build(Method.DATA, Class.INDICATION, self._entropy(12), attributes)

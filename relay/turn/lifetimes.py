@@ -1,0 +1,70 @@
+"""When allocations and channels run out: one queue, one entry per allocation."""
+
+import heapq
+from itertools import count
+
+from relay.clock import Now
+from relay.turn.effects import DropLeg, Effect, LegIdle
+from relay.turn.routes import Routes
+from relay.turn.table import Allocation, Table
+
+
+class Lifetimes:
+    """Removes what has run out, been deleted, or lost its connection.
+
+    The queue is lazy: an entry whose allocation has been refreshed since is put back when it comes
+    up, one whose allocation is queued earlier or gone is dropped.
+    """
+
+    def __init__(self, table: Table, routes: Routes) -> None:
+        self._table = table
+        self._routes = routes
+        self._queue: list[tuple[float, int, Allocation]] = []
+        self._order = count()
+
+    def schedule(self, allocation: Allocation) -> None:
+        """See to it that the allocation is looked at when something of it runs out."""
+        deadline = allocation.deadline()
+        if allocation.queued == 0.0 or deadline < allocation.queued:
+            self._push(allocation, deadline)
+
+    def remove(self, allocation: Allocation, now: Now) -> list[Effect]:
+        """End an allocation: its routes, its place in the table, and its leg's connection."""
+        effects = self._routes.drop(allocation)
+        self._table.remove(allocation, now.mono)
+        if not allocation.leg.allocations:
+            effects.append(LegIdle(allocation.leg.key))
+        return effects
+
+    def end_call(self, name: str, now: Now) -> list[Effect]:
+        """End every allocation of a call, then the call. An unknown call has no effects."""
+        call = self._table.calls.pop(name, None)
+        if call is None:
+            return []
+        effects: list[Effect] = []
+        for leg in call.legs.values():
+            for allocation in list(leg.allocations):
+                effects += self.remove(allocation, now)
+        return effects + [DropLeg(leg.key) for leg in call.legs.values()]
+
+    def handle_timeout(self, now: Now) -> list[Effect]:
+        """Remove every allocation, and every route, whose time has come."""
+        effects: list[Effect] = []
+        while self._queue and self._queue[0][0] <= now.mono:
+            queued, _, allocation = heapq.heappop(self._queue)
+            if not allocation.is_alive or queued != allocation.queued:
+                continue
+            if allocation.expires <= now.mono:
+                effects += self.remove(allocation, now)
+                continue
+            effects += self._routes.drop_expired(allocation, now)
+            self._push(allocation, allocation.deadline())
+        return effects
+
+    def next_timeout(self) -> float | None:
+        """When to look again, in monotonic seconds; it may turn out to be too early."""
+        return self._queue[0][0] if self._queue else None
+
+    def _push(self, allocation: Allocation, deadline: float) -> None:
+        allocation.queued = deadline
+        heapq.heappush(self._queue, (deadline, next(self._order), allocation))

@@ -1,0 +1,93 @@
+"""One authenticated request, and the answers it can get."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from relay.address import FiveTuple
+from relay.errors import Malformed, Rejected
+from relay.stun.attributes import Attribute
+from relay.stun.message import Class, Message, build
+from relay.turn.effects import Answered, Effect, Send
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Who sent a request, as far as its MAC proves it.
+
+    Args:
+        username: as it stood in the request.
+        key: the long-term key that the MAC verified with.
+        expiry: Unix seconds, from the username.
+        call, leg: from the username.
+    """
+
+    username: str
+    key: bytes
+    expiry: int
+    call: str
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request whose MAC has verified."""
+
+    message: Message
+    client: FiveTuple
+    credential: Credential
+
+    def get(self, attribute: Attribute) -> Any:
+        """The first attribute of this type, or None.
+
+        Raises: Rejected 400 where it cannot be read: the sender is known by now and gets an answer.
+        """
+        try:
+            return self.message.get(attribute)
+        except Malformed:
+            raise Rejected(400) from None
+
+    def all(self, attribute: Attribute) -> list[Any]:
+        """Every attribute of this type. Raises: Rejected 400."""
+        try:
+            return list(self.message.all(attribute))
+        except Malformed:
+            raise Rejected(400) from None
+
+    def success(self, *attributes: tuple[Attribute, Any]) -> list[Effect]:
+        """The success response, signed with the key of the request."""
+        message = self.message
+        datagram = build(
+            message.method,
+            Class.SUCCESS,
+            message.transaction_id,
+            attributes,
+            key=self.credential.key,
+            fingerprint=wants_fingerprint(message),
+        )
+        return [Send(self.client, datagram), Answered(message.method, 0)]
+
+
+def failure(
+    message: Message,
+    client: FiveTuple,
+    code: int,
+    attributes: tuple[tuple[Attribute, Any], ...] = (),
+    key: bytes | None = None,
+) -> list[Effect]:
+    """An error response; signed where the request was. The reason phrase is empty: what is sent to
+    a forged source stays small.
+    """
+    datagram = build(
+        message.method,
+        Class.ERROR,
+        message.transaction_id,
+        ((Attribute.ERROR_CODE, (code, "")), *attributes),
+        key=key,
+        fingerprint=wants_fingerprint(message),
+    )
+    return [Send(client, datagram), Answered(message.method, code)]
+
+
+def wants_fingerprint(message: Message) -> bool:
+    """A request with FINGERPRINT is answered with FINGERPRINT: RFC 8489 section 7."""
+    return any(kind == Attribute.FINGERPRINT for kind, _ in message.attributes)

@@ -1,0 +1,178 @@
+"""The TURN server: one datagram in, a list of effects out.
+
+Rules of this file: the order of checks is the RFCs'; whatever arrives, `receive` returns effects
+and raises nothing.
+"""
+
+from collections.abc import Callable
+
+from relay.address import FiveTuple, Transport
+from relay.clock import Now
+from relay.errors import DropReason, Malformed, Rejected
+from relay.stun.attributes import Attribute
+from relay.stun.message import Class, Message, Method, build, parse
+from relay.turn.allocate import Allocations
+from relay.turn.authenticate import Authenticator
+from relay.turn.authority import Calls
+from relay.turn.data import Data
+from relay.turn.effects import Answered, Count, Effect, Send
+from relay.turn.lifetimes import Lifetimes
+from relay.turn.peers import Peers
+from relay.turn.ports import Entropy
+from relay.turn.request import Request, failure, wants_fingerprint
+from relay.turn.routes import Routes
+from relay.turn.settings import TurnSettings
+from relay.turn.table import Table
+
+_KNOWN = frozenset(
+    {
+        Attribute.USERNAME,
+        Attribute.MESSAGE_INTEGRITY,
+        Attribute.MESSAGE_INTEGRITY_SHA256,
+        Attribute.REALM,
+        Attribute.NONCE,
+        Attribute.CHANNEL_NUMBER,
+        Attribute.LIFETIME,
+        Attribute.XOR_PEER_ADDRESS,
+        Attribute.DATA,
+        Attribute.REQUESTED_ADDRESS_FAMILY,
+        Attribute.EVEN_PORT,
+        Attribute.REQUESTED_TRANSPORT,
+        Attribute.DONT_FRAGMENT,
+        Attribute.RESERVATION_TOKEN,
+    }
+)
+"""What a request may require to be understood: RFC 8489 section 6.3.1."""
+
+
+class Server:
+    """
+    Args:
+        settings: what does not change while the server lives.
+        calls: who knows which legs there are.
+        entropy: random bytes on demand, from a CSPRNG.
+    """
+
+    def __init__(self, settings: TurnSettings, calls: Calls, entropy: Entropy) -> None:
+        self._settings = settings
+        self._table = Table(settings.ports, shared=settings.peers != "call")
+        self._routes = Routes(self._table)
+        self._lifetimes = Lifetimes(self._table, self._routes)
+        self._authenticator = Authenticator(settings)
+        self._data = Data(self._table, entropy)
+        self._allocations = Allocations(
+            settings, self._table, self._lifetimes, self._routes, calls, entropy
+        )
+        peers = Peers(self._table, self._routes, self._lifetimes)
+        self._handlers: dict[int, Callable[[Request, Now], list[Effect]]] = {
+            Method.ALLOCATE: self._allocations.on_allocate,
+            Method.REFRESH: self._allocations.on_refresh,
+            Method.CREATE_PERMISSION: peers.on_create_permission,
+            Method.CHANNEL_BIND: peers.on_channel_bind,
+        }
+
+    def receive(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
+        """Decide what one datagram, or one frame of a stream, leads to.
+
+        Args:
+            datagram: what a client sent, any bytes.
+            client: its five-tuple.
+        Returns: effects in the order they must happen; never empty, since what is not acted upon
+            is counted.
+        Raises: nothing.
+        """
+        try:
+            if datagram and 0x40 <= datagram[0] <= 0x4F:  # RFC 8656 section 12.4
+                return self._data.on_channel_data(datagram, client, now)
+            message = parse(datagram)
+            if message.cls is Class.REQUEST:
+                return self._on_request(message, client, now)
+            if message.cls is Class.INDICATION and message.method == Method.SEND:
+                return self._data.on_send(message, client, now)
+        except Malformed as malformed:
+            return [Count(malformed.reason)]
+        return [Count(DropReason.NOT_A_REQUEST)]
+
+    def disconnect(self, client: FiveTuple, now: Now) -> list[Effect]:
+        """A client's TCP or TLS connection has ended, and its allocation with it."""
+        allocation = self._table.by_client.get(client)
+        return self._lifetimes.remove(allocation, now) if allocation else []
+
+    def open_call(self, call: str, now: Now) -> list[Effect]:
+        """A call was accepted: data may cross, and every pair of bound channels gets its routes."""
+        closed_call = self._table.calls.get(call)
+        if closed_call is None:
+            return []
+        closed_call.open = True
+        effects: list[Effect] = []
+        for allocation in closed_call.by_port.values():
+            effects += self._routes.of(allocation, now)
+        return effects
+
+    def end_call(self, call: str, now: Now) -> list[Effect]:
+        """A call has ended: its routes, its allocations and its legs go at once."""
+        return self._lifetimes.end_call(call, now)
+
+    def handle_timeout(self, now: Now) -> list[Effect]:
+        """Remove what has run out."""
+        self._allocations.handle_timeout(now)
+        return self._lifetimes.handle_timeout(now)
+
+    def next_timeout(self) -> float | None:
+        """Monotonic seconds at which `handle_timeout` should be called; None for never."""
+        both = self._lifetimes.next_timeout(), self._allocations.next_timeout()
+        return min((t for t in both if t is not None), default=None)
+
+    def transports_of(self, call: str) -> dict[str, Transport]:
+        """The legs of a call that hold an allocation, and the transport of their latest."""
+        closed_call = self._table.calls.get(call)
+        legs = closed_call.legs.values() if closed_call else ()
+        return {x.key.leg: x.allocations[-1].client.transport for x in legs if x.allocations}
+
+    def count_allocations(self) -> dict[Transport, int]:
+        """Live allocations by the client's transport."""
+        counts = dict.fromkeys(Transport, 0)
+        for client in self._table.by_client:
+            counts[client.transport] += 1
+        return counts
+
+    @property
+    def ports_free(self) -> int:
+        """Relayed ports left to draw."""
+        return self._table.ports_free
+
+    def _on_request(self, message: Message, client: FiveTuple, now: Now) -> list[Effect]:
+        handler = self._handlers.get(message.method)
+        if handler is None:
+            return self._on_other_request(message, client, now)
+        held = self._table.by_client.get(client)
+        try:
+            credential = self._authenticator.authenticate(message, client, held, now)
+        except Rejected as rejected:
+            return self._authenticator.refuse(message, client, rejected.code, now)
+        unknown = message.unknown(_KNOWN)
+        if unknown:
+            attributes = ((Attribute.UNKNOWN_ATTRIBUTES, unknown),)
+            return failure(message, client, 420, attributes, credential.key)
+        try:
+            return handler(Request(message, client, credential), now)
+        except Rejected as rejected:
+            return failure(message, client, rejected.code, key=credential.key)
+
+    def _on_other_request(self, message: Message, client: FiveTuple, now: Now) -> list[Effect]:
+        """Binding where it is switched on; all else, RFC 6062's methods among it, gets silence."""
+        if message.method != Method.BINDING or not self._settings.stun_binding:
+            return [Count(DropReason.UNKNOWN_METHOD)]
+        if not self._authenticator.may_answer(client, now):
+            return [Count(DropReason.UNAUTHENTICATED_RATE)]
+        unknown = message.unknown(_KNOWN)
+        if unknown:
+            return failure(message, client, 420, ((Attribute.UNKNOWN_ATTRIBUTES, unknown),))
+        datagram = build(
+            Method.BINDING,
+            Class.SUCCESS,
+            message.transaction_id,
+            ((Attribute.XOR_MAPPED_ADDRESS, client.client),),
+            fingerprint=wants_fingerprint(message),
+        )
+        return [Send(client, datagram), Answered(Method.BINDING, 0)]
