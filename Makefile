@@ -1,0 +1,73 @@
+# callveil. `make` alone lists the targets; `make run` and `make test` need nothing before them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := coturn nftables tcpdump iproute2 procps
+PARSERS := tests/stun tests/turn tests/calls tests/forward tests/control tests/config
+
+# The first interpreter that is new enough; `make PYTHON=/path/to/python3` overrules it.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
+	echo "$$python" && break; done)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup system-packages run test lint fmt bench fuzz clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/installed ## create .venv with callveil in it
+
+run: $(VENV)/installed ## set up and start the daemon on loopback (config/callveil.yaml)
+	@exec $(BIN)/callveil serve --config config/callveil.yaml
+
+test: lint ## set up, lint, and run the whole suite
+	$(BIN)/pytest
+
+lint: $(VENV)/installed-test ## ruff and mypy, over tests too
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fmt: $(VENV)/installed-test ## format and sort imports
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/installed-bench ## measure callveil and coturn side by side on this host (root)
+	$(BIN)/python -m benchmarks $(BENCH)
+
+fuzz: $(VENV)/installed-test ## the property tests with many more examples
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q $(wildcard $(PARSERS))
+
+system-packages: ## Debian packages that tests and benchmarks use (root)
+	@if dpkg-query -W -f '$${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | \
+		grep -c '^installed$$' | grep -qx $(words $(PACKAGES)); then \
+		echo "already installed: $(PACKAGES)"; exit 0; fi; \
+	if [ "$$(id -u)" != 0 ]; then echo "run as root: make system-packages" >&2; exit 1; fi; \
+	had_coturn=$$(dpkg-query -W coturn 2>/dev/null || true); \
+	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+	apt-get update && apt-get install -y --no-install-recommends $(PACKAGES) || exit 1; \
+	if [ -z "$$had_coturn" ] && [ -d /run/systemd/system ]; then \
+		systemctl disable --now coturn; fi
+# RUNLEVEL=1 keeps sysvinit from starting coturn's service, systemctl undoes what systemd did: the
+# tests start their own coturn, and nobody asked for another.
+
+clean: ## remove .venv and everything generated
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis test-output benchmarks/results dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then echo "callveil needs Python 3.11 or newer" >&2; exit 1; fi
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "callveil needs Python's venv module: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp is younger than what decides its content, so nothing is installed twice.
+$(VENV)/installed: pyproject.toml relay/__init__.py | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/installed-%: pyproject.toml relay/__init__.py | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@ $(VENV)/installed

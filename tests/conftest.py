@@ -1,0 +1,25 @@
+"""What the whole suite shares: Hypothesis profiles, and no skipped test where none may be."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# No deadline anywhere: how long an example takes says more about the machine than about callveil.
+# Derandomized where a change is judged, so that it fails for what it changed.
+_SLOW = [HealthCheck.too_slow]
+settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=_SLOW)
+settings.register_profile("dev", deadline=None, suppress_health_check=_SLOW)
+settings.register_profile("fuzz", deadline=None, max_examples=5_000, suppress_health_check=_SLOW)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With CALLVEIL_TEST_NO_SKIPS a skipped test is a failure: `.ci/run` sets it."""
+    if "CALLVEIL_TEST_NO_SKIPS" not in os.environ:
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("a test was skipped, and none may be here", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
