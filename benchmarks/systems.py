@@ -1,0 +1,193 @@
+"""The relays that are compared, as data, and how one of them is run.
+
+To measure another relay, add a `System`: everything else follows from its fields.
+"""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from benchmarks.topology import RELAY_ADDRESS, Topology
+
+SECRET = "benchmark-shared-secret"  # noqa: S105 -- used in namespaces that end with the run
+REALM = "benchmark"
+FIRST_RELAY_PORT, LAST_RELAY_PORT = 10_000, 65_535
+_SIGNALS = ((signal.SIGTERM, 0.3), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
+"""And how long each is waited for, in seconds. To a daemon that drains, the first says "when the
+calls have ended" and the second "now"."""
+
+Kind = Literal["reference", "user", "kernel"]
+"""What the others are compared with; a relay that forwards in user space; one that does so in the
+kernel. It decides which targets apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One relay, in one configuration.
+
+    Args:
+        name: on the command line, in tables and in the JSON.
+        kind: what it is in the comparison.
+        program: found next to the Python interpreter or on PATH.
+        arguments: `{config}` and `{directory}` are filled in.
+        version_arguments: make the program print its version, on any stream.
+        config: written as YAML to the file that `{config}` names.
+        package: what to install when the program is missing.
+    """
+
+    name: str
+    kind: Kind
+    program: str
+    arguments: tuple[str, ...]
+    version_arguments: tuple[str, ...]
+    package: str
+    config: Mapping[str, object] | None = None
+
+    def executable(self) -> str | None:
+        """The program's file, or None if it is not installed."""
+        beside = Path(sys.executable).with_name(self.program)
+        return str(beside) if beside.is_file() else shutil.which(self.program)
+
+    def version(self) -> str:
+        """The last line of what the program says about its version; empty if it says nothing."""
+        command = [self.executable() or self.program, *self.version_arguments]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        lines = (done.stdout + done.stderr).split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _callveil(
+    name: str, kind: Kind, mode: Literal["off", "require"], interfaces: tuple[str, ...] = ()
+) -> System:
+    # The limits are those of one leg or one source, and here one source is all clients.
+    limits = {
+        "bitrate_bps": 10**11,
+        "packets_per_s": 10**8,
+        "unauthenticated_per_s": 10**6,
+        "call_duration_s": 86_400,
+    }
+    return System(
+        name=name,
+        kind=kind,
+        program="callveil",
+        arguments=("serve", "--config", "{config}"),
+        version_arguments=("--version",),
+        package="the callveil package itself: make setup",
+        config={
+            "realm": REALM,
+            "listen": [f"udp://{RELAY_ADDRESS}:3478"],
+            "relay": {"addresses": [RELAY_ADDRESS]},
+            "auth": {"secrets": [SECRET]},
+            "limits": limits,
+            "fastpath": {"mode": mode, "interfaces": list(interfaces)},
+            "api": {"listen": "127.0.0.1:8080"},
+        },
+    )
+
+
+SYSTEMS = (
+    System(
+        name="coturn",
+        kind="reference",
+        program="turnserver",
+        arguments=(
+            "-n",
+            "--no-tls",
+            "--no-dtls",
+            "--no-cli",
+            "--relay-threads=1",
+            "--lt-cred-mech",
+            "--use-auth-secret",
+            f"--static-auth-secret={SECRET}",
+            f"--realm={REALM}",
+            f"--listening-ip={RELAY_ADDRESS}",
+            f"--relay-ip={RELAY_ADDRESS}",
+            f"--min-port={FIRST_RELAY_PORT}",
+            f"--max-port={LAST_RELAY_PORT}",
+            "--no-multicast-peers",
+            "--no-software-attribute",
+            "--no-rfc5780",
+            "--stale-nonce=0",
+            "--user-quota=0",
+            "--total-quota=0",
+            "--no-stdout-log",
+            "--simple-log",
+            "--log-file={directory}/log",
+            "--pidfile={directory}/pid",
+        ),
+        version_arguments=("--version",),
+        package="coturn",
+    ),
+    _callveil("callveil", "user", "off"),
+)
+
+
+class Relay:
+    """One system running in the relay's namespace; a context manager that ends it.
+
+    Args:
+        system: what to run.
+        topology: the namespaces.
+        directory: empty; configuration and output go there.
+    """
+
+    def __init__(self, system: System, topology: Topology, directory: Path) -> None:
+        self.system = system
+        self._topology = topology
+        self._directory = directory
+
+    def __enter__(self) -> "Relay":
+        places = {"config": self._directory / "config.yaml", "directory": self._directory}
+        if self.system.config is not None:
+            places["config"].write_text(yaml.safe_dump(dict(self.system.config)))
+        executable = self.system.executable() or self.system.program
+        arguments = [argument.format(**places) for argument in self.system.arguments]
+        with (self._directory / "output").open("wb") as output:
+            self._process = subprocess.Popen(
+                self._topology.command_in_relay([executable, *arguments]),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self._directory,
+                start_new_session=True,  # Ctrl-C is ours to handle
+            )
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, patience_s in _SIGNALS:
+            self._process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience_s)
+                return
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
+    def output(self) -> str:
+        """The end of what it printed, for the message that says why it did not start."""
+        text = (self._directory / "output").read_text(errors="replace").strip()
+        return text[-500:]
+
+    def resident_bytes(self) -> int:
+        """VmRSS of the process."""
+        for line in self._proc("status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+    def descriptors(self) -> int:
+        """Open file descriptors of the process, most of them sockets."""
+        return sum(1 for _ in self._proc("fd").iterdir())
+
+    def _proc(self, name: str) -> Path:
+        return Path("/proc", str(self._process.pid), name)
