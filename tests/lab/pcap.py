@@ -1,0 +1,181 @@
+"""Captures, read: Ethernet, IPv4 and IPv6, UDP and TCP.
+
+Rules: a frame that is not IP, or not UDP or TCP, is still a frame and is searched like the others;
+only its fields are absent. No reassembly: the lab's packets are not fragmented.
+"""
+
+import ipaddress
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_GLOBAL = struct.Struct("<IHHiIII")
+_RECORD = struct.Struct("<IIII")
+_ETHERNET = 14
+_MAGIC = 0xA1B2C3D4
+UDP, TCP = 17, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One captured frame.
+
+    Args:
+        frame: the whole of it, link layer included.
+        version: 4, 6, or 0 for what is not IP.
+        source, destination: numeric addresses, empty if not IP.
+        ttl, identification, dscp, dont_fragment: of the IP header; IPv6 has no identification and
+            is never fragmented on the way.
+        protocol: of the IP payload, 0 if not IP.
+        source_port, destination_port: of UDP or TCP, else 0.
+        checksum: as it stands in the UDP or TCP header, else 0.
+        payload: of UDP or TCP, what its length says.
+        trailer: bytes of the frame after the IP packet, and of the IP packet after UDP's length.
+    """
+
+    frame: bytes
+    version: int = 0
+    source: str = ""
+    destination: str = ""
+    ttl: int = 0
+    identification: int = 0
+    dscp: int = 0
+    flow_label: int = 0
+    dont_fragment: bool = False
+    protocol: int = 0
+    source_port: int = 0
+    destination_port: int = 0
+    checksum: int = 0
+    payload: bytes = b""
+    trailer: bytes = b""
+
+    @property
+    def sender(self) -> tuple[str, int]:
+        """Where it came from."""
+        return self.source, self.source_port
+
+    @property
+    def receiver(self) -> tuple[str, int]:
+        """Where it was going."""
+        return self.destination, self.destination_port
+
+
+def read(path: Path) -> Iterator[Packet]:
+    """Every packet of a capture, in order.
+
+    Raises: ValueError if it is no little-endian Ethernet capture of this library's making.
+    """
+    for frame in frames(path.read_bytes()):
+        yield parse(frame)
+
+
+def frames(capture: bytes) -> Iterator[bytes]:
+    """The frames of a capture; a last one that is still being written is left out."""
+    if len(capture) < _GLOBAL.size:
+        raise ValueError("no capture")
+    magic, *_, link = _GLOBAL.unpack_from(capture)
+    if magic != _MAGIC or link != 1:
+        raise ValueError("not a little-endian Ethernet capture")
+    at = _GLOBAL.size
+    while at + _RECORD.size <= len(capture):
+        _, _, kept, length = _RECORD.unpack_from(capture, at)
+        at += _RECORD.size
+        if kept != length:
+            raise ValueError("a frame was cut short")
+        if at + kept > len(capture):
+            return
+        yield capture[at : at + kept]
+        at += kept
+
+
+def parse(frame: bytes) -> Packet:
+    """One frame, as far as it can be read."""
+    (kind,) = struct.unpack_from("!H", frame, 12)
+    if kind == 0x0800:
+        return _ipv4(frame)
+    if kind == 0x86DD:
+        return _ipv6(frame)
+    return Packet(frame)
+
+
+def _ipv4(frame: bytes) -> Packet:
+    at = _ETHERNET
+    _, tos, length, identification, flags, ttl, protocol, _, source, destination = (
+        struct.unpack_from("!BBHHHBBH4s4s", frame, at)
+    )
+    start = at + 4 * (frame[at] & 0xF)
+    port_s, port_d, checksum, payload, trailer = _transport(frame, start, at + length, protocol)
+    return Packet(
+        frame,
+        4,
+        str(ipaddress.ip_address(source)),
+        str(ipaddress.ip_address(destination)),
+        ttl,
+        identification,
+        tos >> 2,
+        0,
+        bool(flags & 0x4000),
+        protocol,
+        port_s,
+        port_d,
+        checksum,
+        payload,
+        trailer,
+    )
+
+
+def _ipv6(frame: bytes) -> Packet:
+    at = _ETHERNET
+    word, length, protocol, hops, source, destination = struct.unpack_from("!IHBB16s16s", frame, at)
+    start = at + 40
+    port_s, port_d, checksum, payload, trailer = _transport(frame, start, start + length, protocol)
+    return Packet(
+        frame,
+        6,
+        str(ipaddress.ip_address(source)),
+        str(ipaddress.ip_address(destination)),
+        hops,
+        0,
+        word >> 22 & 0x3F,
+        word & 0xFFFFF,
+        True,
+        protocol,
+        port_s,
+        port_d,
+        checksum,
+        payload,
+        trailer,
+    )
+
+
+def _transport(
+    frame: bytes, start: int, end: int, protocol: int
+) -> tuple[int, int, int, bytes, bytes]:
+    """Ports, checksum, payload and trailer of what lies at `start`."""
+    if protocol == UDP:
+        source, destination, length, checksum = struct.unpack_from("!HHHH", frame, start)
+        stop = min(start + length, end)
+        return source, destination, checksum, frame[start + 8 : stop], frame[stop:]
+    if protocol == TCP:
+        source, destination = struct.unpack_from("!HH", frame, start)
+        (checksum,) = struct.unpack_from("!H", frame, start + 16)
+        body = start + 4 * (frame[start + 12] >> 4)
+        return source, destination, checksum, frame[body:end], frame[end:]
+    return 0, 0, 0, b"", frame[end:]
+
+
+def checksum_is_right(packet: Packet) -> bool:
+    """Whether the UDP or TCP checksum is there and sums up (RFC 768, RFC 8200 section 8.1)."""
+    if not packet.checksum:
+        return False
+    source = ipaddress.ip_address(packet.source).packed
+    destination = ipaddress.ip_address(packet.destination).packed
+    start = _ETHERNET + (4 * (packet.frame[_ETHERNET] & 0xF) if packet.version == 4 else 40)
+    segment = packet.frame[start : len(packet.frame) - len(packet.trailer)]
+    data = source + destination + struct.pack("!II", len(segment), packet.protocol) + segment
+    data += b"\0" * (len(data) % 2)
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total == 0xFFFF

@@ -1,0 +1,35 @@
+"""What the laboratory needs of the machine: root and a few Debian packages.
+
+Under CI nothing may be skipped, so there what is missing is a failure.
+"""
+
+import os
+import shutil
+
+import pytest
+
+PACKAGES = {
+    "ip": "iproute2",
+    "nft": "nftables",
+    "tcpdump": "tcpdump",
+    "ethtool": "ethtool",
+    "turnutils_uclient": "coturn",
+}
+
+
+def missing() -> str:
+    """What to do before the laboratory can be built; empty if it can be."""
+    packages = sorted({package for tool, package in PACKAGES.items() if not shutil.which(tool)})
+    needs = ["run as root"] if os.geteuid() != 0 else []
+    if packages:
+        needs.append(f"apt-get install {' '.join(packages)}")
+    return " and ".join(needs)
+
+
+def require() -> None:
+    """Skip, or fail under CI, the test whose laboratory cannot be built here."""
+    needs = missing()
+    if needs and os.environ.get("CI"):
+        pytest.fail(f"network namespaces: {needs}", pytrace=False)
+    if needs:
+        pytest.skip(f"network namespaces: {needs}")
