@@ -55,10 +55,13 @@ class Attribute(IntEnum):
 ClientAddressType = Literal[Attribute.MAPPED_ADDRESS, Attribute.XOR_MAPPED_ADDRESS]
 PeerAddressType = Literal[Attribute.XOR_PEER_ADDRESS, Attribute.XOR_RELAYED_ADDRESS]
 TextType = Literal[
-    Attribute.USERNAME, Attribute.REALM, Attribute.SOFTWARE, Attribute.ALTERNATE_DOMAIN
+    Attribute.USERNAME,
+    Attribute.REALM,
+    Attribute.NONCE,
+    Attribute.SOFTWARE,
+    Attribute.ALTERNATE_DOMAIN,
 ]
 OctetsType = Literal[
-    Attribute.NONCE,
     Attribute.DATA,
     Attribute.USERHASH,
     Attribute.RESERVATION_TOKEN,
@@ -122,7 +125,7 @@ CODECS: dict[int, Codec] = {
         values.decode_error_code, values.encode_error_code
     ),  # RFC 8489 section 14.8
     Attribute.REALM: _text(763),  # RFC 8489 section 14.9: 128 characters, 763 bytes
-    Attribute.NONCE: _octets(0, 763),  # RFC 8489 section 14.10
+    Attribute.NONCE: _text(763),  # RFC 8489 section 14.10
     Attribute.PASSWORD_ALGORITHMS: Codec(
         values.decode_password_algorithms, values.encode_password_algorithms
     ),  # RFC 8489 section 14.11

@@ -25,13 +25,14 @@ def userhash(username: str, realm: str) -> bytes:
     return hashlib.sha256(f"{username}:{realm}".encode()).digest()
 
 
-def rest_password(secret: str, username: str) -> str:
+def rest_password(secret: str | bytes, username: str) -> str:
     """The password that goes with a username in TURN REST credentials.
 
     Args:
-        secret: shared by the relay and the signaling server.
+        secret: shared by the relay and the signaling server, as text (UTF-8) or bytes.
         username: `<unix expiry>:<anything>`.
     Spec: draft-uberti-behave-turn-rest-00 section 2.2.
     """
-    mac = hmac.digest(secret.encode(), username.encode(), "sha1")
+    key = secret.encode() if isinstance(secret, str) else secret
+    mac = hmac.digest(key, username.encode(), "sha1")
     return base64.b64encode(mac).decode()
