@@ -6,6 +6,7 @@
     │   ├── Malformed          drop the datagram and count its DropReason
     │   └── Rejected           answer with the STUN error code it carries
     ├── CallError              the signaling server's: unknown call, wrong state
+    ├── CommandError           the command line's: what was asked for failed, what to check
     └── FastPathError          the kernel's: the fast path is off, and why
 
 Rules: parsers raise `Malformed` and nothing else; request handlers raise `Rejected` or `Malformed`
@@ -102,6 +103,10 @@ class CallError(RelayError):
         self.kind = kind
         self.detail = detail
         self.call = call
+
+
+class CommandError(RelayError):
+    """What the command line was asked for failed: one line for stderr, and exit 1."""
 
 
 class FastPathError(RelayError):

@@ -14,24 +14,29 @@ MAX_SECRET_BYTES = 4096
 
 
 def resolve(value: object, info: ValidationInfo) -> str:
+    """`follow` for a settings model, whose validation context is the environment."""
+    if not isinstance(value, str):
+        raise ValueError("expected text (a number needs quotes), env:NAME or file:PATH")
+    return follow(value, info.context or {})
+
+
+def follow(text: str, environ: Mapping[str, str]) -> str:
     """Follow a reference once; other text is the secret itself.
 
     Args:
-        value: what stood in the document.
-        info: its `context` is the environment that `env:` looks into.
+        text: what the operator wrote.
+        environ: where `env:` looks.
     Raises:
-        ValueError: not text, empty, or a reference to nothing.
+        ValueError: empty, or a reference to nothing.
     """
-    if not isinstance(value, str):
-        raise ValueError("expected text (a number needs quotes), env:NAME or file:PATH")
-    kind, separator, name = value.partition(":")
+    kind, separator, name = text.partition(":")
     if separator and kind == "env":
-        value = _from_environment(name, info.context or {})
+        text = _from_environment(name, environ)
     elif separator and kind == "file":
-        value = _from_file(name)
-    if not value.strip():
+        text = _from_file(name)
+    if not text.strip():
         raise ValueError("expected a secret that is not empty")
-    return value
+    return text
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> str:

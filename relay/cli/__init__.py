@@ -1,0 +1,8 @@
+"""The command line. Errors are one line on stderr, never a traceback.
+
+Exit codes: 0 well, 1 what was asked for failed, 2 usage or configuration, 130 interrupted.
+"""
+
+from relay.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,120 @@
+"""Commands that ask a running daemon through its HTTP API."""
+
+import json
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from relay.cli.options import Api, Config, Json
+
+if TYPE_CHECKING:
+    from relay.cli.api import Api as ApiClient
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    calls = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+    calls.callback()(list_calls)
+    calls.command("end")(end_call)
+    app.add_typer(
+        calls,
+        name="calls",
+        help="List the calls, or end one: calls end ID.",
+        short_help="List calls, or end one.",
+    )
+    app.command("status", short_help="How the running relay is.")(status)
+    app.command("drain", short_help="Accept no new calls.")(drain)
+    app.command("reload", short_help="Read the configuration again.")(reload)
+
+
+def _api(url: str | None, config: Any) -> "ApiClient":
+    from relay.cli.api import connect  # noqa: PLC0415
+    from relay.config import load  # noqa: PLC0415
+
+    return connect(url, load(config, os.environ))
+
+
+def list_calls(
+    context: typer.Context, api: Api = None, config: Config = None, as_json: Json = False
+) -> None:
+    """List the calls: id, state, whether relayed, connected parties of all, when it expires."""
+    if context.invoked_subcommand is not None:
+        context.obj = (api, config)
+        return
+    listed = _all_calls(_api(api, config))
+    if as_json:
+        typer.echo(json.dumps({"calls": listed}))
+        return
+    rows = [_row(call) for call in listed]
+    if not rows:
+        typer.echo("no calls")
+        return
+    head = ("CALL", "STATE", "RELAYED", "CONNECTED", "EXPIRES")
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    for row in [head, *rows]:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+
+
+def _all_calls(api: "ApiClient") -> list[dict[str, Any]]:
+    """Every page of the list."""
+    listed: list[dict[str, Any]] = []
+    after: int | None = 0
+    while after is not None:
+        answer = api.ask("GET", f"/v1/calls?after={after}")
+        listed += answer["calls"]
+        after = answer["next"]
+    return listed
+
+
+def _row(call: dict[str, Any]) -> tuple[str, ...]:
+    parties = call["parties"].values()
+    connected = sum(party["connected"] for party in parties)
+    relayed = "yes" if call["relayed"] else "no"
+    return call["id"], call["state"], relayed, f"{connected}/{len(parties)}", call["expires_at"]
+
+
+def end_call(
+    context: typer.Context,
+    call: Annotated[str, typer.Argument(metavar="ID")],
+    api: Api = None,
+    config: Config = None,
+) -> None:
+    """End a call: every leg is silent within one second."""
+    before = context.obj or (None, None)  # options may stand before "end" too
+    client = _api(api or before[0], config or before[1])
+    client.ask("DELETE", f"/v1/calls/{quote(call, safe='')}")
+    typer.echo(f"ended {call}")
+
+
+def status(api: Api = None, config: Config = None, as_json: Json = False) -> None:
+    """Say whether the relay takes new calls, and how many it carries."""
+    answer = _api(api, config).ask("GET", "/v1/status")
+    if as_json:
+        typer.echo(json.dumps(answer))
+        return
+    for name, value in answer.items():
+        typer.echo(f"{name:<12} {_words(value)}")
+
+
+def _words(value: Any) -> str:
+    """A value of the status as a person reads it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {name}" for name, count in value.items())
+    return str(value)
+
+
+def drain(api: Api = None, config: Config = None) -> None:
+    """Accept no new calls; the running ones go on."""
+    _api(api, config).ask("POST", "/v1/drain")
+    typer.echo("draining")
+
+
+def reload(api: Api = None, config: Config = None) -> None:
+    """Read the configuration and certificates again."""
+    _api(api, config).ask("POST", "/v1/reload")
+    typer.echo("reloaded")

@@ -1,0 +1,195 @@
+"""`callveil probe`: where credentials come from, and how the report reads."""
+
+import asyncio
+import json
+import os
+import secrets
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from relay.cli.options import Api, Config, Json
+
+if TYPE_CHECKING:
+    from relay.calls.credentials import Credential
+    from relay.config import Settings
+    from relay.probe import Report
+    from relay.probe_url import TurnUrl
+
+CREDENTIAL_TTL_S = 300
+"""Long enough for any probe, short for a credential that nobody needs later."""
+
+
+def probe(  # noqa: PLR0913  one parameter per option
+    *,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="turn:HOST:PORT?transport=udp or tcp, or turns:HOST:PORT.  "
+            "[default: what the API says, else the first listener of the configuration]",
+        ),
+    ] = None,
+    config: Config = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECRET",
+            help="The shared secret: env:NAME, file:PATH, or text (others on this host can read "
+            "it then).  [default: auth.secrets of the configuration, else the API makes a call]",
+        ),
+    ] = None,
+    api: Api = None,
+    count: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100_000, help="Datagrams, 50 per second.")
+    ] = 50,
+    timeout: Annotated[
+        float, typer.Option(metavar="S", min=0.1, max=600, help="Seconds for each step.")
+    ] = 5.0,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Certificates to trust for turns:.  "
+            "[default: tls.certificate of the configuration, else the system's]",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Relay datagrams through two legs of a throw-away call, as two clients would.
+
+    Prints round-trip times, loss, and what each side could see. Exit 1 if anything is wrong, with
+    what to check.
+    """
+    from relay import logs, probe_url  # noqa: PLC0415
+    from relay.config import load  # noqa: PLC0415
+    from relay.probe import Plan, run  # noqa: PLC0415
+
+    logs.configure("error")  # the TURN client's own log names addresses
+    settings = load(config, os.environ)
+    named = None if url is None else _parsed(url)
+    with _call(secret, api, settings) as (legs, told):
+        listener = probe_url.TurnUrl.of(settings.listen[0])
+        plan = Plan(
+            url=named or (listener if told is None else _parsed(told)),
+            legs=legs,
+            count=count,
+            timeout_s=timeout,
+            tls=_tls(ca, settings),
+            is_masked=settings.privacy.mask_mapped_address,
+        )
+        report = asyncio.run(run(plan))
+    _print(report, as_json)
+    return 1 if report.faults else 0
+
+
+def _parsed(url: str) -> "TurnUrl":
+    from relay.errors import ConfigError  # noqa: PLC0415
+    from relay.probe_url import TurnUrl  # noqa: PLC0415
+
+    try:
+        return TurnUrl.parse(url)
+    except ValueError as error:
+        raise ConfigError(f"--url: {url!r}: {error}") from None
+
+
+@contextmanager
+def _call(
+    secret: str | None, api: str | None, settings: "Settings"
+) -> Iterator[tuple[tuple["Credential", "Credential"], str | None]]:
+    """Credentials of two legs of one call, and the URL that came with them.
+
+    Minted where a secret is known and the API was not asked for; else the API creates a call, which
+    it is told to end in the end.
+    """
+    from relay.cli.api import connect  # noqa: PLC0415
+
+    if api is None and (known := _secret(secret, settings)) is not None:
+        yield _minted(known), None
+        return
+    client = connect(api, settings)
+    parties = [{"id": name, "enhanced_call_privacy": True} for name in ("a", "b")]
+    call = client.ask("POST", "/v1/calls", {"parties": parties, "ring": False})
+    try:
+        yield _told(call)
+    finally:
+        client.ask("DELETE", f"/v1/calls/{quote(call['id'], safe='')}")
+
+
+def _secret(given: str | None, settings: "Settings") -> str | None:
+    """The secret to mint with; one on the command line is resolved as one in a file is."""
+    from relay.config.secrets import follow  # noqa: PLC0415
+    from relay.errors import ConfigError  # noqa: PLC0415
+
+    if given is None:
+        configured = settings.auth.secrets
+        return configured[0].get_secret_value() if configured else None
+    try:
+        return follow(given, os.environ)
+    except ValueError as error:
+        raise ConfigError(f"--secret: {error}") from None
+
+
+def _minted(secret: str) -> tuple["Credential", "Credential"]:
+    from relay.calls.credentials import mint  # noqa: PLC0415
+
+    call, expiry = f"probe-{secrets.token_urlsafe(16)}", int(time.time()) + CREDENTIAL_TTL_S
+    return mint(secret, call, "a", expiry), mint(secret, call, "b", expiry)
+
+
+def _told(call: Any) -> tuple[tuple["Credential", "Credential"], str]:
+    """What the API answered, for both parties."""
+    from relay.calls.credentials import Credential  # noqa: PLC0415
+    from relay.errors import CommandError  # noqa: PLC0415
+
+    try:
+        servers = [
+            call["parties"][name]["rtc_configuration"]["iceServers"][0] for name in ("a", "b")
+        ]
+        first, second = (Credential(each["username"], each["credential"]) for each in servers)
+        return (first, second), str(servers[0]["urls"][0])
+    except (KeyError, IndexError, TypeError):
+        raise CommandError("the answer is no call; check that --api is a callveil") from None
+
+
+def _tls(ca: Path | None, settings: "Settings") -> ssl.SSLContext:
+    """What to trust: --ca, else exactly the configured certificate, else the system's roots."""
+    from relay.errors import ConfigError  # noqa: PLC0415
+
+    context = ssl.create_default_context()
+    own = settings.tls.certificate
+    if ca is None and not own:
+        return context
+    try:
+        context.load_verify_locations(ca or own)
+    except (OSError, ValueError):
+        raise ConfigError(f"--ca: {str(ca or own)!r}: expected PEM certificates") from None
+    # A certificate that somebody handed over may be trusted without what signed it, and it stands
+    # for itself: a listener on loopback is not called what its certificate says.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.check_hostname = ca is not None
+    return context
+
+
+def _print(report: "Report", as_json: bool) -> None:
+    """The report on stdout, then each fault as one line on stderr."""
+    if as_json:
+        typer.echo(json.dumps(report.as_document()))
+        return
+    typer.echo(f"relay        {report.url}")
+    if report.rtt_min_ms is not None:
+        typer.echo(
+            f"round trip   min {report.rtt_min_ms:.2f} ms, median {report.rtt_median_ms:.2f} ms, "
+            f"p99 {report.rtt_p99_ms:.2f} ms"
+        )
+    typer.echo(f"loss         {report.loss:.1%} of {report.sent} datagrams there and back")
+    for side, seen in report.seen.items():
+        typer.echo(f"{side} saw   own address: {seen.mapped}; data from: {seen.source}")
+    for fault in report.faults:
+        typer.echo(f"callveil: {fault}", err=True)

@@ -1,0 +1,301 @@
+"""A probe from outside: two legs of one call, datagrams there and back, and what each side saw.
+
+Rules of this file: it uses nothing of the relay but the network, through aioice's TURN client; what
+is wrong is a CommandError that says what to check; a report names no address, not even our own.
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aioice import stun
+from aioice.turn import TurnTransport, create_turn_endpoint
+
+from relay.calls.credentials import Credential
+from relay.errors import CommandError
+from relay.probe_url import TurnUrl
+
+INTERVAL_S = 0.02
+"""Between datagrams: what Opus sends at its usual 20 ms frames."""
+PAYLOAD_BYTES = 160
+_PING, _ECHO, _HELLO = b"ping", b"echo", b"helo"
+
+_CHECKS = {
+    401: "check that the secret is the daemon's, and both clocks",
+    403: "check that the call exists (auth.require_registered_call) and has not ended",
+    437: "check that no other program uses this port",
+    486: "check limits.allocations_per_leg and limits.legs_per_call",
+    508: "check relay.ports: none is free, or the relay is draining",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do.
+
+    Args:
+        url: of the TURN server.
+        legs: one credential for each of the two legs.
+        count: datagrams to send and to get back.
+        timeout_s: for each step: allocation, first datagram, stragglers.
+        tls: what to trust; for turns: only.
+        is_masked: whether the relay is to hide even a leg's own address from it.
+    """
+
+    url: TurnUrl
+    legs: tuple[Credential, Credential]
+    count: int = 50
+    timeout_s: float = 5.0
+    tls: ssl.SSLContext | None = None
+    is_masked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one side could see; each is "relay only", or says what else.
+
+    Args:
+        mapped: what the relay told this leg as its own address, which clients pass on.
+        source: where the other leg's data came from.
+    """
+
+    mapped: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of it; times in milliseconds, None where nothing came back."""
+
+    url: str
+    sent: int
+    received: int
+    loss: float
+    rtt_min_ms: float | None
+    rtt_median_ms: float | None
+    rtt_p99_ms: float | None
+    seen: dict[str, Seen]
+    faults: list[str]
+
+    def as_document(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+class Leg(asyncio.DatagramProtocol):
+    """One party: answers pings, keeps when its own pings came back, and where data came from."""
+
+    def __init__(self) -> None:
+        self.transport: TurnTransport
+        self.heard = asyncio.Event()
+        self.closed = asyncio.Event()
+        self.changed = asyncio.Event()
+        self.sources: set[tuple[str, int]] = set()
+        self.returned: dict[int, float] = {}
+        self.error: Exception | None = None
+
+    @property
+    def relayed(self) -> tuple[str, int]:
+        """Its relayed address."""
+        address: tuple[str, int] = self.transport.get_extra_info("sockname")
+        return address
+
+    @property
+    def mapped(self) -> tuple[str, int]:
+        """What the relay told it as its own address."""
+        address: tuple[str, int] = self.transport.get_extra_info("related_address")
+        return address
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """aioice's own transport, which is no asyncio one."""
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        now = time.perf_counter()
+        self.sources.add(addr)
+        kind, number = data[:4], data[4:12]
+        if kind == _PING:
+            self.transport.sendto(_ECHO + data[4:], addr)
+        elif kind == _ECHO:
+            self.returned.setdefault(int.from_bytes(number), now)
+            self.changed.set()
+        elif kind == _HELLO:
+            self.heard.set()
+
+    def error_received(self, exc: Exception) -> None:
+        self.error = exc
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
+
+
+async def run(plan: Plan) -> Report:
+    """Allocate, relay, and judge.
+
+    Raises:
+        CommandError: no answer, a refusal, or no way through; with what to check.
+    """
+    async with _leg(plan, 0) as caller, _leg(plan, 1) as callee:
+        await _meet(plan, caller, callee)
+        sent_at = await _exchange(plan, caller, callee)
+        return _report(plan, caller, callee, sent_at)
+
+
+@asynccontextmanager
+async def _leg(plan: Plan, index: int) -> AsyncIterator[Leg]:
+    """One allocation, deleted in the end."""
+    leg, credential, url = Leg(), plan.legs[index], plan.url
+    try:
+        async with asyncio.timeout(plan.timeout_s):
+            leg.transport, _ = await create_turn_endpoint(
+                lambda: leg,
+                server_addr=await _resolve(url),
+                username=credential.username,
+                password=credential.password,
+                ssl=plan.tls if url.is_tls else None,
+                transport=url.transport,
+            )
+    except stun.TransactionFailed as error:
+        raise CommandError(_refused("Allocate", error)) from None
+    except (TimeoutError, stun.TransactionTimeout):
+        raise CommandError(
+            f"no answer from {url}: check that the daemon listens there over "
+            f"{url.transport.upper()}, and the firewalls on the way"
+        ) from None
+    except ssl.SSLError as error:
+        why = getattr(error, "verify_message", "") or error.reason or "handshake failed"
+        raise CommandError(f"TLS with {url}: {why}; check the certificate and --ca") from None
+    except (OSError, ValueError) as error:
+        raise CommandError(
+            f"{url}: {_why(error)}; check the URL and that the daemon runs"
+        ) from None
+    try:
+        yield leg
+    finally:
+        leg.transport.close()
+        try:
+            async with asyncio.timeout(plan.timeout_s):
+                await leg.closed.wait()
+        except TimeoutError:
+            pass  # the allocation ends with its lifetime
+
+
+def _why(error: OSError | ValueError) -> str:
+    """The system's words for it; asyncio's own put the address in."""
+    if isinstance(error, socket.gaierror):
+        return error.strerror or "the name is unknown"
+    code = getattr(error, "errno", None)
+    return os.strerror(code) if code else type(error).__name__
+
+
+async def _resolve(url: TurnUrl) -> tuple[str, int]:
+    """A numeric address, IPv4 first; for TLS the name itself, which the certificate is about."""
+    if url.is_tls:
+        return url.host, url.port
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(url.host, url.port)
+    found.sort(key=lambda entry: entry[0])  # AF_INET is the smaller number everywhere
+    address = found[0][4]
+    return str(address[0]), int(address[1])
+
+
+async def _meet(plan: Plan, caller: Leg, callee: Leg) -> None:
+    """Bind channels both ways: data crosses once each side has named the other."""
+    try:
+        async with asyncio.timeout(plan.timeout_s):
+            while not (caller.heard.is_set() and callee.heard.is_set()):
+                caller.transport.sendto(_HELLO, callee.relayed)
+                callee.transport.sendto(_HELLO, caller.relayed)
+                await asyncio.sleep(INTERVAL_S)
+                _check_refusal(caller, callee)
+    except TimeoutError:
+        sides = [caller.heard.is_set(), callee.heard.is_set()]
+        which = "either way" if not any(sides) else "one way"
+        raise CommandError(
+            f"no route: both legs are allocated but nothing crosses {which}; check that both are "
+            "in one call, that the call was accepted, and callveil_drops_total"
+        ) from None
+
+
+def _check_refusal(*legs: Leg) -> None:
+    for leg in legs:
+        if isinstance(leg.error, stun.TransactionFailed):
+            raise CommandError(_refused("ChannelBind", leg.error))
+        if leg.error is not None:
+            raise CommandError(f"the relay stopped answering: {type(leg.error).__name__}")
+
+
+def _refused(method: str, error: stun.TransactionFailed) -> str:
+    code = error.response.error_code or 0
+    hint = _CHECKS.get(code, "check the daemon's log")
+    return f"{method} was refused with {code}: {hint}"
+
+
+async def _exchange(plan: Plan, caller: Leg, callee: Leg) -> dict[int, float]:
+    """Send the pings at a steady pace, then wait for those still on the way.
+
+    Returns: when each was sent.
+    """
+    sent_at: dict[int, float] = {}
+    peer = callee.relayed
+    for number in range(plan.count):
+        datagram = (_PING + number.to_bytes(8)).ljust(PAYLOAD_BYTES, b"\0")
+        sent_at[number] = time.perf_counter()
+        caller.transport.sendto(datagram, peer)
+        await asyncio.sleep(INTERVAL_S)
+    try:
+        async with asyncio.timeout(plan.timeout_s):
+            while len(caller.returned) < plan.count:
+                caller.changed.clear()
+                await caller.changed.wait()
+    except TimeoutError:
+        pass  # counted as lost
+    return sent_at
+
+
+def _report(plan: Plan, caller: Leg, callee: Leg, sent_at: dict[int, float]) -> Report:
+    times = sorted(1000 * (at - sent_at[number]) for number, at in caller.returned.items())
+    loss = 1 - len(times) / plan.count
+    seen = {"caller": _seen(caller, callee), "callee": _seen(callee, caller)}
+    faults = []
+    if loss:
+        faults.append(
+            f"loss: {plan.count - len(times)} of {plan.count} datagrams did not come back; "
+            "check limits.packets_per_s, limits.bitrate_bps and the network on the way"
+        )
+    for side, sight in seen.items():
+        if sight.source != RELAY_ONLY:
+            faults.append(f"leak: the {side} received data from {sight.source}")
+        if plan.is_masked and sight.mapped != RELAY_ONLY:
+            faults.append(
+                f"leak: the {side} was told {sight.mapped}, which clients pass on; "
+                "check privacy.mask_mapped_address"
+            )
+    return Report(
+        url=str(plan.url),
+        sent=plan.count,
+        received=len(times),
+        loss=loss,
+        rtt_min_ms=times[0] if times else None,
+        rtt_median_ms=statistics.median(times) if times else None,
+        rtt_p99_ms=times[-(len(times) // 100) - 1] if times else None,
+        seen=seen,
+        faults=faults,
+    )
+
+
+RELAY_ONLY = "relay only"
+
+
+def _seen(leg: Leg, other: Leg) -> Seen:
+    is_relay_only = leg.sources == {other.relayed}
+    return Seen(
+        mapped=RELAY_ONLY if leg.mapped == leg.relayed else "an address of its own",
+        source=RELAY_ONLY if is_relay_only else "an address that is not the other's relayed one",
+    )
