@@ -47,8 +47,8 @@ class Capture:
         """Return when everything from now on is captured."""
         self._read_until("listening on ")
 
-    def frames(self) -> list[bytes]:
-        """Every frame that passed before this call, markers left out. The capture goes on."""
+    def packets(self) -> list[pcap.Packet]:
+        """Every packet that passed before this call, markers left out. The capture goes on."""
         marker = struct.pack("!6s6sH", b"\xff" * 6, bytes(6), _MARKER_TYPE) + os.urandom(46)
         with (
             self.where.entered(),
@@ -58,11 +58,15 @@ class Capture:
             raw.send(marker)
         self._wait_for(marker)
         everything = self.path.read_bytes()
-        return [frame for frame in pcap.frames(everything) if not _is_marker(frame)]
+        return [
+            pcap.parse(frame, time_s)
+            for time_s, frame in pcap.frames(everything)
+            if not _is_marker(frame)
+        ]
 
-    def packets(self) -> list[pcap.Packet]:
-        """The same, parsed."""
-        return [pcap.parse(frame) for frame in self.frames()]
+    def frames(self) -> list[bytes]:
+        """The same, as bytes, for `canaries.find`."""
+        return [packet.frame for packet in self.packets()]
 
     def stop(self) -> list[pcap.Packet]:
         """End the capture and return every packet of it.

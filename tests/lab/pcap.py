@@ -8,7 +8,6 @@ import ipaddress
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 _GLOBAL = struct.Struct("<IHHiIII")
 _RECORD = struct.Struct("<IIII")
@@ -23,6 +22,7 @@ class Packet:
 
     Args:
         frame: the whole of it, link layer included.
+        time_s: Unix time of the capture, where it is known.
         version: 4, 6, or 0 for what is not IP.
         source, destination: numeric addresses, empty if not IP.
         ttl, identification, dscp, dont_fragment: of the IP header; IPv6 has no identification and
@@ -35,6 +35,7 @@ class Packet:
     """
 
     frame: bytes
+    time_s: float = 0.0
     version: int = 0
     source: str = ""
     destination: str = ""
@@ -61,17 +62,11 @@ class Packet:
         return self.destination, self.destination_port
 
 
-def read(path: Path) -> Iterator[Packet]:
-    """Every packet of a capture, in order.
+def frames(capture: bytes) -> Iterator[tuple[float, bytes]]:
+    """Unix time and bytes of every frame; a last one that is still being written is left out.
 
-    Raises: ValueError if it is no little-endian Ethernet capture of this library's making.
+    Raises: ValueError if it is no little-endian Ethernet capture, or a frame was cut.
     """
-    for frame in frames(path.read_bytes()):
-        yield parse(frame)
-
-
-def frames(capture: bytes) -> Iterator[bytes]:
-    """The frames of a capture; a last one that is still being written is left out."""
     if len(capture) < _GLOBAL.size:
         raise ValueError("no capture")
     magic, *_, link = _GLOBAL.unpack_from(capture)
@@ -79,27 +74,27 @@ def frames(capture: bytes) -> Iterator[bytes]:
         raise ValueError("not a little-endian Ethernet capture")
     at = _GLOBAL.size
     while at + _RECORD.size <= len(capture):
-        _, _, kept, length = _RECORD.unpack_from(capture, at)
+        seconds, microseconds, kept, length = _RECORD.unpack_from(capture, at)
         at += _RECORD.size
         if kept != length:
             raise ValueError("a frame was cut short")
         if at + kept > len(capture):
             return
-        yield capture[at : at + kept]
+        yield seconds + microseconds / 1e6, capture[at : at + kept]
         at += kept
 
 
-def parse(frame: bytes) -> Packet:
+def parse(frame: bytes, time_s: float = 0.0) -> Packet:
     """One frame, as far as it can be read."""
     (kind,) = struct.unpack_from("!H", frame, 12)
     if kind == 0x0800:
-        return _ipv4(frame)
+        return _ipv4(frame, time_s)
     if kind == 0x86DD:
-        return _ipv6(frame)
-    return Packet(frame)
+        return _ipv6(frame, time_s)
+    return Packet(frame, time_s)
 
 
-def _ipv4(frame: bytes) -> Packet:
+def _ipv4(frame: bytes, time_s: float) -> Packet:
     at = _ETHERNET
     _, tos, length, identification, flags, ttl, protocol, _, source, destination = (
         struct.unpack_from("!BBHHHBBH4s4s", frame, at)
@@ -108,6 +103,7 @@ def _ipv4(frame: bytes) -> Packet:
     port_s, port_d, checksum, payload, trailer = _transport(frame, start, at + length, protocol)
     return Packet(
         frame,
+        time_s,
         4,
         str(ipaddress.ip_address(source)),
         str(ipaddress.ip_address(destination)),
@@ -125,13 +121,14 @@ def _ipv4(frame: bytes) -> Packet:
     )
 
 
-def _ipv6(frame: bytes) -> Packet:
+def _ipv6(frame: bytes, time_s: float) -> Packet:
     at = _ETHERNET
     word, length, protocol, hops, source, destination = struct.unpack_from("!IHBB16s16s", frame, at)
     start = at + 40
     port_s, port_d, checksum, payload, trailer = _transport(frame, start, start + length, protocol)
     return Packet(
         frame,
+        time_s,
         6,
         str(ipaddress.ip_address(source)),
         str(ipaddress.ip_address(destination)),

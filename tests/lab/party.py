@@ -1,0 +1,61 @@
+"""The test's end of a peer process: asks, and reads what came of it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.lab.namespaces import Namespace, close_pipes
+from tests.lab.topology import Lab
+
+_ROOT = Path(__file__).parents[2]
+
+
+class Party:
+    """One `tests.lab.peer` in a namespace."""
+
+    def __init__(self, lab: Lab, where: Namespace) -> None:
+        self._process = lab.popen(
+            where,
+            [sys.executable, "-m", "tests.lab.peer"],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def ask(self, do: str, **arguments: object) -> dict[str, Any]:
+        """Have one thing done.
+
+        Raises: RuntimeError with the peer's own words if it cannot.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the peer ended while it should {do}")
+        outcome: dict[str, Any] = json.loads(line)
+        if "error" in outcome:
+            raise RuntimeError(f"{do}: {outcome['error']}")
+        return outcome
+
+    def end(self) -> None:
+        """End it, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        close_pipes(self._process.stdin, self._process.stdout)
+
+
+@contextmanager
+def parties(lab: Lab) -> Iterator[tuple[Party, Party]]:
+    """Caller and callee, each in its namespace, for one `with` block."""
+    caller, callee = Party(lab, lab.caller), Party(lab, lab.callee)
+    try:
+        yield caller, callee
+    finally:
+        caller.end()
+        callee.end()
