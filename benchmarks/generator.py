@@ -253,7 +253,5 @@ def _ring_of(caller: Line, flows: Sequence[Flow]) -> Slots:
     ]
     rounds = -(-_RING_SLOTS // len(flows))
     ring = Slots(rounds * len(flows), len(frames[0]))
-    ring.data[:] = np.tile(np.frombuffer(b"".join(frames), np.uint8), rounds).reshape(
-        len(ring), -1
-    )
+    ring.data[:] = np.tile(np.frombuffer(b"".join(frames), np.uint8), rounds).reshape(len(ring), -1)
     return ring

@@ -43,7 +43,7 @@ class CoreTimes:
         return (self.stolen_s - earlier.stolen_s) / (self.at_s - earlier.at_s)
 
 
-def describe() -> dict[str, object]:
+def describe() -> dict[str, str | int | None]:
     """What a reader must know of the host to judge the figures."""
     return {
         "kernel": platform.release(),

@@ -4,9 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchmarks.search import MOST_LOSS
 from benchmarks.systems import Kind
-
-SCHEMA_VERSION = 1
 
 Figures = dict[str, float | None]
 """By the keys of `benchmarks.figures`; None where a system did not get that far."""
@@ -18,10 +17,14 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+Purpose = Literal["lossless", "delay", "packets"]
+"""What a trial is for: the search, the delay at a given rate, the cost per packet."""
+
+
 class TrialRecord(Record):
     """One run at one rate; the fields are those of `generator.Trial`."""
 
-    purpose: Literal["lossless", "delay", "packets"]
+    purpose: Purpose
     live_calls: int
     asked_pps: float
     achieved_pps: float
@@ -39,6 +42,11 @@ class TrialRecord(Record):
     delay_p50_us: float | None
     delay_p99_us: float | None
 
+    @property
+    def is_lossless(self) -> bool:
+        """Whether so little was lost that the rate counts."""
+        return self.loss <= MOST_LOSS
+
 
 class SetUpRecord(Record):
     """One batch of call set-ups."""
@@ -51,6 +59,11 @@ class SetUpRecord(Record):
     relay_busy: float
     generator_busy: float
     stolen: float
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of the relay's core per set-up."""
+        return self.relay_busy * self.elapsed_s / max(1, self.finished) * 1e6
 
 
 class MemoryRecord(Record):
@@ -65,7 +78,12 @@ class MemoryRecord(Record):
 
 
 class RoundRecord(Record):
-    """One system's turn in one round."""
+    """One system's turn in one round.
+
+    Args:
+        ready_s: from start to the first answer.
+        generator_bound: keys of the figures where the generator was the limit, not the relay.
+    """
 
     system: str
     number: int = Field(ge=1)
@@ -74,7 +92,7 @@ class RoundRecord(Record):
     set_ups: list[SetUpRecord]
     memory: MemoryRecord
     figures: Figures
-    remarks: list[str]
+    generator_bound: list[str]
 
 
 class SystemRecord(Record):
@@ -90,18 +108,18 @@ class Result(Record):
 
     Args:
         generator_limit_pps: what the generator gets through a plain IP router in the relay's place.
-        generator_set_ups: like that for set-ups: None, since only a relay can answer them; see the
-            share of the generator's core in each record.
+        levels: numbers of live calls at which costs were compared.
         medians: per system, over the rounds.
         ratios: per system, its medians over those of the reference.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     started_at: str
     elapsed_s: float
     quick: bool
     host: dict[str, str | int | None]
     generator_limit_pps: float
+    levels: list[int]
     systems: list[SystemRecord]
     rounds: list[RoundRecord]
     medians: dict[str, Figures]

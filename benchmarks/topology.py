@@ -17,7 +17,7 @@ from pathlib import Path
 GENERATOR_CORE = 0
 RELAY_CORE = 1
 RELAY_ADDRESS = "198.18.0.1"
-"""On the loopback interface of the relay's namespace, so that it belongs to neither party's link."""
+"""On the loopback interface of the relay's namespace: it belongs to neither party's link."""
 
 PREFIX = "cvb"
 
@@ -128,7 +128,7 @@ def remove_leftovers() -> None:
 
 
 def _receive_on(namespace: str, device: str, core: int) -> None:
-    """Receive processing of `device` on `core`; sysfs shows a namespace's devices only inside it."""
+    """Receive processing of `device` on `core`; sysfs shows a device only in its namespace."""
     path = f"/sys/class/net/{device}/queues/rx-0/rps_cpus"
     _run(["ip", "netns", "exec", namespace, "sh", "-c", f"echo {1 << core:x} > {path}"])
 

@@ -26,6 +26,7 @@ LIFETIME_S = 3600
 
 _REQUESTED_TRANSPORT_UDP = (Attribute.REQUESTED_TRANSPORT, 17)
 _RETRANSMIT_S = 0.5
+_ANSWER_S = 0.02
 _MOST_ATTEMPTS = 7  # Rc of RFC 8489 section 6.2.1
 _PROTOCOL_AT, _UDP = 14 + 9, 17
 _transactions = itertools.count(1)
@@ -71,6 +72,7 @@ class Leg:
     secret: str
     channel: int = CHANNEL
     relayed: PeerAddress | None = None
+    is_bound: bool = False
     _challenge: tuple[tuple[Attribute, Any], ...] = ()
     _key: bytes | None = None
 
@@ -103,6 +105,7 @@ class Leg:
         """
         attributes = [(Attribute.CHANNEL_NUMBER, self.channel), (Attribute.XOR_PEER_ADDRESS, peer)]
         _check_success((yield self._request(Method.CHANNEL_BIND, attributes)))
+        self.is_bound = True
 
     def delete(self) -> Exchange:
         """Give the allocation back.
@@ -141,6 +144,11 @@ class Call:
         """What is counted as one call set-up."""
         yield from self.open()
         yield from self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether both channels are bound."""
+        return self.caller.is_bound and self.callee.is_bound
 
     @property
     def flow(self) -> Flow:
@@ -271,11 +279,9 @@ class Conversation:
         return anything
 
     def _take(self, frame: bytes) -> None:
-        transaction_id = frame[UDP_DATA_AT + 8 : UDP_DATA_AT + 20]
-        if frame[_PROTOCOL_AT] != _UDP or transaction_id not in self._waiting:
-            return
-        _, exchange = self._waiting.pop(transaction_id)
-        self._advance(exchange, parse(frame[UDP_DATA_AT:]))
+        _, exchange = self._waiting.pop(_transaction_id(frame), (None, None))
+        if exchange is not None:
+            self._advance(exchange, parse(frame[UDP_DATA_AT:]))
 
     def _retransmit(self, now_s: float) -> None:
         for request, exchange in list(self._waiting.values()):
@@ -288,6 +294,26 @@ class Conversation:
                 del self._waiting[request.transaction_id]
                 exchange.close()
                 self._outcome.failures.append(str(Refused(request.method, 0)))
+
+
+def is_answering(line: Line) -> bool:
+    """Whether the relay answers a request within `_ANSWER_S`, which also passes if it does not."""
+    request = next(Leg(line, LAST_PORT, "", "").allocate())
+    line.outgoing.send(line.frame(request.port, request.datagram))
+    deadline_s = time.perf_counter() + _ANSWER_S
+    while (left_s := deadline_s - time.perf_counter()) > 0:
+        if select.select([line.incoming], [], [], left_s)[0]:
+            frame = line.incoming.recv(2048)
+            if _transaction_id(frame) == request.transaction_id:
+                return True
+    return False
+
+
+def _transaction_id(frame: bytes) -> bytes:
+    """Of the STUN message in a frame; empty if it is not UDP, such as an ICMP error."""
+    if frame[_PROTOCOL_AT] != _UDP:
+        return b""
+    return frame[UDP_DATA_AT + 8 : UDP_DATA_AT + 20]
 
 
 def _check_success(answer: Message) -> None:

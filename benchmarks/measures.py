@@ -1,0 +1,133 @@
+"""One system's turn: what is measured of it, in which order.
+
+The first process is measured with one call live (lossless rate, delay), then with more and more
+(cost per packet); its memory is read when it has held nothing but calls that are live. A second
+process sets calls up and takes them down while as many others are live.
+"""
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.figures import derive, generator_bound
+from benchmarks.plan import DELAY_RATES_PPS
+from benchmarks.results import MemoryRecord, RoundRecord, SetUpRecord, TrialRecord
+from benchmarks.stage import Stage, count_failures
+from benchmarks.systems import SECRET, Relay, System
+from benchmarks.turn_client import Call, Directory, Outcome, is_answering
+
+STEADY_PPS = 20_000.0
+"""Rate at which costs per packet are compared, or half of a relay's lossless rate if that is more:
+idle time in /proc/stat counts in steps of 10 ms, too coarse for a fast relay at a low rate."""
+
+_READY_WITHIN_S = 10.0
+
+Advance = Callable[[str], None]
+"""Told what was just finished."""
+
+
+class NotReady(Exception):
+    """A system does not answer; the message says what it printed."""
+
+
+def take_turn(stage: Stage, system: System, number: int, advance: Advance) -> RoundRecord:
+    """Measure one system once.
+
+    Args:
+        stage: what it is measured on.
+        system: what to measure.
+        number: of the round, from 1.
+        advance: called after each of the plan's steps.
+    Raises: NotReady.
+    """
+    with _running(stage, system) as (relay, ready_s):
+        trials, memory = _measure_packets(stage, relay, advance)
+    with _running(stage, system):
+        set_ups = _measure_set_ups(stage, advance)
+    return RoundRecord(
+        system=system.name,
+        number=number,
+        ready_s=ready_s,
+        trials=trials,
+        set_ups=set_ups,
+        memory=memory,
+        figures=derive(ready_s, trials, set_ups, memory, stage.plan.levels),
+        generator_bound=generator_bound(trials, set_ups, stage.limit_pps),
+    )
+
+
+@contextmanager
+def _running(stage: Stage, system: System) -> Iterator[tuple[Relay, float]]:
+    """The system, started and answering, and how many seconds that took."""
+    with tempfile.TemporaryDirectory(prefix="cvb") as directory:
+        started_s = time.monotonic()
+        with Relay(system, stage.topology, Path(directory)) as relay:
+            while not is_answering(stage.caller):
+                if not relay.is_running or time.monotonic() - started_s > _READY_WITHIN_S:
+                    raise NotReady(f"{system.name} does not answer: {relay.output()}")
+            yield relay, time.monotonic() - started_s
+
+
+class _LiveCalls:
+    """Calls that are opened and stay open, to the number asked for."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._directory = iter(Directory(stage.caller, stage.callee, SECRET))
+        self._calls: list[Call] = []
+        self.failures = Outcome()
+
+    def grow_to(self, level: int) -> list[Call]:
+        """Open more calls until so many are live, or were tried."""
+        more = list(itertools.islice(self._directory, level - len(self._calls)))
+        outcome = self._stage.conversation.run(call.open() for call in more)
+        self.failures.failures += outcome.failures
+        self._calls += more
+        return [call for call in self._calls if call.is_open]
+
+
+def _measure_packets(
+    stage: Stage, relay: Relay, advance: Advance
+) -> tuple[list[TrialRecord], MemoryRecord]:
+    plan = stage.plan
+    before = relay.resident_bytes(), relay.descriptors()
+    live = _LiveCalls(stage)
+    flows = [call.flow for call in live.grow_to(1)]
+    if not flows:
+        raise NotReady(f"{relay.system.name} refuses calls: {live.failures.failures}")
+    trials = stage.search(flows, start_pps=STEADY_PPS)
+    advance("lossless rate")
+    rates = (trial.achieved_pps for trial in trials if trial.is_lossless)
+    steady_pps = max(STEADY_PPS, max(rates, default=0.0) / 2)
+    for rate in DELAY_RATES_PPS:
+        trials.append(stage.trial("delay", flows, rate, plan.delay_s))
+        advance(f"delay at {rate // 1000} kpps")
+    for level in plan.levels:
+        flows = [call.flow for call in live.grow_to(level)]
+        after = relay.resident_bytes(), relay.descriptors()
+        trials.append(stage.trial("packets", flows, steady_pps, plan.packets_s))
+        advance(f"packets, {level:,} calls live")
+    return trials, MemoryRecord(
+        allocations=2 * len(flows),
+        failures=count_failures(live.failures),
+        resident_before_bytes=before[0],
+        resident_after_bytes=after[0],
+        descriptors_before=before[1],
+        descriptors_after=after[1],
+    )
+
+
+def _measure_set_ups(stage: Stage, advance: Advance) -> list[SetUpRecord]:
+    live = _LiveCalls(stage)
+    plan = stage.plan
+    passing = Directory(stage.caller, stage.callee, SECRET, first=plan.levels[-1])
+    records = []
+    for level in plan.levels:
+        count = len(live.grow_to(level))
+        exchanges = (call.set_up_once() for call in passing)
+        records.append(stage.set_up(exchanges, count, plan.set_ups_s))
+        advance(f"set-ups, {level:,} calls live")
+    return records

@@ -1,0 +1,102 @@
+"""The result as tables on a terminal, one per system that is compared."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figures import Figure, Verdict, figures_of, target_of
+from benchmarks.results import Result, SystemRecord
+
+
+NONE = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure of one system beside the reference's."""
+
+    title: str
+    reference: str
+    value: str
+    ratio: str
+    target: str
+    met: Verdict
+
+    def cells(self) -> tuple[str, ...]:
+        """In the order of the columns."""
+        return self.title, self.reference, self.value, self.ratio, self.target, self.met
+
+
+def columns_of(result: Result, system: SystemRecord) -> tuple[str, ...]:
+    """Titles of the columns, in the order of `Row.cells`."""
+    return "figure", reference_of(result) or NONE, system.name, "ratio", "target", "met?"
+
+
+def reference_of(result: Result) -> str:
+    """Name of the system the others are compared with; empty if it did not run."""
+    return next((system.name for system in result.systems if system.kind == "reference"), "")
+
+
+def candidates(result: Result) -> list[SystemRecord]:
+    """The systems that get a table: all but the reference, or it alone when nothing else ran."""
+    return [s for s in result.systems if s.kind != "reference"] or result.systems
+
+
+def rows(result: Result, system: SystemRecord) -> Iterator[Row]:
+    """The table of one system."""
+    own = result.medians[system.name]
+    ratios = result.ratios.get(system.name, {})
+    for figure in figures_of(result.levels):
+        key = figure.key
+        value, ratio = own.get(key), ratios.get(key)
+        target = target_of(key, system.kind)
+        bound = is_generator_bound(result, system.name, key)
+        yield Row(
+            title=figure.title,
+            reference=_shown(result, reference_of(result), figure),
+            value=_shown(result, system.name, figure),
+            ratio=NONE if ratio is None else f"{ratio:.2f}",
+            target=str(target) if target else "",
+            met=target.verdict(value, ratio, bound=bound) if target else "",
+        )
+
+
+def is_generator_bound(result: Result, system: str, key: str) -> bool:
+    """Whether the generator was the limit of this figure in most rounds."""
+    turns = [turn for turn in result.rounds if turn.system == system]
+    return 2 * sum(key in turn.generator_bound for turn in turns) > len(turns)
+
+
+def heading(result: Result) -> str:
+    """What was measured where, in one line."""
+    kind = "quick run, good for a first look only" if result.quick else "full run"
+    commit = result.host.get("commit") or "unknown commit"
+    return (
+        f"{kind} of {commit} in {result.elapsed_s:.0f} s on {result.host['cpu']}, "
+        f"kernel {result.host['kernel']}; generator's own limit "
+        f"{result.generator_limit_pps:,.0f} packets/s"
+    )
+
+
+def show(result: Result, console: Console) -> None:
+    """Print everything a reader needs to judge the run."""
+    console.print(heading(result), highlight=False)
+    for system in candidates(result):
+        first, *others = columns_of(result, system)
+        table = Table(first, title=f"{system.name} ({system.version})")
+        for column in others:
+            table.add_column(column, justify="right")
+        for row in rows(result, system):
+            table.add_row(*row.cells())
+        console.print(table)
+
+
+def _shown(result: Result, system: str, figure: Figure) -> str:
+    """A figure as text, with a mark where the generator was the limit."""
+    value = result.medians.get(system, {}).get(figure.key)
+    if value is None:
+        return NONE
+    mark = "≥ " if is_generator_bound(result, system, figure.key) else ""
+    return f"{mark}{value:,.{figure.digits}f}"
