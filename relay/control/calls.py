@@ -1,0 +1,103 @@
+"""`/v1/calls`: create, list, look at, accept, end.
+
+Rules of this file: first the book of calls decides, then the daemon acts, then the client hears.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response, status
+
+from relay.calls import credentials
+from relay.calls.call import Call, Leg
+from relay.control.dependencies import BEARER, Daemon, Settings, faults, json
+from relay.control.models import (
+    AskedCall,
+    CallList,
+    CallView,
+    CreatedCall,
+    CreatedParty,
+    IceServer,
+    PartyView,
+    RtcConfiguration,
+    head,
+)
+from relay.control.relay import ControlSettings, LegView, Relay
+from relay.errors import CallError
+
+router = APIRouter(prefix="/v1/calls", tags=["calls"], dependencies=[BEARER])
+
+CallId = Annotated[str, Path(description="as the call's creation answered it")]
+
+_PAGE = 200
+"""Calls in one answer: writing them takes 5 ms, in which user space forwards no packet."""
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=CreatedCall,
+    responses=faults("invalid_request", "draining"),
+)
+async def create_call(asked: AskedCall, relay: Daemon, settings: Settings) -> Response:
+    """Create a call, and a credential for each party."""
+    if relay.status().draining:
+        raise CallError("draining", "No new calls begin on this relay.")
+    now = relay.now()
+    call = relay.registry.create(asked.order(), relay.token, now)
+    expiry = int(now.wall) + relay.registry.rules.credential_ttl_s
+    parties = {leg.name: _created(call, leg, settings, expiry) for leg in call.legs}
+    return json(CreatedCall.model_validate({**head(call), "parties": parties}), status=201)
+
+
+@router.get("", response_model=CallList, responses=faults("invalid_request"))
+async def list_calls(
+    relay: Daemon,
+    after: Annotated[int, Query(ge=0, description="`next` of the answer before")] = 0,
+    limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
+) -> Response:
+    """The calls that ring or are active, with statistics."""
+    calls = relay.registry.page(after, limit)
+    following = calls[-1].number if len(calls) == limit else None
+    views = [_view(call, relay) for call in calls]
+    return json(CallList.model_construct(calls=views, next=following))
+
+
+@router.get("/{call}", response_model=CallView, responses=faults("unknown_call"))
+async def get_call(call: CallId, relay: Daemon) -> Response:
+    """One call, with statistics per party. An ended one is known for a while."""
+    return json(_view(relay.registry.get(call, relay.now()), relay))
+
+
+@router.post(
+    "/{call}/accept", response_model=CallView, responses=faults("unknown_call", "wrong_state")
+)
+async def accept_call(call: CallId, relay: Daemon) -> Response:
+    """Let a ringing call begin: media may cross from now on."""
+    accepted = relay.registry.accept(call, relay.now())
+    relay.opened(call)
+    return json(_view(accepted, relay))
+
+
+@router.delete("/{call}", status_code=status.HTTP_204_NO_CONTENT, responses=faults("unknown_call"))
+async def end_call(call: CallId, relay: Daemon) -> Response:
+    """End a call and every leg of it, at once. Doing so again changes nothing."""
+    if relay.registry.end(call, relay.now()):
+        relay.ended(call)
+    return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+def _created(call: Call, leg: Leg, settings: ControlSettings, expiry: int) -> CreatedParty:
+    """A party's way in. Both parties of a relayed call use nothing but the relay."""
+    username, password = credentials.mint(settings.secret, call.id, leg.id, expiry)
+    server = IceServer(urls=list(settings.urls), username=username, credential=password)
+    configuration = RtcConfiguration(
+        ice_servers=[server], ice_transport_policy="relay" if call.relayed else "all"
+    )
+    return CreatedParty(leg=leg.id, rtc_configuration=configuration)
+
+
+def _view(call: Call, relay: Relay) -> CallView:
+    known = relay.legs(call.id) if call.legs else {}
+    nothing = LegView()
+    parties = {leg.name: PartyView.of(leg.id, known.get(leg.id, nothing)) for leg in call.legs}
+    return CallView.model_construct(**head(call), parties=parties)

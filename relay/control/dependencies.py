@@ -1,0 +1,36 @@
+"""What endpoints have in common: the daemon, how an answer is written, how faults are described."""
+
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request, Response, Security
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel
+
+from relay.control.problems import KINDS, Problem
+from relay.control.relay import ControlSettings, Relay
+
+BEARER = Security(HTTPBearer(auto_error=False, description="one of `api.tokens`"))
+"""For the OpenAPI document only: `guard.py` is what checks."""
+
+
+async def _relay(request: Request) -> Relay:
+    return cast(Relay, request.app.state.relay)
+
+
+async def _settings(request: Request) -> ControlSettings:
+    return cast(ControlSettings, request.app.state.settings)
+
+
+Daemon = Annotated[Relay, Depends(_relay)]
+Settings = Annotated[ControlSettings, Depends(_settings)]
+
+
+def json(body: BaseModel, status: int = 200) -> Response:
+    """An answer, written once: FastAPI would validate it and write it by way of a tree."""
+    return Response(body.model_dump_json(), status, media_type="application/json")
+
+
+def faults(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """The faults of an endpoint, for the OpenAPI document."""
+    statuses = [KINDS[kind] for kind in ("unauthenticated", *kinds)]
+    return {status: {"model": Problem, "description": title} for status, title in statuses}

@@ -1,0 +1,125 @@
+"""What stands before every endpoint: who may ask, how much may be sent, and no traceback out.
+
+Rules of this file: plain ASGI, since a middleware that wraps requests in tasks costs more than most
+endpoints. A body is read before anything is done with it, so that an endpoint never waits for one.
+"""
+
+import hmac
+import logging
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from relay import logs
+from relay.control.problems import problem
+from relay.control.relay import ControlSettings
+
+MAX_BODY_BYTES = 64 * 1024
+"""A call with a thousand parties fits; nothing that the API takes is larger."""
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+"""What tells nothing about anybody: probes and scrapers carry no tokens, and the rest is published
+with the source."""
+
+_log = logging.getLogger(__name__)
+
+
+class Guard:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, settings: ControlSettings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope, headers)
+        body = None if refusal else await _read(receive, headers)
+        if body is None:
+            refusal = refusal or problem("too_large", f"At most {MAX_BODY_BYTES} bytes are taken.")
+            await refusal(scope, receive, send)
+            return
+        await self._run(scope, _Replay(body, receive), send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        if _is_cross_site(scope["method"], headers):
+            return problem("cross_site")
+        if scope["path"] in OPEN_PATHS or self._is_authenticated(headers):
+            return None
+        return problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+
+    def _is_authenticated(self, headers: Headers) -> bool:
+        """Whether a good token came along; compared with every one, in constant time."""
+        tokens = self._settings.tokens
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        presented = given.strip().encode("latin-1")
+        is_good = False
+        for token in tokens:
+            is_good |= hmac.compare_digest(token.encode(), presented)
+        return not tokens or (is_good and scheme.lower() == "bearer")
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer; what it raises becomes a 500 that says nothing."""
+        is_started = False
+
+        async def note_and_send(message: Message) -> None:
+            nonlocal is_started
+            is_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_and_send)
+        except Exception as error:  # its message may quote a body, so places and types only
+            _log.error("api_internal_error", extra={"trace": logs.trace(error)})
+            if not is_started:
+                await problem("internal_error")(scope, receive, send)
+
+
+class _Replay:
+    """A body that has been read, handed on as one message; then what the client does next."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+async def _read(receive: Receive, headers: Headers) -> bytes | None:
+    """The whole body; None where it is too large, or its sender has gone."""
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
+        return None
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _is_cross_site(method: str, headers: Headers) -> bool:
+    """Whether a page of another site sends this from somebody's browser.
+
+    An API on loopback may be open; a page must not be able to drain the relay of who visits it.
+    """
+    origin = headers.get("origin")
+    if origin is None or method in ("GET", "HEAD"):
+        return False
+    try:
+        return urlsplit(origin).netloc != headers.get("host")
+    except ValueError:
+        return True

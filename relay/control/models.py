@@ -1,0 +1,208 @@
+"""The bodies of the API: what is asked, what is answered, and what follows from a call."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
+
+from relay.calls.call import Call, Order, Party
+from relay.control.relay import LegView, Status
+
+_CALL = "cv_QmFzZTY0dXJsMTI4Yml0cw"
+_LEG = "bGVnIG9mIHRoZSBjYWxsISE"
+_CONNECTED: JsonDict = {
+    "leg": _LEG,
+    "connected": True,
+    "transport": "udp",
+    "path": "kernel",
+    "packets": 5012,
+    "bytes": 801920,
+    "dropped": 0,
+}
+_HEAD: JsonDict = {
+    "id": _CALL,
+    "relayed": True,
+    "masked": ["alice", "bob"],
+    "expires_at": "2026-01-01T00:00:00Z",
+}
+_SERVERS: JsonDict = {
+    "iceServers": [
+        {
+            "urls": ["turn:relay.example.org:3478?transport=udp"],
+            "username": f"1767225600:{_CALL}:{_LEG}",
+            "credential": "aGVyZSBnb2VzIHRoZSBNQUMhISE=",
+        }
+    ],
+    "iceTransportPolicy": "relay",
+}
+
+PartyId = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class _Asked(BaseModel):
+    """Exact types, no unknown field."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class AskedParty(_Asked):
+    """One side of a call. `id` is yours: it comes back to you and goes nowhere else."""
+
+    id: PartyId
+    enhanced_call_privacy: bool = False
+
+
+class AskedCall(_Asked):
+    """A call that is to be created. What is absent is false, or the operator's limit."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "parties": [{"id": "alice", "enhanced_call_privacy": True}, {"id": "bob"}],
+                "ring": True,
+                "mode": "turn",
+                "max_duration_s": 3600,
+                "max_bitrate_bps": 4000000,
+            }
+        }
+    )
+
+    parties: Annotated[list[AskedParty], Field(min_length=2)]
+    ring: bool = Field(False, description="nothing crosses until the call is accepted")
+    mode: Literal["turn"] = "turn"
+    max_duration_s: Annotated[int, Field(ge=1)] | None = None
+    max_bitrate_bps: Annotated[int, Field(ge=1)] | None = None
+
+    def order(self) -> Order:
+        """The same for the book of calls."""
+        parties = tuple(Party(each.id, each.enhanced_call_privacy) for each in self.parties)
+        return Order(parties, self.ring, self.max_duration_s, self.max_bitrate_bps)
+
+
+class _Camel(BaseModel):
+    """Named as the W3C names them."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
+    )
+
+
+class IceServer(_Camel):
+    """`RTCIceServer` of the W3C."""
+
+    urls: list[str]
+    username: str
+    credential: str
+
+
+class RtcConfiguration(_Camel):
+    """`RTCConfiguration` of the W3C: goes into `new RTCPeerConnection(…)` as it is."""
+
+    ice_servers: list[IceServer]
+    ice_transport_policy: Literal["relay", "all"]
+
+
+class CreatedParty(BaseModel):
+    """What one party is told."""
+
+    leg: str
+    rtc_configuration: RtcConfiguration
+
+
+class _Head(BaseModel):
+    """What every answer about a call begins with."""
+
+    id: str
+    state: Literal["ringing", "active", "ended"]
+    relayed: bool
+    masked: list[str]
+    expires_at: str = Field(description="when the call ends at the latest, or has ended")
+
+
+class CreatedCall(_Head):
+    """A new call: the ids of its parties, and for each what goes to that party alone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                **_HEAD,
+                "state": "ringing",
+                "parties": {"alice": {"leg": _LEG, "rtc_configuration": _SERVERS}},
+            }
+        }
+    )
+
+    parties: dict[str, CreatedParty]
+
+
+class PartyView(BaseModel):
+    """One leg and its statistics."""
+
+    leg: str
+    connected: bool
+    transport: Literal["udp", "tcp", "tls"] | None
+    path: Literal["kernel", "user"] | None
+    packets: int
+    bytes: int
+    dropped: int
+
+    @classmethod
+    def of(cls, leg: str, view: LegView) -> Self:
+        """Built without validation: it is the daemon's own, and lists are long."""
+        return cls.model_construct(leg=leg, **view._asdict())
+
+
+class CallView(_Head):
+    """A call as it stands. Of an ended one, the parties are forgotten."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {**_HEAD, "state": "active", "parties": {"alice": _CONNECTED}}
+        }
+    )
+
+    parties: dict[str, PartyView]
+
+
+class CallList(BaseModel):
+    """Live calls, eldest first; `next` goes into `after` to go on, null at the end."""
+
+    calls: list[CallView]
+    next: int | None
+
+
+class Health(BaseModel):
+    """The daemon answers."""
+
+    status: Literal["ok", "ready"]
+
+
+class StatusView(BaseModel):
+    """How the daemon is."""
+
+    version: str
+    ready: bool
+    draining: bool
+    uptime_s: float
+    calls: dict[Literal["ringing", "active"], int]
+    allocations: int
+    fastpath: str
+
+    @classmethod
+    def of(cls, version: str, status: Status, calls: dict[str, int]) -> Self:
+        """What the daemon says of itself, and how many calls there are."""
+        return cls.model_validate({"version": version, "calls": calls, **status._asdict()})
+
+
+def head(call: Call) -> dict[str, Any]:
+    """The fields that every answer about a call has."""
+    ends = datetime.fromtimestamp(int(call.expires_at), UTC)
+    return {
+        "id": call.id,
+        "state": call.state.value,
+        "relayed": call.relayed,
+        "masked": call.masked,
+        "expires_at": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
+    }

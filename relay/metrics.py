@@ -1,0 +1,182 @@
+"""Metrics: plain integers on the hot paths, Prometheus only when somebody asks.
+
+Rules of this file: labels come from closed lists, never an address, a user or a call; every label
+value is there from the first scrape on, so that a rate is right from the first event on.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from relay.address import Transport
+from relay.errors import DropReason
+from relay.stun.message import Method
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+PATHS = ("user", "kernel")
+STATES = ("ringing", "active")
+TRANSPORTS = tuple(transport.value for transport in Transport)
+
+BUCKETS_S = (25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 50e-3)
+"""Upper bounds of `request_seconds`: an answer takes some 100 microseconds where nothing waits."""
+
+_METHODS = {method.value: method.name.lower() for method in Method}
+_ANSWERABLE = (
+    Method.BINDING,
+    Method.ALLOCATE,
+    Method.REFRESH,
+    Method.CREATE_PERMISSION,
+    Method.CHANNEL_BIND,
+)
+"""Methods of requests that can succeed; the rest are indications, or of RFC 6062 and refused."""
+
+
+class Counters:
+    """What the daemon counts as it goes: three calls, each a few plain additions."""
+
+    __slots__ = ("answers", "drops", "seconds", "took_per_bucket")
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[int, int], int] = {}
+        self.drops = [0] * len(DropReason)
+        self.took_per_bucket = [0] * (len(BUCKETS_S) + 1)
+        self.seconds = 0.0
+
+    def answered(self, method: int, code: int) -> None:
+        """A request was answered: its method, and 0 or the error code."""
+        key = (method, code)
+        self.answers[key] = self.answers.get(key, 0) + 1
+
+    def dropped(self, reason: DropReason) -> None:
+        """A datagram went no further, in user space."""
+        self.drops[reason] += 1
+
+    def took(self, seconds: float) -> None:
+        """From a request's arrival to its answer's departure."""
+        self.took_per_bucket[bisect_left(BUCKETS_S, seconds)] += 1
+        self.seconds += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the daemon knows at one moment.
+
+    Args:
+        calls: live calls by state; allocations: by transport; routes, packets, bytes: by path.
+        drops: by path and reason, apart from those that `Counters` holds.
+        ports_free: relayed ports left.
+        fastpath_attached: the kernel program is in place.
+        restarts_adopted: times this relay took over what an earlier daemon left.
+    """
+
+    calls: Mapping[str, int] = field(default_factory=dict)
+    allocations: Mapping[str, int] = field(default_factory=dict)
+    routes: Mapping[str, int] = field(default_factory=dict)
+    packets: Mapping[str, int] = field(default_factory=dict)
+    bytes: Mapping[str, int] = field(default_factory=dict)
+    drops: Mapping[tuple[str, DropReason], int] = field(default_factory=dict)
+    ports_free: int = 0
+    fastpath_attached: bool = False
+    restarts_adopted: int = 0
+
+
+def render(snapshot: Snapshot, counters: Counters) -> bytes:
+    """One scrape, in the text format of Prometheus (`CONTENT_TYPE`)."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Scrape(snapshot, counters))
+    return generate_latest(registry)
+
+
+class _Scrape(Collector):
+    """The families of one scrape, read from plain integers."""
+
+    def __init__(self, snapshot: Snapshot, counters: Counters) -> None:
+        self._snapshot = snapshot
+        self._counters = counters
+
+    def collect(self) -> Iterator[Metric]:
+        now = self._snapshot
+        yield _gauge("calls", "Live calls.", "state", STATES, now.calls)
+        yield _gauge("allocations", "Allocations.", "transport", TRANSPORTS, now.allocations)
+        yield _gauge("routes", "Forwarding entries.", "path", PATHS, now.routes)
+        yield _counter("packets", "Packets relayed.", now.packets)
+        yield _counter("bytes", "Payload bytes relayed.", now.bytes)
+        yield self._drops()
+        yield self._requests()
+        yield self._request_seconds()
+        yield GaugeMetricFamily(
+            "callveil_ports_free", "Relayed ports left.", value=float(now.ports_free)
+        )
+        yield GaugeMetricFamily(
+            "callveil_fastpath_attached",
+            "1 while the kernel forwards.",
+            value=float(now.fastpath_attached),
+        )
+        yield CounterMetricFamily(
+            "callveil_restarts_adopted",
+            "Times the state of an earlier daemon was taken over.",
+            value=float(now.restarts_adopted),
+        )
+
+    def _drops(self) -> Metric:
+        family = CounterMetricFamily(
+            "callveil_drops", "Datagrams that went no further.", labels=["reason", "path"]
+        )
+        for path in PATHS:
+            for reason in DropReason:
+                count = self._snapshot.drops.get((path, reason), 0)
+                count += self._counters.drops[reason] if path == "user" else 0
+                family.add_metric([reason.label, path], count)
+        return family
+
+    def _requests(self) -> Metric:
+        """By method and code; `success` is the code of a success response, which carries none."""
+        family = CounterMetricFamily(
+            "callveil_requests", "TURN requests answered.", labels=["method", "code"]
+        )
+        counts = {(_METHODS[method], "success"): 0 for method in _ANSWERABLE}
+        for (method, code), count in self._counters.answers.items():
+            labels = _METHODS.get(method, "other"), str(code or "success")
+            counts[labels] = counts.get(labels, 0) + count
+        for labels, count in counts.items():
+            family.add_metric(labels, count)
+        return family
+
+    def _request_seconds(self) -> Metric:
+        bounds = [*map(repr, BUCKETS_S), "+Inf"]
+        buckets = list(zip(bounds, accumulate(self._counters.took_per_bucket), strict=True))
+        return HistogramMetricFamily(
+            "callveil_request_seconds",
+            "From a request's arrival to its answer's departure.",
+            buckets=buckets,
+            sum_value=self._counters.seconds,
+        )
+
+
+def _gauge(
+    name: str, text: str, label: str, values: tuple[str, ...], counts: Mapping[str, int]
+) -> Metric:
+    family = GaugeMetricFamily(f"callveil_{name}", text, labels=[label])
+    for value in values:
+        family.add_metric([value], counts.get(value, 0))
+    return family
+
+
+def _counter(name: str, text: str, counts: Mapping[str, int]) -> Metric:
+    """By path."""
+    family = CounterMetricFamily(f"callveil_{name}", text, labels=["path"])
+    for path in PATHS:
+        family.add_metric([path], counts.get(path, 0))
+    return family

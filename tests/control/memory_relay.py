@@ -1,0 +1,95 @@
+"""A daemon without a network: the real book of calls, the real API, a note of what was asked."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from relay.calls.call import Rules
+from relay.calls.registry import Registry
+from relay.clock import Now
+from relay.control.app import make_app
+from relay.control.relay import ControlSettings, LegView, Status
+from relay.errors import ConfigError
+from relay.metrics import Counters, Snapshot, render
+from tests.calls.book import Book
+
+URLS = ("turn:relay.example:3478?transport=udp", "turns:relay.example:5349?transport=tcp")
+SECRET = "a secret for tests only"  # the credentials made with it open nothing
+JSON = {"content-type": "application/json"}
+
+
+@dataclass
+class MemoryRelay:
+    """Fulfils `relay.control.relay.Relay`."""
+
+    book: Book = field(default_factory=Book)
+    told: list[tuple[str, str]] = field(default_factory=list)
+    known: dict[str, dict[str, LegView]] = field(default_factory=dict)
+    is_draining: bool = False
+    config_faults: tuple[str, ...] = ()
+
+    @property
+    def registry(self) -> Registry:
+        return self.book.registry
+
+    def now(self) -> Now:
+        return self.book.now
+
+    def token(self) -> str:
+        return self.book.token()
+
+    def opened(self, call: str) -> None:
+        self.told.append(("opened", call))
+
+    def ended(self, call: str) -> None:
+        self.told.append(("ended", call))
+
+    def legs(self, call: str) -> dict[str, LegView]:
+        return self.known.get(call, {})
+
+    def status(self) -> Status:
+        return Status(not self.is_draining, self.is_draining, 12.5, 3, "off")
+
+    def metrics(self) -> bytes:
+        calls = {state.value: count for state, count in self.registry.counts().items()}
+        return render(Snapshot(calls=calls), Counters())
+
+    def drain(self) -> None:
+        self.is_draining = True
+        self.told.append(("drain", ""))
+
+    def reload(self) -> None:
+        if self.config_faults:
+            raise ConfigError(*self.config_faults)
+        self.told.append(("reload", ""))
+
+
+@dataclass
+class Api:
+    """The API over a `MemoryRelay`, without a socket. What the application raises, tests see."""
+
+    relay: MemoryRelay = field(default_factory=MemoryRelay)
+    tokens: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.settings = ControlSettings(URLS, SECRET, self.tokens)
+        self.app = make_app(self.relay, self.settings)
+        self._transport = httpx.ASGITransport(self.app)
+
+    @classmethod
+    def under(cls, **rules: Any) -> "Api":
+        """With these rules for calls."""
+        return cls(MemoryRelay(Book(Rules(**rules))))
+
+    async def __call__(self, method: str, path: str, **request: Any) -> httpx.Response:
+        async with httpx.AsyncClient(transport=self._transport, base_url="http://api") as client:
+            return await client.request(method, path, **request)
+
+    async def create(self, **changes: Any) -> dict[str, Any]:
+        """A call between alice, who asked for privacy, and bob."""
+        parties = [{"id": "alice", "enhanced_call_privacy": True}, {"id": "bob"}]
+        answer = await self("POST", "/v1/calls", json={"parties": parties, **changes})
+        assert answer.status_code == 201, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
