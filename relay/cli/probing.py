@@ -19,8 +19,7 @@ from relay.cli.options import Api, Config, Json
 if TYPE_CHECKING:
     from relay.calls.credentials import Credential
     from relay.config import Settings
-    from relay.probe import Report
-    from relay.probe_url import TurnUrl
+    from relay.probe import Report, TurnUrl
 
 CREDENTIAL_TTL_S = 300
 """Long enough for any probe, short for a credential that nobody needs later."""
@@ -67,15 +66,15 @@ def probe(  # noqa: PLR0913  one parameter per option
     Prints round-trip times, loss, and what each side could see. Exit 1 if anything is wrong, with
     what to check.
     """
-    from relay import logs, probe_url  # noqa: PLC0415
+    from relay import logs  # noqa: PLC0415
     from relay.config import load  # noqa: PLC0415
-    from relay.probe import Plan, run  # noqa: PLC0415
+    from relay.probe import Plan, TurnUrl, run  # noqa: PLC0415
 
     logs.configure("error")  # the TURN client's own log names addresses
     settings = load(config, os.environ)
     named = None if url is None else _parsed(url)
     with _call(secret, api, settings) as (legs, told):
-        listener = probe_url.TurnUrl.of(settings.listen[0])
+        listener = TurnUrl.of(settings.listen[0])
         plan = Plan(
             url=named or (listener if told is None else _parsed(told)),
             legs=legs,
@@ -85,13 +84,13 @@ def probe(  # noqa: PLR0913  one parameter per option
             is_masked=settings.privacy.mask_mapped_address,
         )
         report = asyncio.run(run(plan))
-    _print(report, as_json)
+    _print(plan.url, report, as_json)
     return 1 if report.faults else 0
 
 
 def _parsed(url: str) -> "TurnUrl":
     from relay.errors import ConfigError  # noqa: PLC0415
-    from relay.probe_url import TurnUrl  # noqa: PLC0415
+    from relay.probe import TurnUrl  # noqa: PLC0415
 
     try:
         return TurnUrl.parse(url)
@@ -177,12 +176,12 @@ def _tls(ca: Path | None, settings: "Settings") -> ssl.SSLContext:
     return context
 
 
-def _print(report: "Report", as_json: bool) -> None:
+def _print(url: "TurnUrl", report: "Report", as_json: bool) -> None:
     """The report on stdout, then each fault as one line on stderr."""
     if as_json:
-        typer.echo(json.dumps(report.as_document()))
+        typer.echo(json.dumps({"url": str(url), **report.as_document()}))
         return
-    typer.echo(f"relay        {report.url}")
+    typer.echo(f"relay        {url}")
     if report.rtt_min_ms is not None:
         typer.echo(
             f"round trip   min {report.rtt_min_ms:.2f} ms, median {report.rtt_median_ms:.2f} ms, "

@@ -49,7 +49,7 @@ def parse(content: bytes, environ: Mapping[str, str]) -> Settings:
     try:
         settings = Settings.model_validate(tree, context=environ)
     except ValidationError as error:
-        faults += [_line(detail) for detail in error.errors(include_url=False)]
+        faults += _lines(error.errors(include_url=False))
         raise ConfigError(*faults) from None
     faults += check(settings)
     if faults:
@@ -70,6 +70,12 @@ def cautions(settings: Settings) -> list[str]:
 def _is_section(name: str) -> bool:
     annotation = Settings.model_fields[name].annotation
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _lines(details: list[ErrorDetails]) -> list[str]:
+    """One per fault; a list is not said to be too short for want of items that are faults."""
+    within = {detail["loc"][:-1] for detail in details if isinstance(detail["loc"][-1], int)}
+    return [_line(detail) for detail in details if detail["loc"] not in within]
 
 
 def _line(detail: ErrorDetails) -> str:

@@ -14,7 +14,7 @@ from relay.address import PeerAddress, ServerAddress, Transport
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]%]*)\]|(?P<v4>[^\[\]:%]*)):(?P<port>[0-9]{1,5})", re.A)
+_HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<v4>[^\[\]:]*)):(?P<port>[0-9]{1,5})", re.A)
 _PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.A)
 
 _LISTEN = 'expected udp://, tcp:// or tls:// with a numeric address and a port, "[…]" around IPv6'
@@ -30,6 +30,8 @@ def _ip(text: str, expected: str) -> IPAddress:
         ip = ipaddress.ip_address(text)
     except ValueError:
         raise ValueError(expected) from None
+    if "%" in text:  # a zone id names an interface, not a host
+        raise ValueError(expected)
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
     if ip.is_multicast or ip == ipaddress.IPv4Address("255.255.255.255"):
@@ -38,7 +40,7 @@ def _ip(text: str, expected: str) -> IPAddress:
 
 
 def _host_port(text: str, expected: str) -> tuple[IPAddress, int]:
-    """Split `1.2.3.4:5` or `[::1]:5`. Zone ids are refused: they name interfaces, not hosts."""
+    """Split `1.2.3.4:5` or `[::1]:5`."""
     match = _HOST_PORT.fullmatch(text)
     if match is None:
         raise ValueError(expected)

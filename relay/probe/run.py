@@ -1,31 +1,26 @@
-"""A probe from outside: two legs of one call, datagrams there and back, and what each side saw.
-
-Rules of this file: it uses nothing of the relay but the network, through aioice's TURN client; what
-is wrong is a CommandError that says what to check; a report names no address, not even our own.
-"""
+"""Allocate two legs, let them find each other, and send datagrams there and back."""
 
 import asyncio
 import os
 import socket
 import ssl
-import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from aioice import stun
-from aioice.turn import TurnTransport, create_turn_endpoint
+from aioice.turn import create_turn_endpoint
 
 from relay.calls.credentials import Credential
 from relay.errors import CommandError
-from relay.probe_url import TurnUrl
+from relay.probe.leg import HELLO, PING, Leg
+from relay.probe.report import Report, judge
+from relay.probe.url import TurnUrl
 
 INTERVAL_S = 0.02
 """Between datagrams: what Opus sends at its usual 20 ms frames."""
 PAYLOAD_BYTES = 160
-_PING, _ECHO, _HELLO = b"ping", b"echo", b"helo"
 
 _CHECKS = {
     401: "check that the secret is the daemon's, and both clocks",
@@ -57,84 +52,6 @@ class Plan:
     is_masked: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What one side could see; each is "relay only", or says what else.
-
-    Args:
-        mapped: what the relay told this leg as its own address, which clients pass on.
-        source: where the other leg's data came from.
-    """
-
-    mapped: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of it; times in milliseconds, None where nothing came back."""
-
-    url: str
-    sent: int
-    received: int
-    loss: float
-    rtt_min_ms: float | None
-    rtt_median_ms: float | None
-    rtt_p99_ms: float | None
-    seen: dict[str, Seen]
-    faults: list[str]
-
-    def as_document(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
-
-class Leg(asyncio.DatagramProtocol):
-    """One party: answers pings, keeps when its own pings came back, and where data came from."""
-
-    def __init__(self) -> None:
-        self.transport: TurnTransport
-        self.heard = asyncio.Event()
-        self.closed = asyncio.Event()
-        self.changed = asyncio.Event()
-        self.sources: set[tuple[str, int]] = set()
-        self.returned: dict[int, float] = {}
-        self.error: Exception | None = None
-
-    @property
-    def relayed(self) -> tuple[str, int]:
-        """Its relayed address."""
-        address: tuple[str, int] = self.transport.get_extra_info("sockname")
-        return address
-
-    @property
-    def mapped(self) -> tuple[str, int]:
-        """What the relay told it as its own address."""
-        address: tuple[str, int] = self.transport.get_extra_info("related_address")
-        return address
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """aioice's own transport, which is no asyncio one."""
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        now = time.perf_counter()
-        self.sources.add(addr)
-        kind, number = data[:4], data[4:12]
-        if kind == _PING:
-            self.transport.sendto(_ECHO + data[4:], addr)
-        elif kind == _ECHO:
-            self.returned.setdefault(int.from_bytes(number), now)
-            self.changed.set()
-        elif kind == _HELLO:
-            self.heard.set()
-
-    def error_received(self, exc: Exception) -> None:
-        self.error = exc
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed.set()
-
-
 async def run(plan: Plan) -> Report:
     """Allocate, relay, and judge.
 
@@ -144,7 +61,7 @@ async def run(plan: Plan) -> Report:
     async with _leg(plan, 0) as caller, _leg(plan, 1) as callee:
         await _meet(plan, caller, callee)
         sent_at = await _exchange(plan, caller, callee)
-        return _report(plan, caller, callee, sent_at)
+        return judge(caller, callee, sent_at, is_masked=plan.is_masked)
 
 
 @asynccontextmanager
@@ -210,8 +127,8 @@ async def _meet(plan: Plan, caller: Leg, callee: Leg) -> None:
     try:
         async with asyncio.timeout(plan.timeout_s):
             while not (caller.heard.is_set() and callee.heard.is_set()):
-                caller.transport.sendto(_HELLO, callee.relayed)
-                callee.transport.sendto(_HELLO, caller.relayed)
+                caller.transport.sendto(HELLO, callee.relayed)
+                callee.transport.sendto(HELLO, caller.relayed)
                 await asyncio.sleep(INTERVAL_S)
                 _check_refusal(caller, callee)
     except TimeoutError:
@@ -245,7 +162,7 @@ async def _exchange(plan: Plan, caller: Leg, callee: Leg) -> dict[int, float]:
     sent_at: dict[int, float] = {}
     peer = callee.relayed
     for number in range(plan.count):
-        datagram = (_PING + number.to_bytes(8)).ljust(PAYLOAD_BYTES, b"\0")
+        datagram = (PING + number.to_bytes(8)).ljust(PAYLOAD_BYTES, b"\0")
         sent_at[number] = time.perf_counter()
         caller.transport.sendto(datagram, peer)
         await asyncio.sleep(INTERVAL_S)
@@ -257,45 +174,3 @@ async def _exchange(plan: Plan, caller: Leg, callee: Leg) -> dict[int, float]:
     except TimeoutError:
         pass  # counted as lost
     return sent_at
-
-
-def _report(plan: Plan, caller: Leg, callee: Leg, sent_at: dict[int, float]) -> Report:
-    times = sorted(1000 * (at - sent_at[number]) for number, at in caller.returned.items())
-    loss = 1 - len(times) / plan.count
-    seen = {"caller": _seen(caller, callee), "callee": _seen(callee, caller)}
-    faults = []
-    if loss:
-        faults.append(
-            f"loss: {plan.count - len(times)} of {plan.count} datagrams did not come back; "
-            "check limits.packets_per_s, limits.bitrate_bps and the network on the way"
-        )
-    for side, sight in seen.items():
-        if sight.source != RELAY_ONLY:
-            faults.append(f"leak: the {side} received data from {sight.source}")
-        if plan.is_masked and sight.mapped != RELAY_ONLY:
-            faults.append(
-                f"leak: the {side} was told {sight.mapped}, which clients pass on; "
-                "check privacy.mask_mapped_address"
-            )
-    return Report(
-        url=str(plan.url),
-        sent=plan.count,
-        received=len(times),
-        loss=loss,
-        rtt_min_ms=times[0] if times else None,
-        rtt_median_ms=statistics.median(times) if times else None,
-        rtt_p99_ms=times[-(len(times) // 100) - 1] if times else None,
-        seen=seen,
-        faults=faults,
-    )
-
-
-RELAY_ONLY = "relay only"
-
-
-def _seen(leg: Leg, other: Leg) -> Seen:
-    is_relay_only = leg.sources == {other.relayed}
-    return Seen(
-        mapped=RELAY_ONLY if leg.mapped == leg.relayed else "an address of its own",
-        source=RELAY_ONLY if is_relay_only else "an address that is not the other's relayed one",
-    )

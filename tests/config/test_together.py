@@ -1,0 +1,122 @@
+"""Keys that must fit each other, and what this version refuses because it cannot do it."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from relay.config import parse
+from tests.config.faults import faults_of
+
+
+def make_certificate(directory: Path, password: bytes | None = None) -> tuple[Path, Path]:
+    """A self-signed certificate and its key, as PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "relay.invalid")])
+    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + datetime.timedelta(days=36500))
+        .sign(key, hashes.SHA256())
+    )
+    encryption = (
+        serialization.NoEncryption()
+        if password is None
+        else serialization.BestAvailableEncryption(password)
+    )
+    directory.mkdir(exist_ok=True)
+    paths = directory / "certificate.pem", directory / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    )
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ("relay: {peers: any}", "relay.peers"),
+        ("privacy: {log_addresses: keyed}", "privacy.log_addresses"),
+        ("state: {directory: /var/lib/callveil}", "state.directory"),
+        ("fleet: {redis: 'redis://:hush@192.0.2.1'}", "fleet.redis"),
+        ("fleet: {node: a}", "fleet.node"),
+        ("fleet: {region: a}", "fleet.region"),
+        ("demo: true", "demo"),
+    ],
+)
+def test_what_this_version_cannot_do_is_refused(content: str, key: str) -> None:
+    (line,) = faults_of(content)
+    assert line.startswith(f"{key}: ")
+    assert line.endswith("; not available in this version")
+    assert "hush" not in line
+
+
+def test_peers_relay_is_available() -> None:
+    assert parse(b"relay: {peers: relay}", {}).relay.peers == "relay"
+
+
+def test_two_listeners_cannot_share_an_address() -> None:
+    (line,) = faults_of("listen: ['tcp://127.0.0.1:1', 'udp://127.0.0.1:1', 'tcp://127.0.0.1:1']")
+    assert line.startswith("listen[2]: ")
+
+
+def test_udp_and_tcp_share_a_port_and_port_0_is_always_another() -> None:
+    urls = ["udp://127.0.0.1:1", "tcp://127.0.0.1:1", "udp://127.0.0.1:0", "udp://127.0.0.1:0"]
+    settings = parse(f"listen: {urls}".encode(), {})
+    assert [listen.url for listen in settings.listen] == urls
+
+
+@pytest.mark.parametrize("url", ["udp://0.0.0.0:3478", "udp://192.0.2.1:3478", "udp://[::]:3478"])
+def test_clients_elsewhere_are_not_told_a_loopback_address(url: str) -> None:
+    (line,) = faults_of(f"listen: ['udp://127.0.0.1:1', '{url}']")
+    assert line.startswith("relay.addresses: a loopback address")
+    assert parse(f"listen: ['{url}']\nrelay: {{addresses: [192.0.2.1]}}".encode(), {}).listen
+
+
+def test_one_relay_address_per_family() -> None:
+    (line,) = faults_of("relay: {addresses: [192.0.2.1, 192.0.2.2]}")
+    assert line.startswith("relay.addresses: expected one address per family")
+    both = parse(b"relay: {addresses: [192.0.2.1/10.0.0.1, '2001:db8::1']}", {})
+    assert [address.family for address in both.relay.addresses] == [1, 2]
+    assert both.relay.addresses[0].public.packed == bytes([192, 0, 2, 1])
+    assert both.relay.addresses[0].local.packed == bytes([10, 0, 0, 1])
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:80", "192.0.2.1:80", "[::]:80", "[2001:db8::1]:80"])
+def test_an_api_that_others_reach_needs_a_token(listen: str) -> None:
+    (line,) = faults_of(f"api: {{listen: '{listen}'}}")
+    assert line.startswith("api.tokens: []: expected at least one token")
+    assert parse(f"api: {{listen: '{listen}', tokens: [{'t' * 16}]}}".encode(), {}).api.tokens
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "[::1]:80", "127.9.9.9:80", "localhost:80"])
+def test_an_api_on_loopback_needs_none(listen: str) -> None:
+    assert parse(f"api: {{listen: '{listen}'}}".encode(), {}).api.listen.is_loopback
+
+
+def test_tls_needs_a_certificate_with_its_key(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path / "a")
+    _, other = make_certificate(tmp_path / "b")
+    _, locked = make_certificate(tmp_path / "c", b"passphrase")
+    tls = "listen: ['tls://127.0.0.1:5349']\n"
+    assert faults_of(tls) == ["tls.certificate: '': expected a file, since listen has tls://"]
+    for used in (other, locked, certificate, Path("/dev/null")):
+        (line,) = faults_of(f"{tls}tls: {{certificate: '{certificate}', key: '{used}'}}")
+        assert line.startswith(f"tls.certificate: '{certificate}': expected a PEM certificate")
+    assert parse(f"{tls}tls: {{certificate: '{certificate}', key: '{key}'}}".encode(), {})
+
+
+def test_a_certificate_that_cannot_be_read_is_named_and_a_pasted_key_not_shown() -> None:
+    lines = faults_of("tls: {certificate: /nowhere, key: '-----BEGIN hush'}")
+    assert lines == [
+        "tls.certificate: '/nowhere': expected a PEM file that can be read",
+        "tls.key: expected a PEM file that can be read",
+    ]
+    assert faults_of("tls: {certificate: /dev/null}") == [
+        "tls.key: expected a PEM file that can be read"
+    ]
