@@ -6,11 +6,7 @@ opaque tokens; it never carries what a signaling server calls its users.
 
 from typing import NamedTuple
 
-from relay.errors import Rejected
 from relay.stun.credentials import rest_password
-
-_MAX_EXPIRY_DIGITS = 12
-"""Unix seconds until the year 33658: what more digits say is no time."""
 
 
 class Credential(NamedTuple):
@@ -18,17 +14,6 @@ class Credential(NamedTuple):
 
     username: str
     password: str
-
-
-class Username(NamedTuple):
-    """What a username says: Unix seconds, the call, the leg.
-
-    `call` is None for `<unix expiry>:<user>`, the form without a call; `leg` is the user then.
-    """
-
-    expiry: int
-    call: str | None
-    leg: str
 
 
 def mint(secret: str, call: str, leg: str, expiry: int) -> Credential:
@@ -42,24 +27,3 @@ def mint(secret: str, call: str, leg: str, expiry: int) -> Credential:
     """
     username = f"{expiry}:{call}:{leg}"
     return Credential(username, rest_password(secret, username))
-
-
-def parse(username: str) -> Username:
-    """Split a username into expiry, call and leg.
-
-    A leg may hold colons, a call cannot: everything after the second colon is the leg.
-
-    Raises:
-        Rejected: 401, where it has neither of the two forms. Nothing else.
-    """
-    expiry, *names = username.split(":", 2)
-    if not names or not all(names) or not _is_unix_time(expiry):
-        raise Rejected(401)
-    if len(names) == 1:
-        return Username(int(expiry), None, names[0])
-    return Username(int(expiry), names[0], names[1])
-
-
-def _is_unix_time(text: str) -> bool:
-    """Digits of ASCII only: `int` would take signs, underscores and other scripts' digits."""
-    return len(text) <= _MAX_EXPIRY_DIGITS and text.isascii() and text.isdigit()

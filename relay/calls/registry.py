@@ -5,7 +5,7 @@ Whoever changes a call here tells the TURN server afterwards, in the same turn o
 calls and legs come off the wire: everything kept under one is bounded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 
 from relay.calls.call import TRANSITIONS, Call, Grant, Leg, Masking, Order, Policy, Rules, State
@@ -113,11 +113,12 @@ class Registry:
         later = (call for call in self._calls.values() if call.number > after)
         return list(islice(later, limit))
 
-    def __iter__(self) -> Iterator[Call]:
-        return iter(self._calls.values())
-
     def __len__(self) -> int:
         return len(self._calls)
+
+    def is_live(self, call: str) -> bool:
+        """Whether a call of that id is ringing or active."""
+        return call in self._calls
 
     def counts(self) -> dict[State, int]:
         """Live calls by state."""
@@ -147,18 +148,23 @@ class Registry:
             packets_per_s=self.rules.packets_per_s,
         )
 
-    def release(self, call: str, leg: str) -> None:
+    def release(self, call: str, leg: str) -> bool:
         """A leg was admitted and holds no allocation, or none any more.
 
         A call that only credentials name is forgotten with its last leg, and may begin anew.
+
+        Returns: whether the leg is forgotten; a registered call's is kept for its statistics.
         """
         found = self._calls.get(call)
-        if found is None or found.is_registered:
-            return
+        if found is None:
+            return True
+        if found.is_registered:
+            return False
         found.legs = [each for each in found.legs if each.id != leg]
         if not found.legs:
             found.state = State.ENDED
             del self._calls[call]
+        return True
 
     def handle_timeout(self, now: Now) -> list[str]:
         """End every call whose time has come; their ids, soonest deadline first."""

@@ -120,13 +120,13 @@ def test_a_registered_call_outlives_its_allocations() -> None:
     call = book.create()
     for leg in call.legs:
         book.registry.admit(call.id, leg.id, book.now)
-        book.registry.release(call.id, leg.id)
+        assert book.registry.release(call.id, leg.id) is False
     assert book.registry.admit(call.id, call.legs[0].id, book.now).open
 
 
 def test_releasing_what_was_never_admitted_changes_nothing() -> None:
     book = Book()
     book.registry.admit("room", "one", book.now)
-    book.registry.release("room", "two")
-    book.registry.release("elsewhere", "one")
+    assert book.registry.release("room", "two")
+    assert book.registry.release("elsewhere", "one")
     assert [leg.id for leg in book.registry.get("room", book.now).legs] == ["one"]

@@ -110,7 +110,7 @@ class RegistryModel(RuleBasedStateMachine):
 
     @rule(room=ROOMS, leg=NAMES)
     def release(self, room: str, leg: str) -> None:
-        self.book.registry.release(room, leg)
+        assert self.book.registry.release(room, leg)
         expected = self.expected.get(room)
         if expected and expected.state == "active" and leg in expected.legs:
             expected.legs.remove(leg)
@@ -122,8 +122,9 @@ class RegistryModel(RuleBasedStateMachine):
         live = {call: e for call, e in self.expected.items() if e.state != "ended"}
         assert {
             call.id: (call.state.value, [leg.id for leg in call.legs])
-            for call in self.book.registry
+            for call in self.book.registry.page(0, 10_000)
         } == {call: (e.state, e.legs) for call, e in live.items()}
+        assert all(self.book.registry.is_live(c) == (c in live) for c in self.expected)
         ringing = sum(e.state == "ringing" for e in live.values())
         counts = {State.RINGING: ringing, State.ACTIVE: len(live) - ringing}
         assert self.book.registry.counts() == counts
