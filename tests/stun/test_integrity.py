@@ -31,11 +31,12 @@ def is_verified(datagram: bytes, key: bytes) -> bool:
 
 
 def truncated(size: int) -> bytes:
-    """PLAIN with a MESSAGE-INTEGRITY-SHA256 of `size` bytes, as a client that truncates does."""
-    head = struct.pack("!HH", 0x001C, size)
-    covered = PLAIN[:2] + struct.pack("!H", len(PLAIN) - 20 + 4 + size) + PLAIN[4:]
+    """PLAIN with a MESSAGE-INTEGRITY-SHA256 of `size` bytes, right as far as it goes."""
+    body = len(PLAIN) - 20 + 4
+    covered = PLAIN[:2] + struct.pack("!H", body + size) + PLAIN[4:]
     mac = (hmac.digest(KEY, covered, "sha256") + bytes(8))[:size]
-    return covered + head + mac + bytes(-size % 4)
+    head = PLAIN[:2] + struct.pack("!H", body + size + -size % 4) + PLAIN[4:]
+    return head + struct.pack("!HH", 0x001C, size) + mac + bytes(-size % 4)
 
 
 @pytest.mark.parametrize("vector", [*VECTORS, Vector("both", BOTH, KEY)], ids=lambda v: v.name)
@@ -96,15 +97,20 @@ def test_truncated_sha256_is_accepted(size: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 4, 12, 15, 17, 30, 31, 33, 36])
 def test_sha256_of_another_size_is_rejected(size: int) -> None:
-    assert not is_verified(truncated(size), KEY)
+    message = parse(truncated(size))
+    with pytest.raises(Rejected):
+        integrity.verify(message, KEY)
 
 
 @pytest.mark.parametrize("size", [0, 4, 16, 19])
 def test_truncated_sha1_is_rejected(size: int) -> None:
-    head = struct.pack("!HH", 0x0008, size)
-    covered = PLAIN[:2] + struct.pack("!H", len(PLAIN) - 16 + (size + 3 & ~3)) + PLAIN[4:]
+    body = len(PLAIN) - 20 + 4
+    covered = PLAIN[:2] + struct.pack("!H", body + size) + PLAIN[4:]
     mac = hmac.digest(KEY, covered, "sha1")[:size]
-    assert not is_verified(covered + head + mac + bytes(-size % 4), KEY)
+    head = PLAIN[:2] + struct.pack("!H", body + size + -size % 4) + PLAIN[4:]
+    message = parse(head + struct.pack("!HH", 0x0008, size) + mac + bytes(-size % 4))
+    with pytest.raises(Rejected):
+        integrity.verify(message, KEY)
 
 
 def test_wrong_sha256_is_not_saved_by_a_right_sha1() -> None:
