@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.measures import NotReady
 from benchmarks.page import render
@@ -58,13 +58,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_with_progress(plan: Plan, systems: Sequence[System], told: Console) -> Result:
-    """Run with a progress bar that is drawn between trials only, so that it costs none of them."""
-    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=told, auto_refresh=False) as progress:
-        task = progress.add_task("the generator's own limit", total=steps(plan, systems))
+    """Run and say how far it is: a bar on a terminal, lines elsewhere.
+
+    Both are drawn between trials only, so that they cost none of them.
+    """
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    total = steps(plan, systems)
+    with Progress(*columns, console=told, auto_refresh=False, disable=not told.is_terminal) as bar:
+        task = bar.add_task("starting", total=total)
 
         def advance(finished: str) -> None:
-            progress.update(task, advance=1, description=finished, refresh=True)
+            bar.update(task, advance=1, description=finished, refresh=True)
+            if not told.is_terminal:
+                told.print(f"{bar.tasks[0].completed:.0f}/{total} {finished}", highlight=False)
 
         return run(plan, systems, advance)
 

@@ -19,6 +19,9 @@ _INK = "#010203"
 _COLOURS = ("#7a8794", "#2f7ed8", "#1aa37a", "#c77c1e", "#9b59b6")
 """Readable on white and on black; the reference is grey."""
 
+_LEAST_BARS = 3
+"""Bars of fewer systems are no wider than those of three."""
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #ffffff; --line: #c9d1da; }
 @media (prefers-color-scheme: dark) {
@@ -79,7 +82,7 @@ def _table(result: Result, index: int) -> str:
     return f"<h2>{title}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _svg(title: str, unit: str, paint: Callable[[Any], None], *, legend: bool = True) -> str:
+def _svg(title: str, unit: str, paint: Callable[[Any], None]) -> str:
     """One plot as inline SVG in the colours of the page."""
     settings: dict[Any, Any] = {
         "svg.fonttype": "none",
@@ -96,20 +99,21 @@ def _svg(title: str, unit: str, paint: Callable[[Any], None], *, legend: bool = 
         axes.set_ylabel(unit)
         axes.spines[["top", "right"]].set_visible(False)
         paint(axes)
-        if legend:
-            axes.legend(frameon=False)
+        canvas.legend(loc="outside lower center", ncols=len(_COLOURS), frameon=False)
         out = io.StringIO()
         canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     drawing = out.getvalue()
     return drawing[drawing.index("<svg") :].replace(_INK, "currentColor")
 
 
-def _bars(title: str, unit: str, keys: Sequence[tuple[str, str]]) -> Callable[[Result], str]:
+def _bars(
+    title: str, unit: str, keys: Sequence[tuple[str, str]], scale: str = "linear"
+) -> Callable[[Result], str]:
     """A group of bars per figure, one bar per system, a dot per round."""
 
     def draw(result: Result) -> str:
         def paint(axes: Any) -> None:
-            width = 0.8 / len(result.systems)
+            width = 0.8 / max(_LEAST_BARS, len(result.systems))
             for index, system in enumerate(result.systems):
                 at = [x + index * width for x in range(len(keys))]
                 values = [result.medians[system.name].get(key) or 0 for key, _ in keys]
@@ -118,6 +122,8 @@ def _bars(title: str, unit: str, keys: Sequence[tuple[str, str]]) -> Callable[[R
                 _dots(axes, result, system.name, list(zip(at, [k for k, _ in keys], strict=True)))
             middle = width * (len(result.systems) - 1) / 2
             axes.set_xticks([x + middle for x in range(len(keys))], [label for _, label in keys])
+            axes.set_xlim(middle - 0.6, middle + len(keys) - 0.4)
+            axes.set_yscale(scale)
 
         return _svg(title, unit, paint)
 
@@ -184,7 +190,7 @@ _DELAYS = [
 _PLOTS: tuple[Callable[[Result], str], ...] = (
     _bars("Highest lossless rate on one core", "packets/s", [("lossless_pps", "")]),
     _loss,
-    _bars("One-way delay", "µs", _DELAYS),
+    _bars("One-way delay", "µs", _DELAYS, scale="log"),
     _bars("Call set-ups on one core", "1/s", [("set_ups_per_s", "")]),
     _growth("CPU per packet", packet_key),
     _growth("CPU per call set-up", set_up_key),

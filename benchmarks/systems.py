@@ -64,9 +64,7 @@ class System:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-def _callveil(
-    name: str, kind: Kind, mode: Literal["off", "require"], interfaces: tuple[str, ...] = ()
-) -> System:
+def _callveil(name: str, kind: Kind, mode: Literal["off", "require"]) -> System:
     # The limits are those of one leg or one source, and here one source is all clients.
     limits = {
         "bitrate_bps": 10**11,
@@ -87,7 +85,7 @@ def _callveil(
             "relay": {"addresses": [RELAY_ADDRESS]},
             "auth": {"secrets": [SECRET]},
             "limits": limits,
-            "fastpath": {"mode": mode, "interfaces": list(interfaces)},
+            "fastpath": {"mode": mode},
             "api": {"listen": "127.0.0.1:8080"},
         },
     )

@@ -9,7 +9,6 @@ from rich.table import Table
 from benchmarks.figures import Figure, Verdict, figures_of, target_of
 from benchmarks.results import Result, SystemRecord
 
-
 NONE = "-"
 
 
@@ -31,12 +30,8 @@ class Row:
 
 def columns_of(result: Result, system: SystemRecord) -> tuple[str, ...]:
     """Titles of the columns, in the order of `Row.cells`."""
-    return "figure", reference_of(result) or NONE, system.name, "ratio", "target", "met?"
-
-
-def reference_of(result: Result) -> str:
-    """Name of the system the others are compared with; empty if it did not run."""
-    return next((system.name for system in result.systems if system.kind == "reference"), "")
+    others = [other.name for other in result.systems if other.kind == "reference" != system.kind]
+    return "figure", *(others or [NONE]), system.name, "ratio", "target", "met?"
 
 
 def candidates(result: Result) -> list[SystemRecord]:
@@ -45,7 +40,8 @@ def candidates(result: Result) -> list[SystemRecord]:
 
 
 def rows(result: Result, system: SystemRecord) -> Iterator[Row]:
-    """The table of one system."""
+    """The table of one system; its reference is another, or none."""
+    reference = columns_of(result, system)[1]
     own = result.medians[system.name]
     ratios = result.ratios.get(system.name, {})
     for figure in figures_of(result.levels):
@@ -55,7 +51,7 @@ def rows(result: Result, system: SystemRecord) -> Iterator[Row]:
         bound = is_generator_bound(result, system.name, key)
         yield Row(
             title=figure.title,
-            reference=_shown(result, reference_of(result), figure),
+            reference=_shown(result, reference, figure),
             value=_shown(result, system.name, figure),
             ratio=NONE if ratio is None else f"{ratio:.2f}",
             target=str(target) if target else "",
