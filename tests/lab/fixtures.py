@@ -1,11 +1,15 @@
 """The fixtures that tests in the laboratory share; a conftest imports them."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from tests.lab.relay import Relay
 from tests.lab.requirements import require
 from tests.lab.topology import Lab
+
+_FAULT = re.compile(r"^\S+ (error|critical) .*|^Traceback", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -14,3 +18,20 @@ def lab() -> Iterator[Lab]:
     require()
     with Lab() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def relay(
+    lab: Lab, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Relay]:
+    """One daemon per test module, configured by the module's `CONFIG`.
+
+    Whatever the tests did to it, it runs at the end, has logged no fault, and neither its log at
+    debug level nor any answer of its API holds an address of a party.
+    """
+    config = getattr(request.module, "CONFIG", {})
+    running = Relay(lab, tmp_path_factory.mktemp("relay"), config)
+    yield running
+    running.stop()
+    assert running.canaries() == []
+    assert not _FAULT.search(running.log_text()), running.log_text()[-4000:]

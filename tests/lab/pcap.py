@@ -25,8 +25,8 @@ class Packet:
         time_s: Unix time of the capture, where it is known.
         version: 4, 6, or 0 for what is not IP.
         source, destination: numeric addresses, empty if not IP.
-        ttl, identification, dscp, dont_fragment: of the IP header; IPv6 has no identification and
-            is never fragmented on the way.
+        ttl, identification, traffic_class, dont_fragment: of the IP header; IPv6 has no
+            identification and is never fragmented on the way.
         protocol: of the IP payload, 0 if not IP.
         source_port, destination_port: of UDP or TCP, else 0.
         checksum: as it stands in the UDP or TCP header, else 0.
@@ -41,7 +41,7 @@ class Packet:
     destination: str = ""
     ttl: int = 0
     identification: int = 0
-    dscp: int = 0
+    traffic_class: int = 0
     flow_label: int = 0
     dont_fragment: bool = False
     protocol: int = 0
@@ -109,7 +109,7 @@ def _ipv4(frame: bytes, time_s: float) -> Packet:
         str(ipaddress.ip_address(destination)),
         ttl,
         identification,
-        tos >> 2,
+        tos,
         0,
         bool(flags & 0x4000),
         protocol,
@@ -134,7 +134,7 @@ def _ipv6(frame: bytes, time_s: float) -> Packet:
         str(ipaddress.ip_address(destination)),
         hops,
         0,
-        word >> 22 & 0x3F,
+        word >> 20 & 0xFF,
         word & 0xFFFFF,
         True,
         protocol,

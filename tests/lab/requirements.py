@@ -1,6 +1,6 @@
 """What the laboratory needs of the machine: root and a few Debian packages.
 
-Under CI nothing may be skipped, so there what is missing is a failure.
+Under CI, and where `.ci/run` says so, nothing may be skipped: what is missing is a failure there.
 """
 
 import os
@@ -29,7 +29,7 @@ def missing() -> str:
 def require() -> None:
     """Skip, or fail under CI, the test whose laboratory cannot be built here."""
     needs = missing()
-    if needs and os.environ.get("CI"):
+    if needs and {"CI", "CALLVEIL_TEST_NO_SKIPS"} & set(os.environ):
         pytest.fail(f"network namespaces: {needs}", pytrace=False)
     if needs:
         pytest.skip(f"network namespaces: {needs}")

@@ -52,7 +52,7 @@ def test_every_field_is_read_as_it_was_sent(lab: Lab, tmp_path: Path, to: tuple[
 
     assert packet.sender == (RELAY.v6 if v6 else RELAY.v4, 4242)
     assert (packet.version, packet.protocol) == (6 if v6 else 4, pcap.UDP)
-    assert (packet.ttl, packet.dscp, packet.dont_fragment) == (37, 46, True)
+    assert (packet.ttl, packet.traffic_class, packet.dont_fragment) == (37, 46 << 2, True)
     assert (packet.payload, packet.trailer) == (b"odd", b"")
     assert pcap.checksum_is_right(packet)
     assert not pcap.checksum_is_right(pcap.parse(packet.frame[:-1] + b"x"))

@@ -67,7 +67,7 @@ _KERNEL = {
     "ipv6/conf/default/router_solicitations": 0,
 }
 
-_AS_ON_A_WIRE = ["tx", "off", "gro", "off"]
+_AS_ON_A_WIRE = ["tx", "off", "tso", "off", "gso", "off", "gro", "off"]
 """What is captured has whole checksums and is no larger than the MTU."""
 
 _MASQUERADE = """

@@ -195,5 +195,20 @@ def over_tcp(
     return TurnClient(sock, username, password)
 
 
+def over_tls(
+    where: Namespace,
+    username: str,
+    password: str,
+    context: ssl.SSLContext,
+    host: str = RELAY.v4,
+    port: int = 5349,
+) -> TurnClient:
+    """A client in a namespace, over TLS."""
+    sock = where.socket(_family(host), socket.SOCK_STREAM)
+    sock.settimeout(20)
+    sock.connect((host, port))
+    return TurnClient(context.wrap_socket(sock, server_hostname=host), username, password)
+
+
 def _family(host: str) -> int:
     return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,0 +1,168 @@
+"""Calls in the laboratory: two legs of one call as TURN clients, and a steady flow between them."""
+
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from relay.address import IPV4
+from tests.lab.namespaces import Namespace
+from tests.lab.polling import wait_until
+from tests.lab.relay import SECRET, TLS_PORT, Config, Relay
+from tests.lab.topology import RELAY
+from tests.lab.turn_client import TurnClient, over_tcp, over_tls, over_udp
+from tests.turn import wire
+
+CALLER_CHANNEL, CALLEE_CHANNEL = 0x4321, 0x4ABC
+_LIFETIME_S = 3600
+
+
+class Credential(NamedTuple):
+    """What a TURN client needs."""
+
+    username: str
+    password: str
+
+
+def mint(call: str, leg: str, *, expires_in_s: int = _LIFETIME_S) -> Credential:
+    """A credential that no API made, only the secret: what a signaling server may do."""
+    username = f"{int(time.time()) + expires_in_s}:{call}:{leg}"
+    return Credential(username, wire.rest_password(SECRET.encode(), username))
+
+
+def credential_of(call: Config, party: str) -> Credential:
+    """What the API gave to a party."""
+    (server,) = call["parties"][party]["rtc_configuration"]["iceServers"]
+    return Credential(server["username"], server["credential"])
+
+
+class Access(NamedTuple):
+    """How a leg reaches the relay: udp, tcp or tls, to which of its addresses."""
+
+    transport: str = "udp"
+    host: str = RELAY.v4
+
+
+def connect(relay: Relay, where: Namespace, how: Access, credential: Credential) -> TurnClient:
+    """A client in a namespace."""
+    if how.transport == "udp":
+        return over_udp(where, *credential, how.host)
+    if how.transport == "tcp":
+        return over_tcp(where, *credential, how.host)
+    context = relay.certificate.client_context()
+    return over_tls(where, *credential, context, how.host, TLS_PORT)
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """A call whose two legs are allocated."""
+
+    id: str
+    caller: TurnClient
+    callee: TurnClient
+
+    def bind(self) -> None:
+        """Bind a channel from each leg to the other."""
+        assert self.caller.bind(CALLER_CHANNEL, self.callee.relayed) == 0
+        assert self.callee.bind(CALLEE_CHANNEL, self.caller.relayed) == 0
+
+    def say(self, data: bytes) -> None:
+        """From the caller on its channel."""
+        self.caller.send_on(CALLER_CHANNEL, data)
+
+    def reply(self, data: bytes) -> None:
+        """From the callee on its channel."""
+        self.callee.send_on(CALLEE_CHANNEL, data)
+
+
+@contextmanager
+def legs(
+    relay: Relay,
+    *,
+    ring: bool = False,
+    caller: Access = Access(),  # noqa: B008 -- immutable
+    callee: Access = Access(),  # noqa: B008 -- immutable
+    family: int = IPV4,
+) -> Iterator[Legs]:
+    """A call made through the API, both legs allocated in their namespaces, ended afterwards."""
+    call = relay.create_call(ring=ring)
+    with ExitStack() as stack:
+        stack.callback(relay.ask, "DELETE", f"/v1/calls/{call['id']}")
+        clients = []
+        for party, where, how in (
+            ("caller", relay.lab.caller, caller),
+            ("callee", relay.lab.callee, callee),
+        ):
+            client = stack.enter_context(connect(relay, where, how, credential_of(call, party)))
+            assert client.allocate(wire.requested_family(family)).code == 0
+            clients.append(client)
+        yield Legs(call["id"], *clients)
+
+
+class Flow:
+    """Numbered packets both ways at a steady pace, and which of them arrived."""
+
+    def __init__(self, call: Legs, per_s: int) -> None:
+        self._call = call
+        self._interval_s = 1 / per_s
+        self._stop = threading.Event()
+        self._done = threading.Event()
+        self.sent = 0
+        self.arrived: dict[str, set[int]] = {"caller": set(), "callee": set()}
+        self._threads = [
+            threading.Thread(target=self._send),
+            threading.Thread(target=self._receive, args=("caller", call.caller)),
+            threading.Thread(target=self._receive, args=("callee", call.callee)),
+        ]
+
+    def start(self) -> None:
+        """Flow from now on."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Send no more, and wait a while for what is still on its way."""
+        self._stop.set()
+        self._threads[0].join()
+        try:
+            wait_until(lambda: not self.lost(), "the last packets arrive", 3)
+        except TimeoutError:
+            pass  # they are lost: it is for the test to say so
+        finally:
+            self._done.set()
+            for thread in self._threads:
+                thread.join()
+
+    def lost(self) -> int:
+        """How many have not arrived, both ways together."""
+        return sum(self.sent - len(arrived) for arrived in self.arrived.values())
+
+    def _send(self) -> None:
+        due = time.monotonic()
+        while not self._stop.is_set():
+            number = struct.pack("!Q", self.sent).ljust(160, b"\xa5")
+            self._call.say(number)
+            self._call.reply(number)
+            self.sent += 1
+            due += self._interval_s
+            self._stop.wait(max(due - time.monotonic(), 0))
+
+    def _receive(self, party: str, client: TurnClient) -> None:
+        while not self._done.is_set():
+            frame = client.receive(0.1)
+            if frame is not None and len(frame) >= 12:
+                self.arrived[party].add(int(struct.unpack_from("!Q", frame, 4)[0]))
+
+
+@contextmanager
+def flowing(call: Legs, per_s: int = 200) -> Iterator[Flow]:
+    """A steady flow for one `with` block; afterwards `lost` says what it lost."""
+    flow = Flow(call, per_s)
+    flow.start()
+    try:
+        yield flow
+    finally:
+        flow.stop()
