@@ -105,7 +105,7 @@ def _words(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(f"{count} {name}" for name, count in value.items())
-    return str(value)
+    return f"{value:.0f}" if isinstance(value, float) else str(value)
 
 
 def drain(api: Api = None, config: Config = None) -> None:

@@ -1,10 +1,8 @@
 """`callveil probe`: where credentials come from, and how the report reads."""
 
-import asyncio
 import json
 import os
 import secrets
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,8 @@ import typer
 from relay.cli.options import Api, Config, Json
 
 if TYPE_CHECKING:
+    import ssl
+
     from relay.calls.credentials import Credential
     from relay.config import Settings
     from relay.probe import Report, TurnUrl
@@ -66,6 +66,8 @@ def probe(  # noqa: PLR0913  one parameter per option
     Prints round-trip times, loss, and what each side could see. Exit 1 if anything is wrong, with
     what to check.
     """
+    import asyncio  # noqa: PLC0415
+
     from relay import logs  # noqa: PLC0415
     from relay.config import load  # noqa: PLC0415
     from relay.probe import Plan, TurnUrl, run  # noqa: PLC0415
@@ -157,8 +159,10 @@ def _told(call: Any) -> tuple[tuple["Credential", "Credential"], str]:
         raise CommandError("the answer is no call; check that --api is a callveil") from None
 
 
-def _tls(ca: Path | None, settings: "Settings") -> ssl.SSLContext:
+def _tls(ca: Path | None, settings: "Settings") -> "ssl.SSLContext":
     """What to trust: --ca, else exactly the configured certificate, else the system's roots."""
+    import ssl  # noqa: PLC0415
+
     from relay.errors import ConfigError  # noqa: PLC0415
 
     context = ssl.create_default_context()

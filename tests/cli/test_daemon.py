@@ -1,0 +1,171 @@
+"""The commands against a daemon that runs, as a user types them in a second terminal."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from relay.cli.api import Api
+from tests.cli.running import Serving, callveil, serving
+from tests.config.test_together import make_certificate
+
+QUICK = ("--count", "5")
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Serving]:
+    with serving(env={"CALLVEIL__LISTEN": "[udp://127.0.0.1:0, tcp://127.0.0.1:0]"}) as running:
+        yield running
+
+
+def create(daemon: Serving) -> str:
+    """A ringing call."""
+    body = {"parties": [{"id": "a"}, {"id": "b"}], "ring": True}
+    return str(Api(daemon.api, token="").ask("POST", "/v1/calls", body)["id"])
+
+
+def test_probe_without_a_secret_asks_the_api(daemon: Serving) -> None:
+    done = callveil("probe", "--api", daemon.api, *QUICK)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.count("own address: relay only; data from: relay only") == 2
+    assert "loss         0.0% of 5 datagrams" in done.out
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_probe_reports_as_json_over_udp_and_tcp(daemon: Serving, index: int) -> None:
+    url = daemon.urls[index]
+    done = callveil("probe", "--api", daemon.api, "--url", url, "--json", *QUICK)
+    report = json.loads(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert (report["url"], report["sent"], report["received"], report["loss"]) == (url, 5, 5, 0)
+    assert 0 < report["rtt_min_ms"] <= report["rtt_median_ms"] <= report["rtt_p99_ms"]
+    assert report["faults"] == []
+    only = {"mapped": "relay only", "source": "relay only"}
+    assert report["seen"] == {"caller": only, "callee": only}
+
+
+def test_probe_ends_its_call(daemon: Serving) -> None:
+    callveil("probe", "--api", daemon.api, *QUICK)
+    assert callveil("calls", "--api", daemon.api).out == "no calls\n"
+
+
+def test_calls_are_listed_and_ended(daemon: Serving) -> None:
+    call = create(daemon)
+    head, row = callveil("calls", "--api", daemon.api).out.splitlines()
+    assert head.split() == ["CALL", "STATE", "RELAYED", "CONNECTED", "EXPIRES"]
+    assert row.split()[:4] == [call, "ringing", "no", "0/2"]
+    listed = json.loads(callveil("calls", "--api", daemon.api, "--json").out)
+    assert [each["id"] for each in listed["calls"]] == [call]
+    done = callveil("calls", "end", call, "--api", daemon.api)
+    assert (done.code, done.out) == (0, f"ended {call}\n")
+    assert callveil("calls", "--api", daemon.api).out == "no calls\n"
+
+
+@pytest.mark.parametrize("call", ["nope", "../../healthz", "a b", "ü", "%2f"])
+def test_an_unknown_call_cannot_be_ended(daemon: Serving, call: str) -> None:
+    done = callveil("calls", "--api", daemon.api, "end", call)
+    assert (done.code, done.out) == (1, "")
+    (line,) = done.err.splitlines()
+    assert line.startswith("callveil: the API refused (404): ")
+
+
+def test_status(daemon: Serving) -> None:
+    done = callveil("status", "--api", daemon.api)
+    assert done.code == 0
+    assert "ready        yes" in done.out
+    assert json.loads(callveil("status", "--api", daemon.api, "--json").out)["ready"] is True
+
+
+def test_reload(daemon: Serving) -> None:
+    done = callveil("reload", "--api", daemon.api)
+    assert (done.code, done.out) == (0, "reloaded\n")
+
+
+def test_a_probe_with_the_wrong_secret_says_what_to_check(daemon: Serving) -> None:
+    done = callveil("probe", "--url", daemon.urls[0], "--secret", "wrong", *QUICK)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("callveil: Allocate was refused with 401: check that the secret")
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_probe_at_a_closed_port_says_what_to_check() -> None:
+    for transport, words in (("udp", "no answer from"), ("tcp", "Connection refused")):
+        url = f"turn:127.0.0.1:9?transport={transport}"
+        done = callveil("probe", "--url", url, "--secret", "x", "--timeout", "0.3")
+        assert (done.code, done.out) == (1, "")
+        assert words in done.err
+        assert len(done.err.splitlines()) == 1
+
+
+def test_the_api_that_is_not_there_says_what_to_check() -> None:
+    for command in (["status"], ["calls"], ["calls", "end", "x"], ["drain"], ["reload"], ["probe"]):
+        done = callveil(*command, "--api", "http://127.0.0.1:9")
+        assert (done.code, done.out) == (1, "")
+        assert done.err == (
+            "callveil: no answer from http://127.0.0.1:9: Connection refused; "
+            "check that callveil serve runs there\n"
+        )
+
+
+def test_a_token_comes_from_the_configuration_or_the_environment(tmp_path: Path) -> None:
+    token = "t0ken-of-the-test"
+    path = tmp_path / "callveil.yaml"
+    path.write_text(f"api: {{tokens: [{token}]}}\n")
+    with serving("--config", str(path)) as running:
+        assert callveil("status", "--api", running.api).code == 1
+        refused = callveil("status", "--api", running.api, env={"CALLVEIL_API_TOKEN": "wrong"})
+        assert (refused.code, "refused the token" in refused.err) == (1, True)
+        env = {"CALLVEIL__API__LISTEN": running.api.removeprefix("http://")}
+        assert callveil("status", "--config", str(path), env=env).code == 0
+        assert callveil("status", env={**env, "CALLVEIL_API_TOKEN": token}).code == 0
+        # The configuration's token is for the configuration's own address.
+        assert callveil("status", "--config", str(path), "--api", running.api).code == 1
+
+
+def test_a_probe_with_the_configured_secret_over_tls(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path / "tls")
+    other, _ = make_certificate(tmp_path / "other")
+    path = tmp_path / "callveil.yaml"
+    path.write_text(
+        f"auth: {{secrets: [0123456789abcdef]}}\ntls: {{certificate: {certificate}, key: {key}}}\n"
+    )
+    with serving("--config", str(path), env={"CALLVEIL__LISTEN": "tls://127.0.0.1:0"}) as running:
+        (url,) = running.urls
+        trusted = callveil("probe", "--config", str(path), "--url", url, *QUICK)
+        assert (trusted.code, trusted.err) == (0, "")
+        port = url.rpartition(":")[2].partition("?")[0]
+        env = {"CALLVEIL__LISTEN": f"tls://127.0.0.1:{port}"}
+        assert callveil("probe", "--config", str(path), *QUICK, env=env).code == 0
+        arguments = ["--url", url, "--secret", "0123456789abcdef"]
+        for trust in ([], ["--ca", str(other)]):
+            refused = callveil("probe", *arguments, *trust)
+            assert (refused.code, refused.out) == (1, "")
+            assert "check the certificate and --ca" in refused.err
+            assert len(refused.err.splitlines()) == 1
+
+
+def test_a_drained_daemon_ends_well_and_has_logged_no_address() -> None:
+    with serving("--log-level", "debug", "--log-json") as running:
+        assert callveil("probe", "--api", running.api, *QUICK).code == 0
+        done = callveil("drain", "--api", running.api)
+        assert (done.code, done.out) == (0, "draining\n")
+        running.stop()
+        assert running.process.returncode == 0
+        said = "\n".join(line for line in running.lines if not line.startswith("ready"))
+        assert "127.0.0.1" not in said
+
+
+def test_the_daemon_ends_well_when_it_is_interrupted() -> None:
+    with serving() as running:
+        assert running.stop() == 0
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    with serving() as running:
+        taken = running.urls[0].partition(":")[2].partition("?")[0]
+        env = {"CALLVEIL__LISTEN": f"udp://{taken}", "CALLVEIL__API__LISTEN": "127.0.0.1:0"}
+        done = callveil("serve", env=env)
+        assert done.code == 1
+        assert len(done.err.splitlines()) == 1
+        assert "callveil: " in done.err
