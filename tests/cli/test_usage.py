@@ -28,7 +28,10 @@ def test_every_command_has_help(command: str) -> None:
 
 
 def test_help_imports_nothing_that_takes_time() -> None:
-    probe = "import sys; from relay.cli.main import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
+    probe = (
+        "import sys; from relay.cli.main import run; run(['--help']); "
+        "print(*sys.modules, file=sys.stderr)"
+    )
     done = subprocess.run(
         [COMMAND.with_name("python"), "-c", probe], capture_output=True, text=True, check=True
     )
