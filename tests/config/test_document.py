@@ -49,7 +49,7 @@ def test_what_is_not_accepted_is_named_with_its_place(content: str | bytes, faul
 @pytest.mark.parametrize(
     "text",
     [f"auth: {{secrets: [{mark}{CANARY}]}}" for mark in ("*", "@", "`", "!", "'", '"\\q', "%", "]")]
-    + [f"auth: {{secrets: {CANARY}\n: {CANARY}: x", f"{CANARY}\n- {CANARY}: ["],
+    + [f"a: !{CANARY}!x", f"auth: {{secrets: {CANARY}\n: {CANARY}: x", f"{CANARY}\n- {CANARY}: ["],
 )
 def test_a_document_that_cannot_be_read_is_not_quoted(text: str) -> None:
     assert CANARY not in " ".join(faults_of(text))
