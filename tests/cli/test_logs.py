@@ -120,7 +120,7 @@ import asyncio, logging, sys, threading
 from relay import logs
 logs.configure("debug", own=["udp://192.0.2.1:3478"])
 logging.getLogger("relay.x").info("ready on %s", "192.0.2.1:3478")
-logging.getLogger("uvicorn.access").info("198.51.100.77:5 - GET /")
+logging.getLogger("uvicorn.access").critical("198.51.100.77:5 - GET /")
 logging.getLogger("uvicorn.error").info("hello 198.51.100.77")
 logging.getLogger("other").warning("%d", "198.51.100.77")
 def fail():
