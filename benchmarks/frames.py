@@ -39,6 +39,7 @@ class Line:
 
     def __init__(self, topology: Topology, link: Link) -> None:
         self.link = link
+        self._headers = Headers(link)
         with _inside(topology.namespace(link.party)):
             # Protocol 0 receives nothing: what goes out has a socket of its own.
             self.outgoing = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -52,7 +53,6 @@ class Line:
         self.incoming.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         self.incoming.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self.incoming.setblocking(False)
-        self._headers: dict[tuple[int, str], tuple[bytes, bytes]] = {}
 
     def close(self) -> None:
         """Close both sockets."""
@@ -61,11 +61,7 @@ class Line:
 
     def frame(self, source_port: int, payload: bytes, target: str = RELAY_ADDRESS) -> bytes:
         """A datagram from one of this party's ports to the TURN port of `target`."""
-        key = len(payload), target
-        if key not in self._headers:
-            self._headers[key] = self._build_headers(*key)
-        start, end = self._headers[key]
-        return start + source_port.to_bytes(2, "big") + end + payload
+        return self._headers.frame(source_port, payload, target)
 
     def dropped(self) -> int:
         """Packets this party's receive buffer had no room for, since this was last asked."""
@@ -80,14 +76,31 @@ class Line:
         except BlockingIOError:
             self.dropped()
 
-    def _build_headers(self, payload: int, target: str) -> tuple[bytes, bytes]:
-        addresses = _packed(self.link.address) + _packed(target)
-        ethernet = _mac(self.link.relay_mac) + _mac(self.link.party_mac) + b"\x08\x00"
+
+class Headers:
+    """Writes frames from one party; headers of one length and target are built once."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._built: dict[tuple[int, str], tuple[bytes, bytes]] = {}
+
+    def frame(self, source_port: int, payload: bytes, target: str) -> bytes:
+        """A datagram from one of the party's ports to the TURN port of `target`."""
+        key = len(payload), target
+        if key not in self._built:
+            self._built[key] = self._build(*key)
+        start, end = self._built[key]
+        return start + source_port.to_bytes(2, "big") + end + payload
+
+    def _build(self, payload: int, target: str) -> tuple[bytes, bytes]:
+        """What comes before and after the source port, for so many bytes of payload."""
+        addresses = _packed(self._link.address) + _packed(target)
+        ethernet = _mac(self._link.relay_mac) + _mac(self._link.party_mac) + b"\x08\x00"
         length = 20 + 8 + payload
         ip = struct.pack("!BBHHHBBH", 0x45, 0, length, 0, 0x4000, 64, socket.IPPROTO_UDP, 0)
-        checksum = 0xFFFF - _folded_sum(ip + addresses)
+        checksum = 0xFFFF - folded_sum(ip + addresses)
         ip = ip[:10] + checksum.to_bytes(2, "big") + addresses
-        pseudo = _folded_sum(addresses + struct.pack("!HH", socket.IPPROTO_UDP, 8 + payload))
+        pseudo = folded_sum(addresses + struct.pack("!HH", socket.IPPROTO_UDP, 8 + payload))
         start = _VNET_NEEDS_CHECKSUM + ethernet + ip
         return start, struct.pack("!HHH", TURN_PORT, 8 + payload, pseudo)
 
@@ -114,7 +127,7 @@ def _words(data: bytes) -> Iterator[int]:
     return (word for (word,) in struct.iter_unpack("!H", data))
 
 
-def _folded_sum(data: bytes) -> int:
+def folded_sum(data: bytes) -> int:
     """The ones' complement sum of RFC 1071, not yet complemented."""
     total = sum(_words(data))
     while total >> 16:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.conversation import Outcome, is_answered
 from benchmarks.figures import derive, generator_bound
 from benchmarks.plan import DELAY_RATES_PPS
 from benchmarks.results import MemoryRecord, RoundRecord, SetUpRecord, TrialRecord
 from benchmarks.stage import Stage, count_failures
 from benchmarks.systems import SECRET, Relay, System
-from benchmarks.turn_client import Call, Directory, Outcome, is_answering
+from benchmarks.turn_client import Call, Directory, first_request
 
 STEADY_PPS = 20_000.0
 """Rate at which costs per packet are compared, or half of a relay's lossless rate if that is more:
@@ -65,7 +66,7 @@ def _running(stage: Stage, system: System) -> Iterator[tuple[Relay, float]]:
     with tempfile.TemporaryDirectory(prefix="cvb") as directory:
         started_s = time.monotonic()
         with Relay(system, stage.topology, Path(directory)) as relay:
-            while not is_answering(stage.caller):
+            while not is_answered(first_request(stage.caller)):
                 if not relay.is_running or time.monotonic() - started_s > _READY_WITHIN_S:
                     raise NotReady(f"{system.name} does not answer: {relay.output()}")
             yield relay, time.monotonic() - started_s

@@ -78,7 +78,7 @@ def _table(result: Result, index: int) -> str:
         + "</tr>"
         for row in rows(result, system)
     )
-    title = html.escape(f"{system.name} ({system.version})")
+    title = html.escape(system.name)
     return f"<h2>{title}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 

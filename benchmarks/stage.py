@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from benchmarks.conversation import Conversation, Exchange, Outcome
 from benchmarks.frames import TURN_PORT, Line
 from benchmarks.generator import Flow, Generator, Trial
 from benchmarks.host import CoreTimes
@@ -11,7 +12,7 @@ from benchmarks.plan import DELAY_RATES_PPS, Plan
 from benchmarks.results import Purpose, SetUpRecord, TrialRecord
 from benchmarks.search import LEAST_ACHIEVED, highest_rate
 from benchmarks.topology import GENERATOR_CORE, LINKS, RELAY_CORE, Topology
-from benchmarks.turn_client import CHANNEL, Conversation, Exchange, Outcome
+from benchmarks.turn_client import CHANNEL
 
 _MOST_PPS = 500_000.0
 """What arrays are made for; the generator's own limit is measured and lies below."""

@@ -4,6 +4,7 @@ To measure another relay, add a `System`: everything else follows from its field
 """
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -155,6 +156,7 @@ class Relay:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self._directory,
+                env={k: v for k, v in os.environ.items() if not k.startswith("CALLVEIL__")},
                 start_new_session=True,  # Ctrl-C is ours to handle
             )
         return self

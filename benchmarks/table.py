@@ -69,8 +69,9 @@ def heading(result: Result) -> str:
     """What was measured where, in one line."""
     kind = "quick run, good for a first look only" if result.quick else "full run"
     commit = result.host.get("commit") or "unknown commit"
+    systems = ", ".join(f"{system.name} ({system.version})" for system in result.systems)
     return (
-        f"{kind} of {commit} in {result.elapsed_s:.0f} s on {result.host['cpu']}, "
+        f"{kind} of {systems} at {commit} in {result.elapsed_s:.0f} s on {result.host['cpu']}, "
         f"kernel {result.host['kernel']}; generator's own limit "
         f"{result.generator_limit_pps:,.0f} packets/s"
     )
@@ -78,10 +79,10 @@ def heading(result: Result) -> str:
 
 def show(result: Result, console: Console) -> None:
     """Print everything a reader needs to judge the run."""
-    console.print(heading(result), highlight=False)
+    console.print(heading(result), highlight=False, soft_wrap=True)
     for system in candidates(result):
         first, *others = columns_of(result, system)
-        table = Table(first, title=f"{system.name} ({system.version})")
+        table = Table(first, title=system.name)
         for column in others:
             table.add_column(column, justify="right")
         for row in rows(result, system):

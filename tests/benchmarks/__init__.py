@@ -1,0 +1,1 @@
+"""Tests of the benchmark suite: that it measures, never what it measures."""
