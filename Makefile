@@ -63,11 +63,14 @@ $(BIN)/python:
 		{ echo "callveil needs Python's venv module: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# A stamp is younger than what decides its content, so nothing is installed twice.
+# A stamp is younger than what decides its content, so nothing is installed twice. The tests and
+# mypy go over the benchmarks too, and so need what those need.
 $(VENV)/installed: pyproject.toml relay/__init__.py | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/installed-%: pyproject.toml relay/__init__.py | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+$(VENV)/installed-bench: EXTRAS := bench
+$(VENV)/installed-test: EXTRAS := test,bench
+$(VENV)/installed-bench $(VENV)/installed-test: pyproject.toml relay/__init__.py | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@ $(VENV)/installed
