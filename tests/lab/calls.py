@@ -30,7 +30,7 @@ class Credential(NamedTuple):
 def mint(call: str, leg: str, *, expires_in_s: int = _LIFETIME_S) -> Credential:
     """A credential that no API made, only the secret: what a signaling server may do."""
     username = f"{int(time.time()) + expires_in_s}:{call}:{leg}"
-    return Credential(username, wire.rest_password(SECRET.encode(), username))
+    return Credential(username, wire.rest_password(SECRET, username))
 
 
 def credential_of(call: Config, party: str) -> Credential:

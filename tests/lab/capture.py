@@ -42,6 +42,8 @@ class Capture:
             stderr=subprocess.PIPE,
         )
         self._said = ""
+        self._reader = pcap.Reader(path)
+        self._packets: list[pcap.Packet] = []
 
     def wait_until_listening(self) -> None:
         """Return when everything from now on is captured."""
@@ -56,13 +58,21 @@ class Capture:
         ):
             raw.bind((self.interface, 0))
             raw.send(marker)
-        self._wait_for(marker)
-        everything = self.path.read_bytes()
-        return [
-            pcap.parse(frame, time_s)
-            for time_s, frame in pcap.frames(everything)
-            if not _is_marker(frame)
-        ]
+        deadline = time.monotonic() + _DEADLINE_S
+        while not self._read_up_to(marker):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the capture did not come to its marker")
+            select.select([], [], [], 0.005)
+        return list(self._packets)
+
+    def _read_up_to(self, marker: bytes) -> bool:
+        """Take in what has been written; whether the marker is in it."""
+        is_there = False
+        for time_s, frame in self._reader.read():
+            if frame[12:14] != _MARKER_TYPE.to_bytes(2, "big"):
+                self._packets.append(pcap.parse(frame, time_s))
+            is_there |= frame == marker
+        return is_there
 
     def frames(self) -> list[bytes]:
         """The same, as bytes, for `canaries.find`."""
@@ -86,19 +96,6 @@ class Capture:
         """End the capture whatever state it is in."""
         self._process.kill()
 
-    def _wait_for(self, marker: bytes) -> None:
-        """Poll the end of the file until the marker is in it."""
-        deadline = time.monotonic() + _DEADLINE_S
-        with self.path.open("rb") as file:
-            seen = b""
-            while marker not in seen:
-                if time.monotonic() > deadline:
-                    raise TimeoutError("the capture did not come to its marker")
-                more = file.read()
-                seen = seen[-len(marker) :] + more
-                if not more:
-                    select.select([], [], [], 0.005)
-
     def _read_until(self, words: str) -> str:
         """Read what tcpdump says until it says `words`."""
         assert self._process.stderr is not None
@@ -111,10 +108,6 @@ class Capture:
                 raise RuntimeError(f"tcpdump said only: {self._said}")
             self._said += chunk.decode()
         return self._said
-
-
-def _is_marker(frame: bytes) -> bool:
-    return frame[12:14] == _MARKER_TYPE.to_bytes(2, "big")
 
 
 Point = tuple[Namespace, str]

@@ -8,6 +8,7 @@ import ipaddress
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 _GLOBAL = struct.Struct("<IHHiIII")
 _RECORD = struct.Struct("<IIII")
@@ -62,26 +63,46 @@ class Packet:
         return self.destination, self.destination_port
 
 
-def frames(capture: bytes) -> Iterator[tuple[float, bytes]]:
-    """Unix time and bytes of every frame; a last one that is still being written is left out.
+class Reader:
+    """A capture file that may still be written: read as far as it goes, then further."""
 
-    Raises: ValueError if it is no little-endian Ethernet capture, or a frame was cut.
-    """
-    if len(capture) < _GLOBAL.size:
-        raise ValueError("no capture")
-    magic, *_, link = _GLOBAL.unpack_from(capture)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._at = 0
+        self._rest = b""
+
+    def read(self) -> Iterator[tuple[float, bytes]]:
+        """Unix time and bytes of every whole frame since the last time.
+
+        Raises: ValueError if it is no little-endian Ethernet capture, or a frame was cut.
+        """
+        with self._path.open("rb") as file:
+            file.seek(self._at)
+            data = self._rest + file.read()
+            self._at = file.tell()
+        at = 0
+        if self._at == len(data):  # nothing has been taken from it yet
+            if len(data) < _GLOBAL.size:
+                self._rest = data
+                return
+            _check_header(data)
+            at = _GLOBAL.size
+        while at + _RECORD.size <= len(data):
+            seconds, microseconds, kept, length = _RECORD.unpack_from(data, at)
+            end = at + _RECORD.size + kept
+            if kept != length:
+                raise ValueError("a frame was cut short")
+            if end > len(data):
+                break
+            yield seconds + microseconds / 1e6, data[at + _RECORD.size : end]
+            at = end
+        self._rest = data[at:]
+
+
+def _check_header(data: bytes) -> None:
+    magic, *_, link = _GLOBAL.unpack_from(data)
     if magic != _MAGIC or link != 1:
         raise ValueError("not a little-endian Ethernet capture")
-    at = _GLOBAL.size
-    while at + _RECORD.size <= len(capture):
-        seconds, microseconds, kept, length = _RECORD.unpack_from(capture, at)
-        at += _RECORD.size
-        if kept != length:
-            raise ValueError("a frame was cut short")
-        if at + kept > len(capture):
-            return
-        yield seconds + microseconds / 1e6, capture[at : at + kept]
-        at += kept
 
 
 def parse(frame: bytes, time_s: float = 0.0) -> Packet:

@@ -1,0 +1,120 @@
+"""aioice's TURN client on both sides of a call, over every pair of transports and families."""
+
+from itertools import product
+
+import pytest
+
+from relay.address import IPV4, IPV6
+from tests.lab.calls import Access, credential_of, flowing, legs
+from tests.lab.party import Party, parties
+from tests.lab.polling import wait_until
+from tests.lab.relay import TCP_PORT, TLS_PORT, Config, Relay
+from tests.lab.topology import RELAY, Lab
+
+CONFIG: Config = {"limits": {"unauthenticated_per_s": 1000}}
+
+_MESSAGES = 300
+_HELLO = "hello"
+_ACCESSES = [Access(transport, host) for transport in ("udp", "tcp", "tls") for host in RELAY]
+
+
+def _id(how: object) -> str:
+    assert isinstance(how, Access)
+    return f"{how.transport}-{'v6' if ':' in how.host else 'v4'}"
+
+
+@pytest.mark.parametrize(
+    ("caller_how", "callee_how"),
+    [
+        (Access(one, RELAY.v4), Access(other, RELAY.v4))
+        for one, other in product(("udp", "tcp", "tls"), repeat=2)
+    ]
+    + [
+        (Access("udp", RELAY.v6), Access("udp", RELAY.v6)),
+        (Access("udp", RELAY.v4), Access("udp", RELAY.v6)),
+        (Access("tcp", RELAY.v6), Access("udp", RELAY.v4)),
+        (Access("tls", RELAY.v6), Access("tcp", RELAY.v6)),
+    ],
+    ids=_id,
+)
+def test_aioice_clients_exchange_every_message_in_order(
+    lab: Lab, relay: Relay, caller_how: Access, callee_how: Access
+) -> None:
+    call = relay.create_call()
+    with parties(lab) as (caller, callee):
+        at_caller = _allocate(relay, call, caller, "caller", caller_how)
+        at_callee = _allocate(relay, call, callee, "callee", callee_how)
+        _meet(caller, at_caller, callee, at_callee)
+
+        texts = [f"{number} {'x' * (number % 7)}" for number in range(_MESSAGES)]
+        caller.ask("send", to=at_callee, texts=[f"caller {text}" for text in texts])
+        callee.ask("send", to=at_caller, texts=[f"callee {text}" for text in texts])
+
+        for receiver, sender in ((callee, "caller"), (caller, "callee")):
+            expected = [f"{sender} {text}" for text in texts]
+            _wait_for(receiver, expected[-1])
+            assert [text for text in _received(receiver) if text != _HELLO] == expected
+
+        statistics = relay.ask("GET", f"/v1/calls/{call['id']}").body["parties"]
+        for party, how in (("caller", caller_how), ("callee", callee_how)):
+            assert statistics[party]["transport"] == how.transport
+        assert relay.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
+
+
+def _allocate(relay: Relay, call: Config, party: Party, name: str, how: Access) -> list[object]:
+    """Allocate with what the API gave to the party; returns the relayed address."""
+    username, password = credential_of(call, name)
+    outcome = party.ask(
+        "allocate",
+        server=[how.host, TLS_PORT if how.transport == "tls" else TCP_PORT],
+        transport=how.transport,
+        username=username,
+        password=password,
+        ca=str(relay.certificate.certificate),
+    )
+    relayed: list[object] = outcome["relayed"]
+    assert relayed[0] == RELAY.v4  # RFC 8656 section 7.2: IPv4 unless a family is asked for
+    return relayed
+
+
+def _meet(caller: Party, at_caller: object, callee: Party, at_callee: object) -> None:
+    """Say hello until both have heard it: the first is lost while the other has not bound."""
+
+    def have_met() -> bool:
+        caller.ask("send", to=at_callee, texts=[_HELLO])
+        callee.ask("send", to=at_caller, texts=[_HELLO])
+        return bool(_received(caller) and _received(callee))
+
+    wait_until(have_met, "each has heard the other")
+
+
+def _received(party: Party) -> list[str]:
+    texts: list[str] = party.ask("received")["texts"]
+    return texts
+
+
+def _wait_for(party: Party, text: str) -> None:
+    wait_until(lambda: text in _received(party), "the last message arrives")
+
+
+@pytest.mark.parametrize("how", _ACCESSES, ids=_id)
+def test_a_call_between_ipv6_relayed_addresses_loses_nothing(relay: Relay, how: Access) -> None:
+    with legs(relay, caller=how, callee=Access("udp", RELAY.v4), family=IPV6) as call:
+        call.bind()
+        with flowing(call) as flow:
+            wait_until(lambda: flow.sent >= 50, "fifty packets each way are sent")
+        assert flow.lost() == 0
+
+
+@pytest.mark.parametrize("family", [IPV4, IPV6])
+def test_indications_cross_before_channels_are_bound(relay: Relay, family: int) -> None:
+    how = Access("udp", RELAY.v6)
+    with legs(relay, caller=how, callee=Access("tcp", RELAY.v4), family=family) as call:
+        assert call.callee.permit(call.caller.relayed) == 0
+        call.caller.send(call.callee.relayed, b"not yet permitted by the caller itself")
+        assert call.caller.permit(call.callee.relayed) == 0
+        call.caller.send(call.callee.relayed, b"now")
+        indication = call.callee.receive()
+        assert indication is not None
+        assert indication[:2] == b"\x00\x17"
+        assert b"now" in indication
