@@ -118,7 +118,7 @@ class LimitSettings(Section):
     """`limits`: what one leg, one call and one stranger may use."""
 
     legs_per_call: int = Field(
-        default=8, ge=1, le=1024, description="a whole number from 1 to 1024"
+        default=8, ge=2, le=1024, description="a whole number from 2 to 1024"
     )
     allocations_per_leg: int = Field(
         default=4, ge=1, le=64, description="a whole number from 1 to 64"

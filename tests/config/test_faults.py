@@ -23,7 +23,8 @@ def test_limits_are_positive_whole_numbers_up_to_a_maximum(key: str, most: int, 
     value = str(most + 1) if value == "over" else value
     (line,) = faults_of(f"{section}: {{{name}: {value}}}")
     assert line.startswith(f"{key}: ")
-    assert f"expected a whole number from 1 to {most}" in line
+    least = 2 if name == "legs_per_call" else 1  # a call has two parties
+    assert f"expected a whole number from {least} to {most}" in line
 
 
 SWITCHES = [
