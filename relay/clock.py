@@ -1,6 +1,6 @@
 """The two clocks, read by the daemon only and passed to everything that decides."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
 class Now(NamedTuple):
@@ -13,3 +13,13 @@ class Now(NamedTuple):
 
     mono: float
     wall: float
+
+
+class Clocks(Protocol):
+    """What reads them."""
+
+    def now(self) -> Now: ...
+
+    def mono_ns(self) -> int:
+        """The monotonic clock in nanoseconds, as routes are compared with it."""
+        ...

@@ -74,12 +74,12 @@ class Order(NamedTuple):
 
     Args:
         parties: two or more, with different ids.
-        ring: nothing crosses until the call is accepted.
+        ring: nothing crosses until the call is accepted; what is not said is the safer one.
         max_duration_s, max_bitrate_bps: at most the operator's limits; None means those.
     """
 
     parties: tuple[Party, ...]
-    ring: bool = False
+    ring: bool = True
     max_duration_s: int | None = None
     max_bitrate_bps: int | None = None
 

@@ -95,7 +95,7 @@ class Registry:
         found = self.get(call, now)
         if State.ENDED not in TRANSITIONS[found.state]:
             return False
-        self._end(found, now)
+        self._end(found, now, is_final=True)
         return True
 
     def get(self, call: str, now: Now) -> Call:
@@ -167,10 +167,15 @@ class Registry:
         return True
 
     def handle_timeout(self, now: Now) -> list[str]:
-        """End every call whose time has come; their ids, soonest deadline first."""
+        """End every call whose time has come; their ids, soonest deadline first.
+
+        A call that only credentials name may begin anew: no signaling server has ended it, and
+        where the relay's rule about peers is wider one such "call" is a user with many calls.
+        """
         ended = []
         while (call := self._deadlines.due(now.mono)) is not None:
-            self._end(self._calls[call], now)
+            found = self._calls[call]
+            self._end(found, now, is_final=found.is_registered)
             ended.append(call)
         self._ended_registered.forget_old(now.mono)
         self._ended_implicit.forget_old(now.mono)
@@ -210,13 +215,15 @@ class Registry:
         self._calls[call.id] = call
         self._deadlines.schedule(call.deadline, call.id, len(self._calls))
 
-    def _end(self, call: Call, now: Now) -> None:
+    def _end(self, call: Call, now: Now, *, is_final: bool) -> None:
         if call.state is State.RINGING:
             self._ringing -= 1
         del self._calls[call.id]
         call.state = State.ENDED
         call.legs = []  # and with them what the signaling server calls its users
         call.expires_at = now.wall
+        if not is_final:
+            return
         ended = self._ended_registered if call.is_registered else self._ended_implicit
         ended.add(call, now.mono)
 

@@ -70,7 +70,9 @@ class AskedCall(_Asked):
     )
 
     parties: Annotated[list[AskedParty], Field(min_length=2)]
-    ring: bool = Field(False, description="nothing crosses until the call is accepted")
+    ring: bool = Field(
+        True, description="nothing crosses until the call is accepted; false: active at once"
+    )
     mode: Literal["turn"] = "turn"
     max_duration_s: Annotated[int, Field(ge=1)] | None = None
     max_bitrate_bps: Annotated[int, Field(ge=1)] | None = None

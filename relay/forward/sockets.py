@@ -40,6 +40,12 @@ def unpack(name: bytes) -> ClientAddress:
     return ClientAddress(packed, int.from_bytes(port))
 
 
+def bound_address(sock: socket.socket) -> ServerAddress:
+    """Where a socket is bound, the port that the kernel chose included."""
+    host, port = sock.getsockname()[:2]
+    return ServerAddress.parse(host, port)
+
+
 def open_udp(address: ServerAddress) -> socket.socket:
     """A bound, non-blocking UDP socket. Raises: OSError."""
     sock = socket.socket(family_of(address), socket.SOCK_DGRAM)

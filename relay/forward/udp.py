@@ -13,10 +13,8 @@ from functools import partial
 from relay.address import FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
 from relay.forward import mmsg, sockets
+from relay.forward.core import Core
 from relay.forward.routes import Route, Tally
-
-Receive = Callable[[bytes, FiveTuple], None]
-"""What a listener does with a datagram that it has no route for."""
 
 _BATCHES_PER_WAKE_UP = 4  # then other sockets and timers get their turn
 
@@ -26,14 +24,13 @@ class UdpListener:
 
     Args:
         address: where to listen; port 0 for any.
-        receive: the core; whatever it wants sent is sent before it returns.
+        core: gets what no route forwards; what it wants sent is sent before it returns.
     """
 
-    def __init__(self, address: ServerAddress, receive: Receive, tally: Tally) -> None:
+    def __init__(self, address: ServerAddress, core: Core, tally: Tally) -> None:
         self._socket = sockets.open_udp(address)
-        host, port = self._socket.getsockname()[:2]
-        self.address = ServerAddress.parse(host, port)
-        self._receive = receive
+        self.address = sockets.bound_address(self._socket)
+        self._core = core
         self._tally = tally
         self._batch = mmsg.Batch(self._socket)
         self._routes: dict[bytes, Route] = {}
@@ -136,7 +133,7 @@ class UdpListener:
             return
         client = sockets.unpack(self._batch.name(slot))
         five_tuple = FiveTuple(Transport.UDP, client, self.address)
-        self._receive(self._batch.payload(slot), five_tuple)
+        self._core.receive(self._batch.payload(slot), five_tuple)
 
 
 def _key(client: FiveTuple, channel: int) -> bytes:

@@ -8,13 +8,13 @@ from relay.clock import Now
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute
 from relay.turn.authority import Calls, Grant
-from relay.turn.effects import Effect, LegConnected, SetLeg
+from relay.turn.effects import Effect, LegConnected, LegIdle, SetLeg
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.ports import RESERVATION_S, Entropy
 from relay.turn.request import Request
 from relay.turn.routes import Routes
 from relay.turn.settings import TurnSettings
-from relay.turn.table import Allocation, ClosedCall, Leg, Table
+from relay.turn.table import Allocation, Leg, Table
 
 DEFAULT_LIFETIME_S = 600  # RFC 8656 section 7.2
 MAXIMUM_LIFETIME_S = 3600  # as recommended there
@@ -70,17 +70,16 @@ class Allocations:
         family = self._check_family(request)
         even = request.get(Attribute.EVEN_PORT)
         token = request.get(Attribute.RESERVATION_TOKEN)
+        self._check_quota(request)
         grant = self._calls.admit(request.credential.call, request.credential.leg, now)
         leg = self._leg(request, grant)
-        self._check_quota(leg)
         if token is not None:
             port, family = self._claim(token, leg)
         else:
             pair = even is True
             port = leg.call.pool.draw(self._entropy, now.mono, even=even is not None, pair=pair)
         if port < 0:
-            self._forget_if_unused(leg.call)
-            raise Rejected(508)
+            return [*self._unused(leg), *request.failure(508)]
         allocation = self._add(request, leg, PeerAddress(self._ips[family], port), now)
         if even is True:
             allocation.reservation = self._reserve(port + 1, family, leg, now)
@@ -168,19 +167,19 @@ class Allocations:
         leg.masked = grant.masked
         return leg
 
-    def _check_quota(self, leg: Leg) -> None:
-        try:
-            if len(leg.allocations) >= self._settings.allocations_per_leg:
-                raise Rejected(486)
-            if len(self._table.by_client) >= self._settings.allocations:
-                raise Rejected(508)
-        except Rejected:
-            self._forget_if_unused(leg.call)
-            raise
+    def _check_quota(self, request: Request) -> None:
+        call = self._table.calls.get(request.credential.call)
+        leg = call.legs.get(request.credential.leg) if call else None
+        if leg is not None and len(leg.allocations) >= self._settings.allocations_per_leg:
+            raise Rejected(486)
+        if len(self._table.by_client) >= self._settings.allocations:
+            raise Rejected(508)
 
-    def _forget_if_unused(self, call: ClosedCall) -> None:
-        if not call.legs:
-            del self._table.calls[call.id]
+    def _unused(self, leg: Leg) -> list[Effect]:
+        """A leg was admitted for nothing: whoever keeps the calls may forget it."""
+        if not leg.call.legs:
+            del self._table.calls[leg.call.id]
+        return [] if leg.allocations else [LegIdle(leg.key)]
 
     def _claim(self, token: bytes, leg: Leg) -> tuple[int, int]:
         """Take the port a reservation kept; only for the leg that made it."""

@@ -24,6 +24,7 @@ class Authenticator:
 
     def __init__(self, settings: TurnSettings) -> None:
         self._settings = settings
+        self.secrets = settings.secrets
         self._rate = SourceRate(settings.unauthenticated_per_s, settings.nonce_key)
 
     def authenticate(
@@ -92,7 +93,7 @@ class Authenticator:
         if held is not None and held.username == username:
             verify(message, held.key)
             return held.key
-        for secret in self._settings.secrets:
+        for secret in self.secrets:
             password = rest_password(secret, username)
             key = long_term_key(username, self._settings.realm, password)
             try:

@@ -47,6 +47,17 @@ class Lifetimes:
                 effects += self.remove(allocation, now)
         return effects + [DropLeg(leg.key) for leg in call.legs.values()]
 
+    def forget_leg(self, name: str, leg: str) -> list[Effect]:
+        """Let go of a leg that has no allocation, and of its call with its last leg."""
+        call = self._table.calls.get(name)
+        found = call.legs.get(leg) if call else None
+        if call is None or found is None or found.allocations:
+            return []
+        del call.legs[leg]
+        if not call.legs:
+            del self._table.calls[name]
+        return [DropLeg(found.key)]
+
     def handle_timeout(self, now: Now) -> list[Effect]:
         """Remove every allocation, and every route, whose time has come."""
         effects: list[Effect] = []

@@ -66,6 +66,10 @@ class Request:
         )
         return [Send(self.client, datagram), Answered(message.method, 0)]
 
+    def failure(self, code: int, *attributes: tuple[Attribute, Any]) -> list[Effect]:
+        """The error response, signed with the key of the request."""
+        return failure(self.message, self.client, code, attributes, self.credential.key)
+
 
 def failure(
     message: Message,

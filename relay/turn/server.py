@@ -113,6 +113,18 @@ class Server:
         """A call has ended: its routes, its allocations and its legs go at once."""
         return self._lifetimes.end_call(call, now)
 
+    def replace_secrets(self, secrets: tuple[str, ...]) -> None:
+        """Verify later allocations with these; allocations keep the key they were made with."""
+        self._authenticator.secrets = secrets
+
+    def forget_leg(self, call: str, leg: str) -> list[Effect]:
+        """Nobody will ask about this leg again; it has no allocation."""
+        return self._lifetimes.forget_leg(call, leg)
+
+    def is_known(self, client: FiveTuple) -> bool:
+        """Whether this client holds an allocation."""
+        return client in self._table.by_client
+
     def handle_timeout(self, now: Now) -> list[Effect]:
         """Remove what has run out."""
         self._allocations.handle_timeout(now)
@@ -122,6 +134,11 @@ class Server:
         """Monotonic seconds at which `handle_timeout` should be called; None for never."""
         both = self._lifetimes.next_timeout(), self._allocations.next_timeout()
         return min((t for t in both if t is not None), default=None)
+
+    def legs_of(self, call: str) -> list[str]:
+        """The legs of a call that have allocated so far."""
+        closed_call = self._table.calls.get(call)
+        return list(closed_call.legs) if closed_call else []
 
     def transports_of(self, call: str) -> dict[str, Transport]:
         """The legs of a call that hold an allocation, and the transport of their latest."""
@@ -150,14 +167,14 @@ class Server:
             credential = self._authenticator.authenticate(message, client, held, now)
         except Rejected as rejected:
             return self._authenticator.refuse(message, client, rejected.code, now)
+        request = Request(message, client, credential)
         unknown = message.unknown(_KNOWN)
         if unknown:
-            attributes = ((Attribute.UNKNOWN_ATTRIBUTES, unknown),)
-            return failure(message, client, 420, attributes, credential.key)
+            return request.failure(420, (Attribute.UNKNOWN_ATTRIBUTES, unknown))
         try:
-            return handler(Request(message, client, credential), now)
+            return handler(request, now)
         except Rejected as rejected:
-            return failure(message, client, rejected.code, key=credential.key)
+            return request.failure(rejected.code)
 
     def _on_other_request(self, message: Message, client: FiveTuple, now: Now) -> list[Effect]:
         """Binding where it is switched on; all else, RFC 6062's methods among it, gets silence."""

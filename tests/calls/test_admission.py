@@ -92,10 +92,17 @@ def test_a_call_whose_time_is_over_admits_nobody_even_before_the_timer_ran() -> 
     assert _code(book, call.id, call.legs[0].id) == 403
 
 
-def test_a_call_that_only_credentials_named_stays_ended_for_a_day() -> None:
+def test_a_call_that_only_credentials_named_may_begin_anew_when_its_time_is_up() -> None:
     book = Book()
     book.registry.admit("room", "one", book.now)
     assert book.advance(14_400) == ["room"]
+    assert book.registry.admit("room", "one", book.now).open
+
+
+def test_a_call_that_only_credentials_named_stays_ended_for_a_day_once_it_was_ended() -> None:
+    book = Book()
+    book.registry.admit("room", "one", book.now)
+    assert book.registry.end("room", book.now)
     book.advance(86_399)
     assert _code(book, "room", "one") == 403
     book.advance(1)

@@ -33,7 +33,7 @@ async def test_accepting_opens_the_call_before_it_is_answered() -> None:
 
 async def test_accepting_an_active_call_is_a_409_and_opens_nothing() -> None:
     api = Api()
-    call = (await api.create())["id"]
+    call = (await api.create(ring=False))["id"]
     answer = await api("POST", f"/v1/calls/{call}/accept")
     assert (answer.status_code, api.relay.told) == (409, [])
     assert answer.json() == {

@@ -37,9 +37,13 @@ async def test_a_ringing_call_with_privacy_is_relayed_and_masks_both() -> None:
 
 
 async def test_a_call_that_nobody_wants_private_may_go_direct() -> None:
-    created = await Api().create(parties=[{"id": "carol"}, {"id": "dan"}])
+    created = await Api().create(parties=[{"id": "carol"}, {"id": "dan"}], ring=False)
     assert (created["state"], created["relayed"], created["masked"]) == ("active", False, [])
     assert created["parties"] == {"carol": _told(ALICES, "all"), "dan": _told(BOBS, "all")}
+
+
+async def test_a_call_rings_unless_something_else_is_said() -> None:
+    assert (await Api().create())["state"] == "ringing"
 
 
 async def test_a_party_that_did_not_ask_is_relayed_too() -> None:

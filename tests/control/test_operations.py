@@ -19,8 +19,8 @@ async def test_the_relay_is_ready_until_it_drains_and_alive_all_the_time() -> No
 async def test_status_says_how_the_daemon_is() -> None:
     api = Api()
     await api.create(ring=True)
-    await api.create()
-    await api.create()
+    await api.create(ring=False)
+    await api.create(ring=False)
     expected = {
         "version": __version__,
         "ready": True,

@@ -1,0 +1,241 @@
+"""The daemon: the only place that wires everything, and the only one that reads clocks.
+
+Start: bind, then say `ready`. SIGTERM drains and a second one stops; SIGINT stops; SIGHUP reloads.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from relay.calls.call import Masking, Policy, Rules
+from relay.calls.registry import Registry
+from relay.clock import Now
+from relay.config import Settings, load
+from relay.control.relay import ControlSettings
+from relay.engine import Engine
+from relay.errors import ConfigError, RelayError
+from relay.listeners import Listeners
+from relay.turn.settings import TurnSettings
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.25  # how late an expiry may be noticed; the contract says within one second
+_ALLOCATIONS_MAX = 1_000_000  # some 4 GiB: a bound, for a relay that never runs into it
+
+_RESTART = ("realm", "listen", "relay", "privacy", "fastpath", "state", "fleet", "demo")
+"""Sections of which a change only counts after a restart."""
+
+
+def run(settings: Settings, config: Path | None) -> int:
+    """Run the relay until it is told to stop.
+
+    Args:
+        settings: with a secret.
+        config: where they came from, to read again on SIGHUP.
+    Returns: 0 after an orderly stop.
+    Raises: RelayError, where it cannot start. Nothing else.
+    """
+    _raise_file_limit()
+    daemon = Daemon(settings, config)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(daemon.serve())
+
+
+class SystemClocks:
+    """The clocks of this host."""
+
+    def now(self) -> Now:
+        """Both, at this moment."""
+        return Now(time.monotonic(), time.time())
+
+    def mono_ns(self) -> int:
+        """The monotonic one in nanoseconds."""
+        return time.monotonic_ns()
+
+
+class Daemon:
+    """One relay: its engine, its listeners and its API."""
+
+    def __init__(self, settings: Settings, config: Path | None) -> None:
+        if settings.fastpath.mode == "require":
+            raise ConfigError("fastpath.mode: require: expected auto or off in this version")
+        self._settings = settings
+        self._config = config
+        registry = Registry(rules_of(settings))
+        turn = turn_settings_of(settings, os.urandom(32))
+        self.engine = Engine(turn, registry, SystemClocks(), os.urandom, self._reload)
+        self._listeners = Listeners(settings, self.engine)
+        self._stop = asyncio.Event()
+
+    async def serve(self) -> int:
+        """Start, run, and stop when told to. Raises: RelayError."""
+        loop = asyncio.get_running_loop()
+        self._listeners.open()
+        api_socket = _bind_api(self._settings)
+        self._control = ControlSettings(
+            tuple(self._listeners.urls), self._secrets()[0], self._tokens()
+        )
+        api = _make_api(self.engine, self._control)
+        self._watch_signals(loop)
+        await self._listeners.start(loop)
+        serving = asyncio.create_task(api.serve(sockets=[api_socket]))
+        listening = asyncio.create_task(api.listening.wait())
+        await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+        self.engine.is_ready = True
+        self._say_ready(api_socket)
+        await self._run_until_stopped(serving)
+        api.should_exit = True
+        await self._listeners.close(loop)
+        await serving
+        log.info("stopped")
+        return 0
+
+    async def _run_until_stopped(self, serving: "asyncio.Task[None]") -> None:
+        while not self._stop.is_set() and not serving.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), _TICK_S)
+            try:
+                self.engine.tick()
+            except Exception:  # a fault of ours: the running calls go on, and it is seen
+                log.exception("tick_failed")
+            if self.engine.is_draining and not len(self.engine.registry):
+                return
+
+    def _watch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
+        loop.add_signal_handler(signal.SIGINT, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._on_sighup)
+
+    def _on_sigterm(self) -> None:
+        if self.engine.is_draining:
+            self._stop.set()
+            return
+        log.info("draining", extra={"calls": len(self.engine.registry)})
+        self.engine.drain()
+
+    def _on_sighup(self) -> None:
+        try:
+            self._reload()
+        except RelayError as error:
+            log.error("reload_refused: %s", error)
+
+    def _reload(self) -> None:
+        """Read the configuration again; all of it holds, or nothing has changed.
+
+        Raises: ConfigError.
+        """
+        fresh = load(self._config, os.environ)
+        self._listeners.reload_certificate(fresh)
+        if not fresh.auth.secrets:
+            fresh = fresh.model_copy(update={"auth": self._settings.auth})
+        for section in _RESTART:
+            if getattr(fresh, section) != getattr(self._settings, section):
+                log.warning("needs_restart", extra={"section": section})
+        self._settings = fresh
+        self.engine.registry.rules = rules_of(fresh)
+        self.engine.server.replace_secrets(self._secrets())
+        self._control.secret = self._secrets()[0]
+        self._control.tokens = self._tokens()
+        log.info("reloaded")
+
+    def _secrets(self) -> tuple[str, ...]:
+        return tuple(secret.get_secret_value() for secret in self._settings.auth.secrets)
+
+    def _tokens(self) -> tuple[str, ...]:
+        return tuple(token.get_secret_value() for token in self._settings.api.tokens)
+
+    def _say_ready(self, api: socket.socket) -> None:
+        host, port = api.getsockname()[:2]
+        host = f"[{host}]" if ":" in host else host
+        urls = " ".join(self._listeners.urls)
+        sys.stderr.write(f"ready {urls} api http://{host}:{port}\n")
+        sys.stderr.flush()
+
+
+def rules_of(settings: Settings) -> Rules:
+    """What the operator decided about calls."""
+    limits, privacy = settings.limits, settings.privacy
+    return Rules(
+        policy=Policy(privacy.policy),
+        masking=Masking(privacy.masking),
+        require_registered_call=settings.auth.require_registered_call,
+        legs_per_call=limits.legs_per_call,
+        bitrate_bps=limits.bitrate_bps,
+        packets_per_s=limits.packets_per_s,
+        call_duration_s=limits.call_duration_s,
+        credential_ttl_s=settings.auth.ttl_s,
+    )
+
+
+def turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
+    """What the TURN server is told."""
+    return TurnSettings(
+        realm=settings.realm,
+        secrets=tuple(secret.get_secret_value() for secret in settings.auth.secrets),
+        relayed_ips=tuple(address.public.packed for address in settings.relay.addresses),
+        ports=range(settings.relay.ports.low, settings.relay.ports.high + 1),
+        peers=settings.relay.peers.value,
+        mask_mapped_address=settings.privacy.mask_mapped_address,
+        stun_binding=settings.privacy.stun_binding,
+        allocations_per_leg=settings.limits.allocations_per_leg,
+        allocations=_ALLOCATIONS_MAX,
+        unauthenticated_per_s=settings.limits.unauthenticated_per_s,
+        nonce_key=nonce_key,
+    )
+
+
+class _Api(uvicorn.Server):
+    """uvicorn, which leaves the signals to the daemon and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _make_api(engine: Engine, settings: ControlSettings) -> _Api:
+    from relay.control.app import make_app  # noqa: PLC0415 - after the sockets are bound
+
+    app = make_app(engine, settings)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", server_header=False, ws="none"
+    )
+    return _Api(config)
+
+
+def _bind_api(settings: Settings) -> socket.socket:
+    listen = settings.api.listen
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    sock = socket.socket(family)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((listen.host, listen.port))
+    except OSError as error:
+        sock.close()
+        raise RelayError(f"api.listen: {listen}: {error.strerror}") from None
+    return sock
+
+
+def _raise_file_limit() -> None:
+    """Take all the file descriptors we may: a TCP client needs one each."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

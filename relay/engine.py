@@ -1,0 +1,165 @@
+"""The relay without its sockets' birth and death: decisions applied, calls and legs in step.
+
+Rules of this file: effects are applied in order and to the end, in one turn of the loop; a fault of
+our own costs one datagram, never the relay.
+"""
+
+import base64
+import logging
+from collections.abc import Callable, Iterable
+
+from relay.address import FiveTuple
+from relay.calls.registry import Registry
+from relay.clock import Clocks, Now
+from relay.control.relay import LegView, Status
+from relay.errors import DropReason, Rejected
+from relay.forward.forwarder import Forwarder
+from relay.forward.routes import Tally
+from relay.metrics import Counters, Snapshot, render
+from relay.turn.authority import Grant
+from relay.turn.effects import Answered, Effect, LegConnected, LegIdle, LegKey
+from relay.turn.server import Server
+from relay.turn.settings import TurnSettings
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """What the listeners, the API and the clock drive.
+
+    Args:
+        clocks: read once per event.
+        entropy: random bytes on demand.
+        reload: reads the configuration again; raises ConfigError where that fails.
+    """
+
+    def __init__(
+        self,
+        settings: TurnSettings,
+        registry: Registry,
+        clocks: Clocks,
+        entropy: Callable[[int], bytes],
+        reload: Callable[[], None],
+    ) -> None:
+        self.registry = registry
+        self.reload = reload
+        self.tally = Tally()
+        self.counters = Counters()
+        self.is_draining = False
+        self.is_ready = False
+        self.now = clocks.now
+        self._started = clocks.now().mono
+        self._entropy = entropy
+        self.server = Server(settings, self, entropy)
+        self.forwarder = Forwarder(self.tally, clocks.mono_ns)
+        self._handlers = self.forwarder.handlers | {
+            Answered: self._answered,
+            LegConnected: self._leg_connected,
+            LegIdle: self._leg_idle,
+        }
+
+    def receive(self, datagram: bytes, client: FiveTuple) -> None:
+        """Decide about a datagram and do what follows. Raises: nothing."""
+        now = self.now()
+        try:
+            self.apply(self.server.receive(datagram, client, now))
+        except Exception:  # a fault of ours: the running calls go on, and it is seen
+            self.tally.dropped(DropReason.INTERNAL)
+            log.exception("receive_failed")
+        self.counters.took(self.now().mono - now.mono)
+
+    def disconnect(self, client: FiveTuple) -> None:
+        """A client's TCP or TLS connection has ended."""
+        self.apply(self.server.disconnect(client, self.now()))
+
+    def is_known(self, client: FiveTuple) -> bool:
+        """Whether this client holds an allocation."""
+        return self.server.is_known(client)
+
+    def admit(self, call: str, leg: str, now: Now) -> Grant:
+        """What the TURN server asks: as the registry says, but nothing new while draining."""
+        if self.is_draining and not self.registry.is_live(call):
+            raise Rejected(508)
+        return self.registry.admit(call, leg, now)
+
+    def token(self) -> str:
+        """128 random bits, 22 characters of base64url."""
+        return base64.urlsafe_b64encode(self._entropy(16)).rstrip(b"=").decode()
+
+    def opened(self, call: str) -> None:
+        """A call was accepted: its routes exist when this returns."""
+        self.apply(self.server.open_call(call, self.now()))
+
+    def ended(self, call: str) -> None:
+        """A call has ended: nothing of it is forwarded when this returns."""
+        self.apply(self.server.end_call(call, self.now()))
+
+    def tick(self) -> None:
+        """End what has run out."""
+        now = self.now()
+        for call in self.registry.handle_timeout(now):
+            self.apply(self.server.end_call(call, now))
+        self.apply(self.server.handle_timeout(now))
+
+    def apply(self, effects: Iterable[Effect]) -> None:
+        """Do what the core wants done, in order."""
+        handlers = self._handlers
+        for effect in effects:
+            handlers[type(effect)](effect)
+
+    def legs(self, call: str) -> dict[str, LegView]:
+        """What each leg of a call has done so far; legs that never allocated are left out."""
+        transports = self.server.transports_of(call)
+        views = {}
+        for leg in self.server.legs_of(call):
+            meter = self.forwarder.meter(LegKey(call, leg))
+            transport = transports.get(leg)
+            views[leg] = LegView(
+                connected=transport is not None,
+                transport=transport.value if transport else None,
+                path="user" if transport else None,
+                packets=meter.packets if meter else 0,
+                bytes=meter.bytes if meter else 0,
+                dropped=meter.dropped if meter else 0,
+            )
+        return views
+
+    def status(self) -> Status:
+        """How the relay is."""
+        return Status(
+            ready=self.is_ready and not self.is_draining,
+            draining=self.is_draining,
+            uptime_s=self.now().mono - self._started,
+            allocations=sum(self.server.count_allocations().values()),
+            fastpath="not part of this version",
+        )
+
+    def drain(self) -> None:
+        """Begin no new calls from now on."""
+        self.is_draining = True
+
+    def metrics(self) -> bytes:
+        """One scrape."""
+        tally = self.tally
+        snapshot = Snapshot(
+            calls={state.value: count for state, count in self.registry.counts().items()},
+            allocations={t.value: n for t, n in self.server.count_allocations().items()},
+            routes={"user": self.forwarder.routes},
+            packets={"user": tally.packets},
+            bytes={"user": tally.bytes},
+            drops={("user", reason): tally.drops[reason] for reason in DropReason},
+            ports_free=self.server.ports_free,
+        )
+        return render(snapshot, self.counters)
+
+    def _answered(self, effect: Answered) -> None:
+        self.counters.answered(effect.method, effect.code)
+
+    def _leg_connected(self, effect: LegConnected) -> None:
+        log.debug("leg_connected", extra={"transport": effect.transport.value})
+
+    def _leg_idle(self, effect: LegIdle) -> None:
+        call, leg = effect.leg
+        if self.registry.release(call, leg):
+            self.apply(self.server.forget_leg(call, leg))
+        log.debug("leg_idle")

@@ -1,0 +1,21 @@
+"""What the listeners ask of the core, wired by the daemon."""
+
+from typing import Protocol
+
+from relay.address import FiveTuple
+
+
+class Core(Protocol):
+    """The TURN server with the effects of its decisions applied."""
+
+    def receive(self, datagram: bytes, client: FiveTuple) -> None:
+        """Take a datagram, or a frame of a stream, that no route forwards."""
+        ...
+
+    def disconnect(self, client: FiveTuple) -> None:
+        """A client's connection has ended."""
+        ...
+
+    def is_known(self, client: FiveTuple) -> bool:
+        """Whether this client holds an allocation."""
+        ...

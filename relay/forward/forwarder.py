@@ -1,0 +1,143 @@
+"""Applies the core's effects to the listeners, and keeps the meters of the legs.
+
+Rules of this file: effects are applied in the order given; what names a client or a leg that is
+gone by now does nothing but count.
+"""
+
+from collections.abc import Callable
+
+from relay.address import FiveTuple, ServerAddress, Transport
+from relay.errors import DropReason
+from relay.forward.routes import Meter, Route, Tally
+from relay.forward.tcp import Connection, TcpListener
+from relay.forward.udp import UdpListener
+from relay.turn.effects import (
+    Count,
+    Deliver,
+    DropLeg,
+    DropRoute,
+    LegKey,
+    Send,
+    SetLeg,
+    SetRoute,
+)
+
+
+class Forwarder:
+    """The user-space path.
+
+    Args:
+        clock_ns: the monotonic clock, read for data that comes through the core.
+    """
+
+    def __init__(self, tally: Tally, clock_ns: Callable[[], int]) -> None:
+        self._tally = tally
+        self._clock_ns = clock_ns
+        self._udp: dict[ServerAddress, UdpListener] = {}
+        self._streams: list[TcpListener] = []
+        self._meters: dict[LegKey, Meter] = {}
+        self.handlers: dict[type, Callable[..., None]] = {
+            Send: self._send,
+            Deliver: self._deliver,
+            SetRoute: self._set_route,
+            DropRoute: self._drop_route,
+            SetLeg: self._set_leg,
+            DropLeg: self._drop_leg,
+            Count: self._count,
+        }
+        """What applies which effect; the daemon adds those that are not the forwarder's."""
+
+    def add_udp(self, listener: UdpListener) -> None:
+        """Reach clients of this listener."""
+        self._udp[listener.address] = listener
+
+    def add_stream(self, listener: TcpListener) -> None:
+        """Reach clients of this listener."""
+        self._streams.append(listener)
+
+    def meter(self, leg: LegKey) -> Meter | None:
+        """What a leg has sent so far; None if there is no such leg."""
+        return self._meters.get(leg)
+
+    @property
+    def routes(self) -> int:
+        """How many routes the user path has."""
+        udp = sum(listener.routes for listener in self._udp.values())
+        return udp + sum(listener.routes for listener in self._streams)
+
+    def _send(self, effect: Send) -> None:
+        client = effect.client
+        if client.transport is Transport.UDP:
+            self._udp[client.server].send(client, effect.datagram)
+            return
+        connection = self._connection(client)
+        if connection is not None:
+            connection.send(effect.datagram)
+
+    def _deliver(self, effect: Deliver) -> None:
+        meter = self._meters.get(effect.leg)
+        send = self._sender_to(effect.client)
+        if meter is None or send is None:
+            self._tally.dropped(DropReason.SEND_FAILED)
+            return
+        reason = meter.charge(effect.payload, self._clock_ns())
+        if reason is not None:
+            self._tally.dropped(reason)
+            return
+        self._tally.forwarded(effect.payload)
+        send(effect.datagram)
+
+    def _set_route(self, effect: SetRoute) -> None:
+        meter, send = self._meters.get(effect.leg), self._sender_to(effect.target)
+        if meter is None or send is None:
+            return
+        source, target = effect.source, effect.target
+        rewrite = None
+        if source.transport is target.transport is Transport.UDP and source.server == target.server:
+            rewrite = self._udp[source.server].rewrite_to(target, effect.target_channel)
+        channel = effect.target_channel.to_bytes(2)
+        route = Route(channel, rewrite, send, meter, effect.expires_ns)
+        if source.transport is Transport.UDP:
+            self._udp[source.server].set_route(source, effect.channel, route)
+            return
+        connection = self._connection(source)
+        if connection is not None:
+            connection.routes[effect.channel.to_bytes(2)] = route
+
+    def _drop_route(self, effect: DropRoute) -> None:
+        source = effect.source
+        if source.transport is Transport.UDP:
+            self._udp[source.server].drop_route(source, effect.channel)
+            return
+        connection = self._connection(source)
+        if connection is not None:
+            connection.routes.pop(effect.channel.to_bytes(2), None)
+
+    def _set_leg(self, effect: SetLeg) -> None:
+        meter = self._meters.get(effect.leg)
+        if meter is None:
+            self._meters[effect.leg] = Meter(effect.bitrate_bps, effect.packets_per_s)
+        else:
+            meter.limit(effect.bitrate_bps, effect.packets_per_s)
+
+    def _drop_leg(self, effect: DropLeg) -> None:
+        self._meters.pop(effect.leg, None)
+
+    def _count(self, effect: Count) -> None:
+        self._tally.dropped(effect.reason)
+        meter = self._meters.get(effect.leg) if effect.leg else None
+        if meter is not None:
+            meter.dropped += 1
+
+    def _connection(self, client: FiveTuple) -> Connection | None:
+        for listener in self._streams:
+            if listener.address == client.server and listener.transport is client.transport:
+                return listener.connections.get(client)
+        return None
+
+    def _sender_to(self, client: FiveTuple) -> Callable[[bytes], None] | None:
+        """A function that sends relayed data to a client; None if it is gone."""
+        if client.transport is Transport.UDP:
+            return self._udp[client.server].sender_to(client)
+        connection = self._connection(client)
+        return connection.send_media if connection else None
