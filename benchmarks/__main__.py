@@ -1,6 +1,6 @@
 """`python -m benchmarks`: measure, show, and leave JSON and a page behind.
 
-Exit codes: 0 measured, 1 a system did not work, 2 usage or what this host lacks, 130 Ctrl-C.
+Exit codes: 0 measured, 1 a system or the host did not work, 2 usage or what this host lacks, 130 Ctrl-C.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from benchmarks.page import render
 from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.results import Result
 from benchmarks.run import obstacles, run, steps
+from benchmarks.stage import Overloaded
 from benchmarks.systems import SYSTEMS, System
 from benchmarks.table import show
 
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         told.print("benchmarks: stopped; nothing was written")
         return 130
-    except (NotReady, OSError) as fault:
+    except (NotReady, Overloaded, OSError) as fault:
         told.print(f"benchmarks: {fault}", highlight=False, soft_wrap=True)
         return 1
     written = _write(result, options.out)

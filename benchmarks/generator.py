@@ -115,7 +115,7 @@ class Generator:
             rate_pps: packets per second over all flows.
             duration_s: how long.
         """
-        count = min(int(rate_pps * duration_s), len(self._received))
+        count = min(max(1, int(rate_pps * duration_s)), len(self._received))
         passing = _Passing(self._caller, self._callee, flows, count, self._received)
         self._callee.drain()
         gc.collect()

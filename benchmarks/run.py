@@ -51,7 +51,7 @@ def run(plan: Plan, systems: Sequence[System], advance: Advance) -> Result:
         plan: how long and how often.
         systems: in the order of their turns.
         advance: called after each of `steps`.
-    Raises: NotReady, OSError.
+    Raises: NotReady, Overloaded, OSError.
     """
     started = datetime.datetime.now(datetime.UTC)
     begun_s = time.monotonic()

@@ -18,6 +18,10 @@ _MOST_PPS = 500_000.0
 """What arrays are made for; the generator's own limit is measured and lies below."""
 
 
+class Overloaded(Exception):
+    """The host has no room for a measurement."""
+
+
 class Stage:
     """What every relay is put on; a context manager that closes its sockets.
 
@@ -44,12 +48,16 @@ class Stage:
         self.callee.close()
 
     def measure_generator(self) -> float:
-        """Find the generator's own limit, with a plain IP router in the relay's place."""
+        """Find the generator's own limit, with a plain IP router in the relay's place.
+
+        Raises: Overloaded.
+        """
         flow = Flow(TURN_PORT, CHANNEL, TURN_PORT, CHANNEL, target=self.callee.link.address)
         with self.topology.forwarding():
             trials = self.search([flow], start_pps=100_000)
-        rates = (trial.achieved_pps for trial in trials if trial.is_lossless)
-        self.limit_pps = max(rates, default=0.0)
+        if not any(trial.is_lossless for trial in trials):
+            raise Overloaded("packets are lost even without a relay: this host is too busy")
+        self.limit_pps = max(trial.achieved_pps for trial in trials if trial.is_lossless)
         return self.limit_pps
 
     def search(self, flows: Sequence[Flow], start_pps: float) -> list[TrialRecord]:

@@ -109,7 +109,7 @@ class Daemon:
                 self.engine.tick()
             except Exception:  # a fault of ours: the running calls go on, and it is seen
                 log.exception("tick_failed")
-            if self.engine.is_draining and not len(self.engine.registry):
+            if self.engine.is_drained():
                 return
 
     def _watch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -128,7 +128,9 @@ class Daemon:
         try:
             self._reload()
         except RelayError as error:
-            log.error("reload_refused: %s", error)
+            log.error("reload_refused")
+            # The operator's own words, which the log would redact where they name an address.
+            sys.stderr.write(f"{error}\n")
 
     def _reload(self) -> None:
         """Read the configuration again; all of it holds, or nothing has changed.
@@ -137,8 +139,9 @@ class Daemon:
         """
         fresh = load(self._config, os.environ)
         self._listeners.reload_certificate(fresh)
-        if not fresh.auth.secrets:
-            fresh = fresh.model_copy(update={"auth": self._settings.auth})
+        if not fresh.auth.secrets:  # then the one that was generated at start stays
+            auth = fresh.auth.model_copy(update={"secrets": self._settings.auth.secrets})
+            fresh = fresh.model_copy(update={"auth": auth})
         for section in _RESTART:
             if getattr(fresh, section) != getattr(self._settings, section):
                 log.warning("needs_restart", extra={"section": section})

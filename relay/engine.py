@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from relay.address import FiveTuple
+from relay.calls.call import State
 from relay.calls.registry import Registry
 from relay.clock import Clocks, Now
 from relay.control.relay import LegView, Status
@@ -137,6 +138,11 @@ class Engine:
     def drain(self) -> None:
         """Begin no new calls from now on."""
         self.is_draining = True
+
+    def is_drained(self) -> bool:
+        """Whether it drains and nobody talks or is being called any more."""
+        is_busy = self.server.has_allocations() or self.registry.counts()[State.RINGING]
+        return self.is_draining and not is_busy
 
     def metrics(self) -> bytes:
         """One scrape."""

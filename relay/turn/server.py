@@ -146,6 +146,10 @@ class Server:
         legs = closed_call.legs.values() if closed_call else ()
         return {x.key.leg: x.allocations[-1].client.transport for x in legs if x.allocations}
 
+    def has_allocations(self) -> bool:
+        """Whether any client holds one."""
+        return bool(self._table.by_client)
+
     def count_allocations(self) -> dict[Transport, int]:
         """Live allocations by the client's transport."""
         counts = dict.fromkeys(Transport, 0)
