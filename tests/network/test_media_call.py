@@ -139,12 +139,18 @@ def _last_media_s(packets: Iterable[Packet], *, to_relay: bool) -> float:
 
 
 def _assert_no_canary(packets: dict[str, list[Packet]]) -> None:
-    """None of the other party's addresses in any encoding; and the search does find one's own."""
+    """None of the other party's addresses in any encoding.
+
+    Nor is a party told its own, which its client might pass on; and where its own must stand, in
+    the headers of what it sends, the search finds it.
+    """
     for side, own, other in (("caller", CALLER, CALLEE), ("callee", CALLEE, CALLER)):
         for name in (side, f"{side}-nat"):
             frames = [packet.frame for packet in packets[name]]
             assert len(frames) > 2 * _AUDIO_FRAMES
             assert canaries.find(frames, *other.addresses) == []
+        told = [packet.payload for packet in packets[side] if _is_from_relay(packet)]
+        assert canaries.find([p for p in told if p[0] < 0x40], *own.addresses) == []
         inside = [packet.frame for packet in packets[side]]
         assert canaries.find(inside[:50], own.private.v4)
 

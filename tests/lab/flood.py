@@ -1,0 +1,46 @@
+"""A flood of datagrams from addresses that are not the sender's.
+
+It is as fast as the daemon reads and never faster: a burst goes out when the daemon's queue is
+short, so that nothing is lost to a full socket buffer, whatever the speed of the machine.
+"""
+
+import random
+import socket
+import struct
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from tests.lab.pcap import UDP
+from tests.lab.polling import wait_until
+from tests.lab.relay import UDP_PORT, Relay
+from tests.lab.topology import RELAY
+
+_BURST = 128
+_QUEUE_BYTES = 1 << 20  # of the daemon's receive buffer of several megabytes
+_FROM = int(ip_address("100.64.0.0"))  # 100.64.0.0/10: the sink's, as everything is
+
+
+def flood(relay: Relay, payloads: Sequence[bytes], count: int, rng: random.Random) -> None:
+    """Send `count` datagrams to the daemon, each from another address and port.
+
+    Returns: when the daemon has read all of them.
+    """
+    sink, target = relay.lab.sink, ip_address(RELAY.v4).packed
+    with sink.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        for number in range(count):
+            if number % _BURST == 0:
+                wait_until(lambda: relay.queued_bytes() < _QUEUE_BYTES, "the daemon reads")
+            raw.sendto(_packet(rng, payloads[number % len(payloads)], target), (RELAY.v4, 0))
+    wait_until(lambda: relay.queued_bytes() == 0, "the daemon has read everything")
+
+
+def _packet(rng: random.Random, payload: bytes, target: bytes) -> bytes:
+    """One UDP datagram over IPv4; the kernel fills in the header's checksum, UDP has none."""
+    length = 8 + len(payload)
+    return (
+        struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, UDP, 0)
+        + struct.pack("!I", _FROM + rng.getrandbits(22))
+        + target
+        + struct.pack("!HHHH", rng.randrange(1024, 65536), UDP_PORT, length, 0)
+        + payload
+    )
