@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measure, show, and leave JSON and a page behind.
 
-Exit codes: 0 measured, 1 a system or the host did not work, 2 usage or what this host lacks, 130 Ctrl-C.
+Exit codes: 0 measured, 1 a system does not work or the host is too busy, 2 usage or what this host
+lacks, 130 Ctrl-C.
 """
 
 import argparse

@@ -223,7 +223,7 @@ def _lossless(trials: Sequence[TrialRecord]) -> Figures:
 
 
 def _delay(trial: TrialRecord) -> Figures:
-    reached = trial.is_lossless
+    reached = trial.is_lossless and trial.is_kept
     rate = f"{trial.asked_pps / 1000:g}k"
     return {
         delay_key(50, trial.asked_pps): trial.delay_p50_us if reached else None,
@@ -236,12 +236,12 @@ def _at_levels(
     key: Callable[[int], str],
     growth: str,
     levels: Sequence[int],
-    measured: Sequence[tuple[int, float]],
+    measured: Sequence[tuple[int, float | None]],
 ) -> Figures:
     """The cost at each level that was reached, and the dearest over that at the first.
 
     Args:
-        measured: calls that were live, and the cost.
+        measured: calls that were live, and the cost if it could be told.
     """
     figures: Figures = {}
     for level, (live_calls, cost_us) in zip(levels, measured, strict=True):

@@ -4,10 +4,12 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_BACKGROUND_S = 1.0
 _IDLE, _IOWAIT, _STEAL = 3, 4, 7
 
 
@@ -41,6 +43,13 @@ class CoreTimes:
     def stolen_since(self, earlier: "CoreTimes") -> float:
         """Share of the time between two readings that a hypervisor took."""
         return (self.stolen_s - earlier.stolen_s) / (self.at_s - earlier.at_s)
+
+
+def background_busy(cores: Iterable[int]) -> float:
+    """Share of the busiest of these cores that is taken while nothing is measured."""
+    before = {core: CoreTimes.read(core) for core in cores}
+    time.sleep(_BACKGROUND_S)
+    return max(CoreTimes.read(core).busy_since(then) for core, then in before.items())
 
 
 def describe() -> dict[str, str | int | None]:

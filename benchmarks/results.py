@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmarks.search import MOST_LOSS
+from benchmarks.search import LEAST_ACHIEVED, MOST_LOSS
 from benchmarks.systems import Kind
 
 Figures = dict[str, float | None]
@@ -44,8 +44,13 @@ class TrialRecord(Record):
 
     @property
     def is_lossless(self) -> bool:
-        """Whether so little was lost that the rate counts."""
+        """Whether so little was lost that the rate achieved counts."""
         return self.loss <= MOST_LOSS
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the rate asked for was achieved, as it is not on a host that is busy."""
+        return self.achieved_pps >= LEAST_ACHIEVED * self.asked_pps
 
 
 class SetUpRecord(Record):
@@ -61,9 +66,14 @@ class SetUpRecord(Record):
     stolen: float
 
     @property
-    def cpu_us(self) -> float:
-        """Microseconds of the relay's core per set-up."""
-        return self.relay_busy * self.elapsed_s / max(1, self.finished) * 1e6
+    def cpu_us(self) -> float | None:
+        """Microseconds of the relay's core per set-up; None where it refused any.
+
+        A refusal costs something else, and would be averaged in.
+        """
+        if not self.finished or self.failures:
+            return None
+        return self.relay_busy * self.elapsed_s / self.finished * 1e6
 
 
 class MemoryRecord(Record):
@@ -107,6 +117,7 @@ class Result(Record):
     """A whole run.
 
     Args:
+        background_busy: share of the busier of both cores that was taken before anything started.
         generator_limit_pps: what the generator gets through a plain IP router in the relay's place.
         levels: numbers of live calls at which costs were compared.
         medians: per system, over the rounds.
@@ -118,6 +129,7 @@ class Result(Record):
     elapsed_s: float
     quick: bool
     host: dict[str, str | int | None]
+    background_busy: float
     generator_limit_pps: float
     levels: list[int]
     systems: list[SystemRecord]

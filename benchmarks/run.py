@@ -56,6 +56,7 @@ def run(plan: Plan, systems: Sequence[System], advance: Advance) -> Result:
     started = datetime.datetime.now(datetime.UTC)
     begun_s = time.monotonic()
     rounds: list[RoundRecord] = []
+    busy = host.background_busy((GENERATOR_CORE, RELAY_CORE))
     with _own_core(), Topology() as topology, Stage(topology, plan) as stage:
         limit_pps = stage.measure_generator()
         advance("the generator's own limit")
@@ -70,6 +71,7 @@ def run(plan: Plan, systems: Sequence[System], advance: Advance) -> Result:
         elapsed_s=time.monotonic() - begun_s,
         quick=plan is QUICK,
         host=host.describe(),
+        background_busy=busy,
         generator_limit_pps=limit_pps,
         levels=list(plan.levels),
         systems=[

@@ -20,7 +20,7 @@ def highest_rate(
     Args:
         passes: runs one trial at a rate.
         start: first rate, halved until something passes.
-        ceiling: never go above it; the generator's own limit.
+        ceiling: never go above it.
         precision: stop when failing and passing rates differ by less than this share.
     Returns: the highest rate that passed; 0 when none did down to a hundredth of `start`.
     """

@@ -10,7 +10,7 @@ from benchmarks.generator import Flow, Generator, Trial
 from benchmarks.host import CoreTimes
 from benchmarks.plan import DELAY_RATES_PPS, Plan
 from benchmarks.results import Purpose, SetUpRecord, TrialRecord
-from benchmarks.search import LEAST_ACHIEVED, highest_rate
+from benchmarks.search import highest_rate
 from benchmarks.topology import GENERATOR_CORE, LINKS, RELAY_CORE, Topology
 from benchmarks.turn_client import CHANNEL
 
@@ -67,7 +67,7 @@ class Stage:
         def passes(rate_pps: float) -> bool:
             trial = self.trial("lossless", flows, rate_pps, self.plan.search_s)
             trials.append(trial)
-            return trial.is_lossless and trial.achieved_pps >= LEAST_ACHIEVED * rate_pps
+            return trial.is_lossless and trial.is_kept
 
         highest_rate(passes, start=start_pps, ceiling=self.limit_pps, precision=self.plan.precision)
         return trials

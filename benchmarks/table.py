@@ -10,6 +10,8 @@ from benchmarks.figures import Figure, Verdict, figures_of, target_of
 from benchmarks.results import Result, SystemRecord
 
 NONE = "-"
+QUIET = 0.1
+"""Share of a core that others may use before the figures are called doubtful."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,15 @@ def heading(result: Result) -> str:
     return (
         f"{kind} of {systems} at {commit} in {result.elapsed_s:.0f} s on {result.host['cpu']}, "
         f"kernel {result.host['kernel']}; generator's own limit "
-        f"{result.generator_limit_pps:,.0f} packets/s"
+        f"{result.generator_limit_pps:,.0f} packets/s{_warning(result)}"
     )
+
+
+def _warning(result: Result) -> str:
+    """What makes the figures doubtful; empty if nothing does."""
+    if result.background_busy < QUIET:
+        return ""
+    return f"; THIS HOST WAS BUSY ({result.background_busy:.0%} of a core) BEFORE THE RUN BEGAN"
 
 
 def show(result: Result, console: Console) -> None:

@@ -102,6 +102,7 @@ def result(*, quick: bool = True) -> Result:
         elapsed_s=60.0,
         quick=quick,
         host={"cpu": "a <fast> one", "kernel": "6.1", "commit": "abc"},
+        background_busy=0.01,
         generator_limit_pps=LIMIT_PPS,
         levels=list(LEVELS),
         systems=[

@@ -73,6 +73,21 @@ def test_calls_that_a_relay_did_not_take_make_no_figure() -> None:
     assert figures["packet_growth"] == 1
 
 
+def test_a_delay_counts_only_at_the_rate_that_was_asked_for() -> None:
+    slow = trial("delay", 20_000).model_copy(update={"achieved_pps": 19_000})
+    kept = trial("delay", 20_000).model_copy(update={"achieved_pps": 19_500})
+    assert not slow.is_kept
+    assert kept.is_kept
+    figures = derive(0.5, [slow, trial("packets", 10)], [set_ups(1, 10)], MEMORY, [1])
+    assert figures["delay_p50_us_20k"] is None
+
+
+def test_set_ups_of_which_some_were_refused_make_no_cost() -> None:
+    refused = set_ups(1, 10).model_copy(update={"failures": {"ALLOCATE answered with 508": 1}})
+    assert refused.cpu_us is None
+    assert set_ups(1, 0).cpu_us is None
+
+
 @pytest.mark.parametrize(
     ("value", "ratio", "verdict"),
     [(1_000, 0.8, "yes"), (999, 0.8, "no"), (1_000, 0.79, "no"), (None, 0.8, "no")],

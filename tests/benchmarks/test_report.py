@@ -56,6 +56,12 @@ def test_the_reference_alone_gets_a_table_of_its_own() -> None:
     assert "<h2>old</h2>" in render(alone)
 
 
+def test_a_host_that_was_busy_is_said_to_have_been() -> None:
+    of = result()
+    assert "BUSY" not in _printed(of)
+    assert "BUSY (40% of a core)" in _printed(of.model_copy(update={"background_busy": 0.4}))
+
+
 def test_the_page_needs_no_other_file_and_runs_no_script() -> None:
     page = render(result())
     assert not re.search(r"<script|<link|<img|\bsrc=|@import|url\((?!#)", page)
