@@ -124,6 +124,7 @@ def _bars(
             axes.set_xticks([x + middle for x in range(len(keys))], [label for _, label in keys])
             axes.set_xlim(middle - 0.6, middle + len(keys) - 0.4)
             axes.set_yscale(scale)
+            axes.set_ylim(bottom=1 if scale == "log" else 0)
 
         return _svg(title, unit, paint)
 
