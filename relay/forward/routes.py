@@ -42,16 +42,15 @@ class Meter:
 
     def charge(self, payload: int, now_ns: int) -> DropReason | None:
         """Count one packet of so many payload bytes, or say which cap forbids it."""
+        # Conditional expressions, since `max` takes as long as all the rest together.
         limit_ns = now_ns + BURST_NS
-        byte_due_ns = self.byte_due_ns
-        byte_due_ns = max(byte_due_ns, now_ns)
-        byte_due_ns += payload * self.ns_per_kib >> 10
+        due_ns = self.byte_due_ns
+        byte_due_ns = (due_ns if due_ns > now_ns else now_ns) + (payload * self.ns_per_kib >> 10)
         if byte_due_ns > limit_ns:
             self.dropped += 1
             return DropReason.OVER_BITRATE
-        packet_due_ns = self.packet_due_ns
-        packet_due_ns = max(packet_due_ns, now_ns)
-        packet_due_ns += self.ns_per_packet
+        due_ns = self.packet_due_ns
+        packet_due_ns = (due_ns if due_ns > now_ns else now_ns) + self.ns_per_packet
         if packet_due_ns > limit_ns:
             self.dropped += 1
             return DropReason.OVER_PACKETS

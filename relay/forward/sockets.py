@@ -40,6 +40,16 @@ def unpack(name: bytes) -> ClientAddress:
     return ClientAddress(packed, int.from_bytes(port))
 
 
+def pack_name(name: tuple[str, int]) -> bytes:
+    """The same, of what the socket module calls an address; flow label and scope are left out."""
+    return pack(ClientAddress.parse(*name[:2]))
+
+
+def unpack_name(name: bytes) -> tuple[str, int]:
+    """A packed socket address as the socket module takes it."""
+    return unpack(name).reveal()
+
+
 def bound_address(sock: socket.socket) -> ServerAddress:
     """Where a socket is bound, the port that the kernel chose included."""
     host, port = sock.getsockname()[:2]

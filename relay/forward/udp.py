@@ -14,7 +14,10 @@ from relay.address import FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
 from relay.forward import mmsg, sockets
 from relay.forward.core import Core
+from relay.forward.mmsg import MmsgBatch
+from relay.forward.plain import PlainBatch
 from relay.forward.routes import Route, Tally
+from relay.forward.slots import PAYLOAD_MAX, SLOTS, Batch
 
 _BATCHES_PER_WAKE_UP = 4  # then other sockets and timers get their turn
 
@@ -81,45 +84,47 @@ class UdpListener:
             received = self._batch.receive()
             if received:
                 self._forward(received, time.monotonic_ns())
-            if received < mmsg.SLOTS:
+            if received < SLOTS:
                 return
 
     def _forward(self, received: int, now_ns: int) -> None:
-        """Rewrite each slot that has a route and send whole runs of them; pass the others on."""
+        """Rewrite each slot that has a route and send whole runs of them; see to the others."""
         batch, routes = self._batch, self._routes
-        data, keys_at, key_size = batch.data, batch.keys_at, batch.key_size
-        run = 0
+        data, keys, lengths_at = batch.data, batch.keys, batch.lengths_at
+        lengths, send_lengths = batch.lengths, batch.send_lengths
+        run = packets = total = 0
         for slot in range(received):
-            at = keys_at[slot]
-            end = at + key_size
-            route = routes.get(data[at:end])
+            key = keys[slot]
+            route = routes.get(data[key])
             if route is not None and now_ns < route.expires_ns:
-                payload = data[end] << 8 | data[end + 1]
-                if 4 + payload <= batch.lengths[slot] < mmsg.PAYLOAD_MAX:
-                    if route.rewrite is not None and self._is_within_caps(route, payload, now_ns):
-                        data[at:end] = route.rewrite
-                        batch.send_lengths[slot] = 4 + payload  # padding stays behind
-                        continue
+                at = lengths_at[slot]
+                payload = data[at] << 8 | data[at + 1]
+                if 4 + payload <= lengths[slot] < PAYLOAD_MAX:
+                    reason = route.meter.charge(payload, now_ns)
+                    if reason is None:
+                        packets += 1
+                        total += payload
+                        if route.rewrite is not None:
+                            data[key] = route.rewrite
+                            send_lengths[slot] = 4 + payload  # padding stays behind
+                            continue
                     self._flush(run, slot)
                     run = slot + 1
-                    if route.rewrite is None:
-                        self._forward_elsewhere(route, slot, payload, now_ns)
+                    self._leave_out(route, slot, payload, reason)
                     continue
             self._flush(run, slot)
             run = slot + 1
             self._ask(slot)
         self._flush(run, received)
+        self._tally.forwarded(packets, total)
 
-    def _is_within_caps(self, route: Route, payload: int, now_ns: int) -> bool:
-        reason = route.meter.charge(payload, now_ns)
+    def _leave_out(
+        self, route: Route, slot: int, payload: int, reason: DropReason | None
+    ) -> None:
+        """What has a route and does not leave with the batch: over a cap, or on another socket."""
         if reason is not None:
             self._tally.dropped(reason)
-            return False
-        self._tally.forwarded(payload)
-        return True
-
-    def _forward_elsewhere(self, route: Route, slot: int, payload: int, now_ns: int) -> None:
-        if self._is_within_caps(route, payload, now_ns):
+        else:
             route.send(route.channel + self._batch.payload(slot)[2 : 4 + payload])
 
     def _flush(self, start: int, stop: int) -> None:
@@ -128,7 +133,7 @@ class UdpListener:
             self._tally.drops[DropReason.SEND_FAILED] += lost
 
     def _ask(self, slot: int) -> None:
-        if self._batch.lengths[slot] >= mmsg.PAYLOAD_MAX:
+        if self._batch.lengths[slot] >= PAYLOAD_MAX:
             self._tally.dropped(DropReason.TOO_BIG)
             return
         client = sockets.unpack(self._batch.name(slot))

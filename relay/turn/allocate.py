@@ -98,9 +98,9 @@ class Allocations:
         """
         requested = request.get(Attribute.LIFETIME)
         allocation = self._table.by_client.get(request.client)
+        if requested == 0 and self._is_departed(request):  # sent again; not meant for a later one
+            return request.success((Attribute.LIFETIME, 0))
         if allocation is None:
-            if requested == 0 and self._is_departed(request):
-                return request.success((Attribute.LIFETIME, 0))
             raise Rejected(437)
         check_username(allocation, request)
         family = request.get(Attribute.REQUESTED_ADDRESS_FAMILY)
@@ -112,6 +112,7 @@ class Allocations:
             return [*gone, *request.success((Attribute.LIFETIME, 0))]
         lifetime = _lifetime(requested)
         allocation.expires = now.mono + lifetime
+        self._lifetimes.schedule(allocation)
         changed = self._routes.of(allocation, now)
         return [*changed, *request.success((Attribute.LIFETIME, lifetime))]
 

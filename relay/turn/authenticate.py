@@ -30,7 +30,7 @@ class Authenticator:
     def authenticate(
         self, message: Message, client: FiveTuple, held: Allocation | None, now: Now
     ) -> Credential:
-        """Check nonce, username and MAC.
+        """Check username, MAC and nonce.
 
         Args:
             held: the client's allocation; its key is good for as long as it lives, whatever the
@@ -39,19 +39,19 @@ class Authenticator:
             Rejected 401, 438 or 400; Malformed where an attribute cannot be read. Nothing else.
         Spec: RFC 8489 section 9.2.4.
         """
-        if message.get(Attribute.MESSAGE_INTEGRITY) is None:
+        if not (message.integrity_at or message.integrity_sha256_at):
             raise Rejected(401)
         username = message.get(Attribute.USERNAME)
         realm = message.get(Attribute.REALM)
         nonce = message.get(Attribute.NONCE)
         if username is None or realm is None or nonce is None:
             raise Rejected(400)
-        if not nonces.is_valid(self._settings.nonce_key, nonce, client, now):
-            raise Rejected(438)
         if realm != self._settings.realm:
             raise Rejected(401)
         expiry, call, leg = self._parse(username)
         key = self._key_that_verifies(message, username, held)
+        if not nonces.is_valid(self._settings.nonce_key, nonce, client, now):
+            raise Rejected(438)
         return Credential(username, key, expiry, call, leg)
 
     def refuse(self, message: Message, client: FiveTuple, code: int, now: Now) -> list[Effect]:

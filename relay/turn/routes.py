@@ -24,6 +24,14 @@ class Routes:
             effects += self.between(allocation, binding, back, now)
         return effects
 
+    def new_of(self, allocation: Allocation, now: Now) -> list[Effect]:
+        """Set the routes from and to this allocation that are not set yet."""
+        effects: list[Effect] = []
+        for binding, back in self._table.routes_of(allocation):
+            if not binding.is_routed:
+                effects += self.between(allocation, binding, back, now)
+        return effects
+
     def between(
         self, allocation: Allocation, binding: Binding, back: Binding, now: Now
     ) -> list[Effect]:

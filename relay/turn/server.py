@@ -77,21 +77,14 @@ class Server:
         Args:
             datagram: what a client sent, any bytes.
             client: its five-tuple.
-        Returns: effects in the order they must happen; never empty, since what is not acted upon
-            is counted.
+        Returns: effects in the order they must happen, those of what has run out by now first;
+            never empty, since what is not acted upon is counted.
         Raises: nothing.
         """
-        try:
-            if datagram and 0x40 <= datagram[0] <= 0x4F:  # RFC 8656 section 12.4
-                return self._data.on_channel_data(datagram, client, now)
-            message = parse(datagram)
-            if message.cls is Class.REQUEST:
-                return self._on_request(message, client, now)
-            if message.cls is Class.INDICATION and message.method == Method.SEND:
-                return self._data.on_send(message, client, now)
-        except Malformed as malformed:
-            return [Count(malformed.reason)]
-        return [Count(DropReason.NOT_A_REQUEST)]
+        due = self.next_timeout()
+        if due is not None and due <= now.mono:
+            return self.handle_timeout(now) + self._receive(datagram, client, now)
+        return self._receive(datagram, client, now)
 
     def disconnect(self, client: FiveTuple, now: Now) -> list[Effect]:
         """A client's TCP or TLS connection has ended, and its allocation with it."""
@@ -106,7 +99,7 @@ class Server:
         closed_call.open = True
         effects: list[Effect] = []
         for allocation in closed_call.by_port.values():
-            effects += self._routes.of(allocation, now)
+            effects += self._routes.new_of(allocation, now)
         return effects
 
     def end_call(self, call: str, now: Now) -> list[Effect]:
@@ -161,6 +154,19 @@ class Server:
     def ports_free(self) -> int:
         """Relayed ports left to draw."""
         return self._table.ports_free
+
+    def _receive(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
+        try:
+            if datagram and 0x40 <= datagram[0] <= 0x4F:  # RFC 8656 section 12.4
+                return self._data.on_channel_data(datagram, client, now)
+            message = parse(datagram)
+            if message.cls is Class.REQUEST:
+                return self._on_request(message, client, now)
+            if message.cls is Class.INDICATION and message.method == Method.SEND:
+                return self._data.on_send(message, client, now)
+        except Malformed as malformed:
+            return [Count(malformed.reason)]
+        return [Count(DropReason.NOT_A_REQUEST)]
 
     def _on_request(self, message: Message, client: FiveTuple, now: Now) -> list[Effect]:
         handler = self._handlers.get(message.method)
