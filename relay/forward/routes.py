@@ -100,9 +100,9 @@ class Tally:
         self.bytes = 0
         self.drops = [0] * len(DropReason)
 
-    def forwarded(self, payload: int) -> None:
-        """Count one packet that left."""
-        self.packets += 1
+    def forwarded(self, payload: int, packets: int = 1) -> None:
+        """Count packets that left, with so many payload bytes in all."""
+        self.packets += packets
         self.bytes += payload
 
     def dropped(self, reason: DropReason) -> None:

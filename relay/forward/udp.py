@@ -6,6 +6,7 @@ ChannelData, goes to the core.
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -28,14 +29,21 @@ class UdpListener:
     Args:
         address: where to listen; port 0 for any.
         core: gets what no route forwards; what it wants sent is sent before it returns.
+        batch: receives and sends; None for the best that this system has.
     """
 
-    def __init__(self, address: ServerAddress, core: Core, tally: Tally) -> None:
+    def __init__(
+        self,
+        address: ServerAddress,
+        core: Core,
+        tally: Tally,
+        batch: Callable[[socket.socket], Batch] | None = None,
+    ) -> None:
         self._socket = sockets.open_udp(address)
         self.address = sockets.bound_address(self._socket)
         self._core = core
         self._tally = tally
-        self._batch = mmsg.Batch(self._socket)
+        self._batch = (batch or best_batch())(self._socket)
         self._routes: dict[bytes, Route] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -116,11 +124,9 @@ class UdpListener:
             run = slot + 1
             self._ask(slot)
         self._flush(run, received)
-        self._tally.forwarded(packets, total)
+        self._tally.forwarded(total, packets)
 
-    def _leave_out(
-        self, route: Route, slot: int, payload: int, reason: DropReason | None
-    ) -> None:
+    def _leave_out(self, route: Route, slot: int, payload: int, reason: DropReason | None) -> None:
         """What has a route and does not leave with the batch: over a cap, or on another socket."""
         if reason is not None:
             self._tally.dropped(reason)
@@ -139,6 +145,11 @@ class UdpListener:
         client = sockets.unpack(self._batch.name(slot))
         five_tuple = FiveTuple(Transport.UDP, client, self.address)
         self._core.receive(self._batch.payload(slot), five_tuple)
+
+
+def best_batch() -> type[Batch]:
+    """The quickest way to receive and send that this system has."""
+    return MmsgBatch if mmsg.is_available() else PlainBatch
 
 
 def _key(client: FiveTuple, channel: int) -> bytes:
