@@ -1,0 +1,248 @@
+"""Allocate: the checks of RFC 8656 section 7.2 in their order, and the success response."""
+
+import pytest
+
+from relay.address import IPV4, IPV6, ClientAddress, Transport
+from relay.stun.attributes import Attribute
+from relay.stun.message import Method
+from relay.turn.effects import Answered, LegConnected, LegKey, Send, SetLeg
+from tests.turn import wire
+from tests.turn.client import RELAY_IPV4, RELAY_IPV6, Relay
+
+UNKNOWN_REQUIRED = 0x7F01
+UNKNOWN_OPTIONAL = 0xFF01
+
+
+def test_allocation_sets_the_leg_before_it_answers() -> None:
+    relay = Relay()
+    relay.directory.of("call").bitrate_bps = 1_234_567
+    relay.directory.of("call").packets_per_s = 321
+    client = relay.client("alice", "call")
+    exchange = client.allocate()
+    assert exchange.effects == [
+        SetLeg(LegKey("call", "alice"), 1_234_567, 321),
+        LegConnected(LegKey("call", "alice"), Transport.UDP),
+        Send(client.five_tuple, exchange.datagram),
+        Answered(Method.ALLOCATE, 0),
+    ]
+
+
+def test_second_allocation_of_a_leg_sets_the_caps_of_the_moment() -> None:
+    relay = Relay()
+    relay.allocated("alice")
+    relay.directory.of("call").bitrate_bps = 64_000
+    exchange = relay.client("alice", transport=Transport.TLS).allocate()
+    assert exchange.code == 0
+    assert exchange.before_answer() == [
+        SetLeg(LegKey("call", "alice"), 64_000, 2_000),
+        LegConnected(LegKey("call", "alice"), Transport.TLS),
+    ]
+
+
+def test_success_carries_relayed_address_lifetime_and_mapped_address() -> None:
+    relay = Relay()
+    client = relay.client()
+    answer = client.allocate().accepted()
+    packed, port = answer.address(Attribute.XOR_RELAYED_ADDRESS)
+    assert packed == RELAY_IPV4
+    assert port in relay.settings.ports
+    assert answer.lifetime_s == 600
+    mapped = answer.address(Attribute.XOR_MAPPED_ADDRESS)
+    assert mapped == (client.five_tuple.client.packed, client.five_tuple.client.port)
+    assert set(answer.kinds) == {
+        Attribute.XOR_RELAYED_ADDRESS,
+        Attribute.LIFETIME,
+        Attribute.XOR_MAPPED_ADDRESS,
+        Attribute.MESSAGE_INTEGRITY,
+    }
+
+
+def test_masked_leg_is_told_its_relayed_address_as_its_mapped_one() -> None:
+    relay = Relay()
+    relay.directory.of("call").masked = True
+    answer = relay.client().allocate().accepted()
+    relayed = answer.address(Attribute.XOR_RELAYED_ADDRESS)
+    assert answer.address(Attribute.XOR_MAPPED_ADDRESS) == relayed
+
+
+def test_masked_leg_is_told_its_own_address_where_the_setting_is_off() -> None:
+    relay = Relay(mask_mapped_address=False)
+    relay.directory.of("call").masked = True
+    client = relay.client()
+    answer = client.allocate().accepted()
+    packed, _ = answer.address(Attribute.XOR_MAPPED_ADDRESS)
+    assert packed == client.five_tuple.client.packed
+
+
+def test_masked_client_on_ipv6_is_told_its_relayed_address() -> None:
+    relay = Relay()
+    relay.directory.of("call").masked = True
+    client = relay.client()
+    seen = ClientAddress(bytes.fromhex("20010db8cafe") + bytes(10), 4444)
+    client.five_tuple = client.five_tuple._replace(client=seen)
+    answer = client.allocate().accepted()
+    assert answer.address(Attribute.XOR_MAPPED_ADDRESS)[0] == RELAY_IPV4
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [(0, 600), (1, 600), (599, 600), (601, 601), (3600, 3600), (3601, 3600), (2**32 - 1, 3600)],
+)
+def test_lifetime_is_between_the_default_and_the_maximum(asked: int, given: int) -> None:
+    assert Relay().client().allocate(wire.lifetime(asked)).accepted().lifetime_s == given
+
+
+def test_retransmission_is_answered_with_the_same_values() -> None:
+    client = Relay().client()
+    transaction_id = client.transaction()
+    first = client.allocate(transaction_id=transaction_id).accepted()
+    second = client.allocate(transaction_id=transaction_id)
+    assert second.code == 0
+    assert second.before_answer() == []
+    assert second.accepted().attributes == first.attributes
+
+
+def test_retransmission_does_not_ask_the_calls_again_or_use_up_the_quota() -> None:
+    relay = Relay(allocations_per_leg=2)
+    client = relay.client()
+    transaction_id = client.transaction()
+    for _ in range(5):
+        client.allocate(transaction_id=transaction_id).accepted()
+    relay.client().allocate().accepted()
+    assert relay.client().allocate().code == 486
+
+
+def test_second_allocate_on_the_five_tuple_is_437() -> None:
+    client = Relay().allocated()
+    exchange = client.allocate()
+    assert exchange.effects == [
+        Send(client.five_tuple, exchange.datagram),
+        Answered(Method.ALLOCATE, 437),
+    ]
+    client.refresh().accepted()
+
+
+def test_missing_requested_transport_is_400() -> None:
+    assert Relay().client().request(Method.ALLOCATE).code == 400
+
+
+def test_malformed_requested_transport_is_400() -> None:
+    short = (int(Attribute.REQUESTED_TRANSPORT), b"\x11")
+    assert Relay().client().request(Method.ALLOCATE, short).code == 400
+
+
+@pytest.mark.parametrize("protocol", [6, 0, 1, 132, 255])
+def test_any_transport_but_udp_is_442(protocol: int) -> None:
+    assert Relay().client().allocate(protocol=protocol).code == 442
+
+
+def test_used_five_tuple_is_noticed_before_the_transport() -> None:
+    client = Relay().allocated()
+    assert client.allocate(protocol=6).code == 437
+    assert client.request(Method.ALLOCATE).code == 437
+
+
+def test_unknown_comprehension_required_attribute_is_420_and_named() -> None:
+    exchange = Relay().client().allocate((UNKNOWN_REQUIRED, b"?"), (0x7F02, b""))
+    assert exchange.code == 420
+    named = exchange.answer.value(Attribute.UNKNOWN_ATTRIBUTES)
+    assert named == UNKNOWN_REQUIRED.to_bytes(2, "big") + (0x7F02).to_bytes(2, "big")
+
+
+def test_unknown_comprehension_optional_attribute_is_ignored() -> None:
+    Relay().client().allocate((UNKNOWN_OPTIONAL, b"?"), (Attribute.SOFTWARE, b"x")).accepted()
+
+
+@pytest.mark.parametrize("method", [Method.REFRESH, Method.CREATE_PERMISSION, Method.CHANNEL_BIND])
+def test_unknown_comprehension_required_attribute_is_420_in_every_method(method: Method) -> None:
+    """RFC 8489 section 6.3.1: before any check of the method itself."""
+    client = Relay().allocated()
+    assert client.request(method, (UNKNOWN_REQUIRED, b"?")).code == 420
+
+
+def test_unknown_attribute_is_noticed_before_the_method_is_looked_at() -> None:
+    """RFC 8489 section 6.3.1: 420 comes before what the usage checks, here 437 and 400."""
+    client = Relay().allocated()
+    assert client.request(Method.ALLOCATE, (UNKNOWN_REQUIRED, b"?")).code == 420
+
+
+def test_dont_fragment_is_understood() -> None:
+    Relay().client().allocate((Attribute.DONT_FRAGMENT, b"")).accepted()
+
+
+def test_requested_family_ipv6_is_given_where_the_relay_has_it() -> None:
+    relay = Relay(relayed_ips=(RELAY_IPV4, RELAY_IPV6))
+    client = relay.client()
+    client.allocate(wire.requested_family(IPV6)).accepted()
+    assert client.relayed.packed == RELAY_IPV6
+
+
+def test_no_requested_family_means_ipv4_even_where_ipv6_comes_first() -> None:
+    client = Relay(relayed_ips=(RELAY_IPV6, RELAY_IPV4)).client()
+    client.allocate().accepted()
+    assert client.relayed.packed == RELAY_IPV4
+
+
+@pytest.mark.parametrize("family", [IPV6, 0, 3, 255])
+def test_unsupported_requested_family_is_440(family: int) -> None:
+    assert Relay().client().allocate(wire.requested_family(family)).code == 440
+
+
+def test_no_requested_family_on_a_relay_without_ipv4_is_440() -> None:
+    relay = Relay(relayed_ips=(RELAY_IPV6,))
+    assert relay.client().allocate().code == 440
+    relay.client().allocate(wire.requested_family(IPV6)).accepted()
+
+
+def test_both_family_attributes_are_400() -> None:
+    exchange = Relay().client().allocate(wire.requested_family(IPV4), wire.additional_family(IPV6))
+    assert exchange.code == 400
+
+
+def test_additional_family_ipv4_is_400() -> None:
+    assert Relay().client().allocate(wire.additional_family(IPV4)).code == 400
+
+
+@pytest.mark.parametrize("relayed_ips", [(RELAY_IPV4,), (RELAY_IPV4, RELAY_IPV6)])
+def test_additional_family_gets_ipv4_and_an_address_error_code(
+    relayed_ips: tuple[bytes, ...],
+) -> None:
+    answer = Relay(relayed_ips=relayed_ips).client().allocate(wire.additional_family(IPV6))
+    packed, _ = answer.accepted().address(Attribute.XOR_RELAYED_ADDRESS)
+    assert packed == RELAY_IPV4
+    fault = answer.accepted().value(Attribute.ADDRESS_ERROR_CODE)
+    assert (fault[0], fault[2] & 7, fault[3]) == (IPV6, 4, 40)
+
+
+def test_fifth_allocation_of_a_leg_is_486_and_another_leg_still_allocates() -> None:
+    relay = Relay()
+    for _ in range(4):
+        relay.allocated("alice")
+    exchange = relay.client("alice").allocate()
+    assert exchange.effects[-1] == Answered(Method.ALLOCATE, 486)
+    assert exchange.answer.is_signed_with(exchange.client.key)
+    relay.allocated("bob")
+    relay.allocated("alice", "another call")
+
+
+def test_deleted_allocation_gives_its_place_back() -> None:
+    relay = Relay(allocations_per_leg=1)
+    first = relay.allocated("alice")
+    assert relay.client("alice").allocate().code == 486
+    first.refresh(0).accepted()
+    relay.allocated("alice")
+
+
+def test_expired_allocation_gives_its_place_back() -> None:
+    relay = Relay(allocations_per_leg=1)
+    relay.allocated("alice")
+    relay.advance(601)
+    relay.allocated("alice")
+
+
+def test_relay_wide_cap_is_508() -> None:
+    relay = Relay(allocations=3)
+    for call in ("a", "b", "c"):
+        relay.allocated("alice", call)
+    assert relay.client("alice", "d").allocate().code == 508
+    assert relay.client("alice", "d").allocate(protocol=6).code == 442

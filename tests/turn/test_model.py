@@ -1,0 +1,343 @@
+"""A model of several calls against the server, step by step, under Hypothesis.
+
+The model is written from RFC 8656 and the rules of a closed call; it knows nothing of the table.
+After every step the routes that live in the doing side must be exactly those the model allows, and
+every datagram must go exactly where the model says, or nowhere.
+"""
+
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from relay.address import PeerAddress
+from relay.stun.attributes import Attribute
+from relay.turn.effects import Count, Deliver, Effect
+from tests.turn import wire
+from tests.turn.client import Client, Exchange, Relay
+
+CALLS = ("one", "two")
+LEGS = ("alice", "bob", "carol")
+CHANNELS = st.sampled_from([0x4000, 0x4001, 0x4FFF])
+PERMISSION_S, CHANNEL_S, COOL_DOWN_S = 300, 600, 300
+MONTH_S = 30 * 24 * 3600
+
+
+@dataclass
+class Binding:
+    """A channel of one allocation."""
+
+    peer: PeerAddress
+    expires: float
+
+
+@dataclass
+class Expected:
+    """One allocation as the model sees it."""
+
+    client: Client
+    expires: float
+    permissions: dict[PeerAddress, float] = field(default_factory=dict)
+    channels: dict[int, Binding] = field(default_factory=dict)
+
+    def channel_to(self, peer: PeerAddress, now: float) -> int | None:
+        """The live channel that is bound to this peer."""
+        for number, binding in self.channels.items():
+            if binding.peer == peer and binding.expires > now:
+                return number
+        return None
+
+    def admits(self, peer: PeerAddress, now: float) -> bool:
+        """Whether data to and from this peer is permitted; a live channel permits it too."""
+        is_permitted = self.permissions.get(peer, 0) > now
+        return is_permitted or self.channel_to(peer, now) is not None
+
+
+class ClosedCalls(RuleBasedStateMachine):
+    """Clients of two calls, three legs each, that do whatever they like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relay = Relay(ports=range(40000, 60000), unauthenticated_per_s=1000)
+        self.clients: list[Client] = []
+        self.allocations: dict[Client, Expected] = {}
+        self.open: dict[str, bool] = {}
+        self.ended: set[str] = set()
+
+    # What the model knows
+
+    @property
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self.relay.clock.now.mono
+
+    def live(self, client: Client) -> Expected | None:
+        """The client's allocation, if it has one that has not expired."""
+        allocation = self.allocations.get(client)
+        return allocation if allocation and allocation.expires > self.now else None
+
+    def sibling(self, client: Client, peer: PeerAddress) -> Expected | None:
+        """The live allocation of another leg of the same call at this relayed address."""
+        for other in self.clients:
+            found = self.live(other)
+            is_sibling = other.leg.call == client.leg.call and other.leg != client.leg
+            if found and is_sibling and other.relayed == peer:
+                return found
+        return None
+
+    def expected_delivery(self, client: Client, peer: PeerAddress, data: bytes) -> bytes | None:
+        """What the peer's client should get for data to this peer: channel data, `b""`, or None.
+
+        Returns: the ChannelData message; empty bytes for a Data indication; None for silence.
+        """
+        allocation, target = self.live(client), self.sibling(client, peer)
+        if not allocation or not target or not self.open[client.leg.call]:
+            return None
+        if not allocation.admits(peer, self.now) or not target.admits(client.relayed, self.now):
+            return None
+        channel = target.channel_to(client.relayed, self.now)
+        return b"" if channel is None else wire.channel_data(channel, data)
+
+    # Steps
+
+    @initialize(ringing=st.tuples(st.booleans(), st.booleans()))
+    def start(self, ringing: tuple[bool, bool]) -> None:
+        """Six clients, a seventh that shares a leg with the first; all but one have allocated."""
+        for call, rings in zip(CALLS, ringing, strict=True):
+            self.open[call] = not rings
+            self.relay.directory.of(call).open = not rings
+            self.clients += [self.relay.client(leg, call, ttl_s=MONTH_S) for leg in LEGS]
+        self.clients.append(self.relay.client(LEGS[0], CALLS[0], ttl_s=MONTH_S))
+        for number in range(len(self.clients) - 1):
+            self.allocate(number, 3600)
+
+    def pick(self, number: int) -> Client:
+        """One of the clients."""
+        return self.clients[number % len(self.clients)]
+
+    def fresh(self, client: Client) -> None:
+        """Take a nonce that will do, so that no step has to be taken twice."""
+        client.challenge()
+
+    who = st.integers(0, 6)
+    whom = st.one_of(st.integers(0, 1), who)
+
+    @rule(number=who, lifetime_s=st.sampled_from([600, 1200, 3600]))
+    def allocate(self, number: int, lifetime_s: int) -> None:
+        """Allocate: 437 on a used five-tuple, 403 after the call ended."""
+        client = self.pick(number)
+        self.fresh(client)
+        code = client.allocate(wire.lifetime(lifetime_s)).code
+        if self.live(client):
+            assert code == 437
+        elif client.leg.call in self.ended:
+            assert code == 403
+        else:
+            assert code == 0
+            self.allocations[client] = Expected(client, self.now + lifetime_s)
+
+    @rule(number=who, lifetime_s=st.sampled_from([0, 600, 3600]))
+    def refresh(self, number: int, lifetime_s: int) -> None:
+        """Refresh: 437 without an allocation."""
+        client = self.pick(number)
+        self.fresh(client)
+        code = client.refresh(lifetime_s).code
+        allocation = self.live(client)
+        assert code == (0 if allocation else 437)
+        if allocation and lifetime_s:
+            allocation.expires = self.now + lifetime_s
+        elif allocation:
+            del self.allocations[client]
+
+    @rule(number=whom, other=whom)
+    def permit(self, number: int, other: int) -> None:
+        """CreatePermission: 403 for whatever is not a sibling."""
+        client, peer = self.pick(number), self.pick(other).relayed
+        self.fresh(client)
+        code = client.permit(peer).code
+        allocation = self.live(client)
+        if not allocation:
+            assert code == 437
+        elif not self.sibling(client, peer):
+            assert code == 403
+        else:
+            assert code == 0
+            allocation.permissions[peer] = self.now + PERMISSION_S
+
+    @rule(number=whom, other=whom, channel=CHANNELS)
+    def bind(self, number: int, other: int, channel: int) -> None:
+        """ChannelBind: 400 for what is bound or cooling down, 403 for what is not a sibling."""
+        client, peer = self.pick(number), self.pick(other).relayed
+        self.fresh(client)
+        exchange = client.bind(channel, peer)
+        allocation = self.live(client)
+        if not allocation:
+            assert exchange.code == 437
+        else:
+            self.check_bind(exchange, allocation, channel, peer)
+
+    def check_bind(
+        self, exchange: Exchange, allocation: Expected, channel: int, peer: PeerAddress
+    ) -> None:
+        """The answer to a ChannelBind of a client that has an allocation."""
+        held = {
+            number: binding.peer
+            for number, binding in allocation.channels.items()
+            if binding.expires + COOL_DOWN_S > self.now
+        }
+        is_taken = held.get(channel, peer) != peer
+        is_elsewhere = any(p == peer and number != channel for number, p in held.items())
+        faults = {400} if is_taken or is_elsewhere else set()
+        if not self.sibling(allocation.client, peer):
+            faults.add(403)
+        assert exchange.code in (faults or {0})
+        if not faults:
+            allocation.channels = {
+                number: binding for number, binding in allocation.channels.items() if number in held
+            }
+            allocation.channels[channel] = Binding(peer, self.now + CHANNEL_S)
+
+    @rule(channel=CHANNELS, back=CHANNELS)
+    def bind_both_ends(self, channel: int, back: int) -> None:
+        """The first two legs of the first call bind channels to each other."""
+        self.bind(0, 1, channel)
+        self.bind(1, 0, back)
+
+    @rule(number=whom, other=whom, data=st.binary(max_size=9))
+    def send(self, number: int, other: int, data: bytes) -> None:
+        """A Send indication."""
+        client, peer = self.pick(number), self.pick(other).relayed
+        expected = self.expected_delivery(client, peer, data)
+        self.check_delivery(client, peer, data, client.send(peer, data), expected)
+
+    @rule(number=whom, channel=CHANNELS, data=st.binary(max_size=9))
+    def channel_data(self, number: int, channel: int, data: bytes) -> None:
+        """ChannelData, which goes to the channel's peer and nowhere else."""
+        client = self.pick(number)
+        allocation = self.live(client)
+        binding = allocation.channels.get(channel) if allocation else None
+        effects = client.channel_data(channel, data)
+        if binding and binding.expires > self.now:
+            expected = self.expected_delivery(client, binding.peer, data)
+            self.check_delivery(client, binding.peer, data, effects, expected)
+        else:
+            assert not any(isinstance(effect, Deliver) for effect in effects)
+            assert any(isinstance(effect, Count) for effect in effects)
+
+    def check_delivery(
+        self,
+        client: Client,
+        peer: PeerAddress,
+        data: bytes,
+        effects: list[Effect],
+        expected: bytes | None,
+    ) -> None:
+        """Data went where the model says, in the shape it says, or nowhere."""
+        (effect,) = (found for found in effects if isinstance(found, Count | Deliver))
+        if expected is None:
+            assert isinstance(effect, Count)
+            return
+        target = self.sibling(client, peer)
+        assert isinstance(effect, Deliver)
+        assert target is not None
+        assert effect.leg == client.leg
+        assert effect.client == target.client.five_tuple
+        assert effect.payload == len(data)
+        if expected:
+            assert effect.datagram == expected
+        else:
+            message = wire.parse(effect.datagram)
+            named = message.address(Attribute.XOR_PEER_ADDRESS)
+            assert named == (client.relayed.packed, client.relayed.port)
+            assert message.value(Attribute.DATA) == data
+
+    @rule(seconds=st.sampled_from([0.25, 7, 60, 250.5, 299.75, 301, 599, 601, 905]))
+    def advance(self, seconds: float) -> None:
+        """Time passes, with every timeout handled when it is due."""
+        self.relay.advance(seconds)
+
+    @rule(seconds=st.sampled_from([0.25, 60, 301, 601]))
+    def advance_with_a_busy_daemon(self, seconds: float) -> None:
+        """Time passes, and nobody got round to handling timeouts yet."""
+        self.relay.clock.advance(seconds)
+
+    @precondition(lambda self: not all(self.open.values()))
+    @rule(number=st.integers(0, 1))
+    def accept(self, number: int) -> None:
+        """A ringing call is accepted."""
+        call = CALLS[number]
+        if call not in self.ended:
+            self.open[call] = True
+            self.relay.open(call)
+
+    @rule(number=st.integers(0, 1), again=st.booleans(), rings=st.booleans())
+    def end(self, number: int, again: bool, rings: bool) -> None:
+        """A call ends; then it stays so, or one of the same name begins."""
+        call = CALLS[number]
+        self.relay.end(call)
+        gone = [client for client in self.allocations if client.leg.call == call]
+        for client in gone:
+            del self.allocations[client]
+        if again:
+            self.ended.discard(call)
+            self.relay.directory.refused.pop(call, None)
+            self.relay.directory.of(call).open = self.open[call] = not rings
+        else:
+            self.ended.add(call)
+            self.relay.directory.refused[call] = 403
+
+    @rule(number=who)
+    def disconnect(self, number: int) -> None:
+        """The client's connection ends."""
+        client = self.pick(number)
+        self.relay.disconnect(client)
+        self.allocations.pop(client, None)
+
+    # What holds after every step
+
+    @invariant()
+    def routes_are_those_of_live_pairs_in_open_calls(self) -> None:
+        """A route lives exactly while both ends are bound, live, and the call is open."""
+        expected = set()
+        for client in self.clients:
+            allocation = self.live(client)
+            for channel, binding in allocation.channels.items() if allocation else ():
+                target = self.sibling(client, binding.peer)
+                back = target and target.channel_to(client.relayed, self.now)
+                if binding.expires > self.now and back and self.open[client.leg.call]:
+                    assert target is not None
+                    expected.add((client.five_tuple, channel, target.client.five_tuple, back))
+        routes = self.relay.forwarding.live(self.relay.clock.now)
+        found = {
+            (route.source, route.channel, route.target, route.target_channel) for route in routes
+        }
+        assert found == expected
+
+    @invariant()
+    def routes_join_two_legs_of_one_call_and_are_charged_to_the_sender(self) -> None:
+        """Whatever the model thinks: both ends are clients of one call and of two legs."""
+        legs = {client.five_tuple: client.leg for client in self.clients}
+        for route in self.relay.forwarding.routes.values():
+            source, target = legs[route.source], legs[route.target]
+            assert source.call == target.call
+            assert source != target
+            assert route.leg == source
+
+    @invariant()
+    def relayed_ports_are_unique_within_a_call(self) -> None:
+        """Two live allocations of one call never share a relayed address."""
+        taken = [
+            (client.leg.call, client.relayed.port) for client in self.clients if self.live(client)
+        ]
+        assert len(taken) == len(set(taken))
+
+
+ClosedCalls.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestClosedCalls = ClosedCalls.TestCase

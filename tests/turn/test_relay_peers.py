@@ -1,0 +1,163 @@
+"""`peers: relay`: any allocation of the relay may be a peer, but never a leg of a closed call."""
+
+from relay.address import PeerAddress
+from relay.errors import DropReason
+from relay.turn.effects import Count, Deliver, DropRoute, SetRoute
+from tests.turn import wire
+from tests.turn.client import RELAY_IPV4, Client, Relay
+
+SINK = PeerAddress(bytes((203, 0, 113, 9)), 53)
+
+
+def wide(**overrides: object) -> Relay:
+    """A relay on which every call but `closed` is open to every other."""
+    relay = Relay(peers="relay", **overrides)
+    for call in ("one", "two"):
+        relay.directory.of(call).closed = False
+    relay.directory.of("closed").closed = True
+    return relay
+
+
+def user(relay: Relay, name: str) -> Client:
+    """A client with the `<expiry>:<user>` credential of other signaling servers."""
+    client = relay.client()
+    client.username = f"{int(relay.clock.now.wall) + 60}:{name}"
+    password = wire.rest_password(relay.settings.secrets[0], client.username)
+    client.key = wire.long_term_key(client.username, relay.settings.realm, password)
+    return client
+
+
+def bound_across(relay: Relay) -> tuple[Client, Client]:
+    """Legs of two calls with channels to each other."""
+    alice, bob = relay.allocated("alice", "one"), relay.allocated("bob", "two")
+    alice.bind(0x4001, bob.relayed).accepted()
+    bob.bind(0x4002, alice.relayed).accepted()
+    return alice, bob
+
+
+def test_legs_of_two_calls_may_permit_each_other() -> None:
+    relay = wide()
+    alice, bob = relay.allocated("alice", "one"), relay.allocated("bob", "two")
+    alice.permit(bob.relayed).accepted()
+    bob.permit(alice.relayed).accepted()
+    assert isinstance(alice.send(bob.relayed, b"x")[0], Deliver)
+
+
+def test_legs_of_two_calls_are_routed() -> None:
+    relay = wide()
+    alice, bob = bound_across(relay)
+    expires_ns = (5000 + 600) * 10**9
+    assert set(relay.forwarding.live(relay.clock.now)) == {
+        SetRoute(alice.five_tuple, 0x4001, bob.five_tuple, 0x4002, alice.leg, expires_ns),
+        SetRoute(bob.five_tuple, 0x4002, alice.five_tuple, 0x4001, bob.leg, expires_ns),
+    }
+
+
+def test_route_across_calls_ends_with_either_of_them() -> None:
+    for call in ("one", "two"):
+        relay = wide()
+        alice, bob = bound_across(relay)
+        dropped = {effect for effect in relay.end(call) if isinstance(effect, DropRoute)}
+        assert dropped == {
+            DropRoute(alice.five_tuple, 0x4001),
+            DropRoute(bob.five_tuple, 0x4002),
+        }
+
+
+def test_route_across_calls_expires_with_the_call_that_ends_first() -> None:
+    relay = wide()
+    relay.directory.of("two").expires = relay.clock.now.mono + 30
+    bound_across(relay)
+    expiries = [route.expires_ns for route in relay.forwarding.live(relay.clock.now)]
+    assert expiries == [5030 * 10**9] * 2
+
+
+def test_nothing_crosses_into_or_out_of_a_ringing_call() -> None:
+    relay = wide()
+    relay.ringing("two")
+    alice, bob = bound_across(relay)
+    assert relay.forwarding.live(relay.clock.now) == []
+    assert alice.channel_data(0x4001, b"x") == [Count(DropReason.RINGING, alice.leg)]
+    assert bob.channel_data(0x4002, b"x") == [Count(DropReason.RINGING, bob.leg)]
+    relay.open("two")
+    assert len(relay.forwarding.live(relay.clock.now)) == 2
+
+
+def test_leg_of_a_closed_call_cannot_be_reached_from_another_call() -> None:
+    relay = wide()
+    alice, bob = relay.allocated("alice", "one"), relay.allocated("bob", "closed")
+    assert alice.permit(bob.relayed).code == 403
+    assert alice.bind(0x4001, bob.relayed).code == 403
+
+
+def test_leg_of_a_closed_call_reaches_its_siblings_only() -> None:
+    relay = wide()
+    alice, bob = relay.pair("closed")
+    stranger = relay.allocated("carol", "one")
+    assert alice.permit(stranger.relayed).code == 403
+    assert alice.bind(0x4001, stranger.relayed).code == 403
+    alice.permit(bob.relayed).accepted()
+
+
+def test_own_relayed_address_and_the_world_are_403() -> None:
+    relay = wide()
+    alice = relay.allocated("alice", "one")
+    free = PeerAddress(RELAY_IPV4, 50000 if alice.relayed.port != 50000 else 50001)
+    for address in (alice.relayed, SINK, free, PeerAddress(bytes((127, 0, 0, 1)), 22)):
+        assert alice.permit(address).code == 403
+        assert alice.bind(0x4001, address).code == 403
+
+
+def test_leg_that_is_gone_is_403() -> None:
+    relay = wide()
+    alice, bob = relay.allocated("alice", "one"), relay.allocated("bob", "two")
+    bob.refresh(0).accepted()
+    assert alice.permit(bob.relayed).code == 403
+    assert alice.bind(0x4001, bob.relayed).code == 403
+
+
+def test_ports_are_unique_on_the_whole_relay() -> None:
+    relay = wide(ports=range(50000, 50002))
+    ports = {relay.allocated("alice", call).relayed.port for call in ("one", "two")}
+    assert ports == {50000, 50001}
+    assert relay.client("alice", "closed").allocate().code == 508
+
+
+def test_released_port_rests_for_sixty_seconds() -> None:
+    relay = wide(ports=range(50000, 50001))
+    alice = relay.allocated("alice", "one")
+    alice.refresh(0).accepted()
+    for _ in range(2):
+        assert relay.client("bob", "two").allocate().code == 508
+        relay.advance(29.9)
+    assert relay.client("alice", "one").allocate().code == 508
+    relay.advance(0.5)
+    relay.allocated("bob", "two")
+
+
+def test_port_of_an_expired_allocation_and_of_an_ended_call_rests_too() -> None:
+    relay = wide(ports=range(50000, 50001))
+    relay.allocated("alice", "one")
+    relay.advance(600.5)
+    assert relay.client("bob", "two").allocate().code == 508
+    relay.advance(61)
+    relay.allocated("bob", "two")
+    relay.end("two")
+    assert relay.client("alice", "one").allocate().code == 508
+    relay.advance(61)
+    relay.allocated("alice", "one")
+
+
+def test_users_whose_credentials_carry_no_call_reach_each_other() -> None:
+    relay = wide()
+    relay.directory.closed = False
+    alice, bob = user(relay, "alice"), user(relay, "bob")
+    for client in (alice, bob):
+        client.allocate().accepted()
+    alice.permit(bob.relayed).accepted()
+    bob.permit(alice.relayed).accepted()
+    assert isinstance(alice.send(bob.relayed, b"x")[0], Deliver)
+
+
+def test_username_without_a_leg_is_401_where_peers_are_calls() -> None:
+    assert user(Relay(), "alice").allocate().code == 401

@@ -1,0 +1,111 @@
+"""What time does by itself: `next_timeout` and `handle_timeout`."""
+
+from relay.errors import DropReason
+from relay.turn.effects import Count, DropRoute, LegIdle
+from tests.turn.client import Relay
+
+
+def test_without_allocations_nothing_is_due() -> None:
+    relay = Relay()
+    assert relay.server.next_timeout() is None
+    relay.client().challenge()
+    assert relay.server.next_timeout() is None
+    assert relay.server.handle_timeout(relay.clock.now) == []
+
+
+def test_something_is_due_by_the_time_the_allocation_ends() -> None:
+    relay = Relay()
+    relay.allocated()
+    due = relay.server.next_timeout()
+    assert due is not None
+    assert relay.clock.now.mono < due <= relay.clock.now.mono + 600
+
+
+def test_timeout_handled_too_early_does_nothing() -> None:
+    relay = Relay()
+    relay.bound_pair()
+    relay.clock.advance(1)
+    assert relay.server.handle_timeout(relay.clock.now) == []
+    assert len(relay.forwarding.live(relay.clock.now)) == 2
+
+
+def test_expired_allocation_is_forgotten_and_its_leg_is_idle() -> None:
+    relay = Relay()
+    client = relay.allocated()
+    assert relay.advance(601) == [LegIdle(client.leg)]
+    assert relay.server.next_timeout() is None
+    assert client.refresh().code == 437
+
+
+def test_expired_allocation_takes_the_routes_of_both_directions() -> None:
+    relay = Relay()
+    alice, bob = relay.bound_pair()
+    bob.refresh(3600).accepted()
+    relay.advance(599)
+    effects = relay.advance(2)
+    assert [type(effect) for effect in effects] == [DropRoute, DropRoute, LegIdle]
+    assert set(effects) == {
+        DropRoute(alice.five_tuple, 0x4001),
+        DropRoute(bob.five_tuple, 0x4002),
+        LegIdle(alice.leg),
+    }
+    bob.refresh().accepted()
+
+
+def test_expired_channel_takes_its_routes_along() -> None:
+    relay = Relay()
+    alice, bob = relay.bound_pair()
+    for client in (alice, bob):
+        client.refresh(3600).accepted()
+    relay.advance(1000)
+    assert relay.forwarding.routes == {}
+
+
+def test_timeout_that_comes_late_catches_up() -> None:
+    relay = Relay()
+    relay.bound_pair()
+    relay.clock.advance(10_000)
+    relay.forwarding.apply(relay.server.handle_timeout(relay.clock.now))
+    assert relay.forwarding.routes == {}
+    assert relay.server.next_timeout() is None
+
+
+def test_refreshed_allocation_outlives_the_timeout_it_had() -> None:
+    relay = Relay()
+    client = relay.allocated()
+    relay.advance(300)
+    client.refresh(3600).accepted()
+    relay.advance(3500)
+    client.keep()
+
+
+def test_allocation_made_again_outlives_the_timeout_of_the_one_before() -> None:
+    relay = Relay()
+    client = relay.allocated()
+    relay.advance(300)
+    client.refresh(0).accepted()
+    client.allocate().accepted()
+    relay.advance(400)
+    client.refresh().accepted()
+
+
+def test_everything_that_ended_is_forgotten() -> None:
+    relay = Relay()
+    for call in range(20):
+        alice, _ = relay.bound_pair(str(call))
+        if call % 3 == 0:
+            alice.refresh(0).accepted()
+        if call % 3 == 1:
+            relay.end(str(call))
+    relay.advance(5000)
+    assert relay.forwarding.routes == {}
+    assert relay.server.next_timeout() is None
+
+
+def test_ten_thousand_refreshes_leave_one_timeout() -> None:
+    relay = Relay()
+    client = relay.allocated()
+    for _ in range(10_000):
+        client.refresh().accepted()
+    assert relay.advance(601) == [LegIdle(client.leg)]
+    assert client.channel_data(0x4000, b"") == [Count(DropReason.NO_ALLOCATION)]
