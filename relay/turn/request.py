@@ -94,4 +94,5 @@ def failure(
 
 def wants_fingerprint(message: Message) -> bool:
     """A request with FINGERPRINT is answered with FINGERPRINT: RFC 8489 section 7."""
-    return any(kind == Attribute.FINGERPRINT for kind, _ in message.attributes)
+    # `parse` has seen to it that FINGERPRINT is the last attribute if there is one.
+    return bool(message.attributes) and message.attributes[-1][0] == Attribute.FINGERPRINT

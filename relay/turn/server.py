@@ -81,8 +81,7 @@ class Server:
             never empty, since what is not acted upon is counted.
         Raises: nothing.
         """
-        due = self.next_timeout()
-        if due is not None and due <= now.mono:
+        if self._lifetimes.is_due(now):
             return self.handle_timeout(now) + self._receive(datagram, client, now)
         return self._receive(datagram, client, now)
 
