@@ -176,7 +176,7 @@ class Server:
             credential = self._authenticator.authenticate(message, client, held, now)
         except Rejected as rejected:
             return self._authenticator.refuse(message, client, rejected.code, now)
-        request = Request(message, client, credential)
+        request = Request(message, client, credential, held)
         unknown = message.unknown(_KNOWN)
         if unknown:
             return request.failure(420, (Attribute.UNKNOWN_ATTRIBUTES, unknown))
