@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_REFERENCE = re.compile(r"`([\w/]+\.py)(?:::([\w.]+))?`")
+_REFERENCE = re.compile(r"`(?=[^`]*/|[^`]*::)([\w/]+\.py)(?:::([\w.]+))?`")
 _OMITTED = "…"
 
 
