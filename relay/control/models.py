@@ -41,20 +41,20 @@ _SERVERS: JsonDict = {
 PartyId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class _Asked(BaseModel):
+class Asked(BaseModel):
     """Exact types, no unknown field."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class AskedParty(_Asked):
+class AskedParty(Asked):
     """One side of a call. `id` is yours: it comes back to you and goes nowhere else."""
 
     id: PartyId
     enhanced_call_privacy: bool = False
 
 
-class AskedCall(_Asked):
+class AskedCall(Asked):
     """A call that is to be created. What is absent is false, or the operator's limit."""
 
     model_config = ConfigDict(
