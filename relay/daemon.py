@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 
 import uvicorn
@@ -34,8 +35,21 @@ log = logging.getLogger(__name__)
 _TICK_S = 0.25  # how late an expiry may be noticed; the contract says within one second
 _ALLOCATIONS_MAX = 1_000_000  # some 4 GiB: a bound, for a relay that never runs into it
 
-_RESTART = ("realm", "listen", "relay", "privacy", "fastpath", "state", "fleet", "demo")
-"""Sections of which a change only counts after a restart."""
+_RESTART = (
+    "realm",
+    "listen",
+    "relay",
+    "privacy.mask_mapped_address",
+    "privacy.stun_binding",
+    "limits.allocations_per_leg",
+    "limits.unauthenticated_per_s",
+    "fastpath",
+    "api.listen",
+    "state",
+    "fleet",
+    "demo",
+)
+"""Keys of which a change only counts after a restart."""
 
 
 def run(settings: Settings, config: Path | None) -> int:
@@ -144,9 +158,9 @@ class Daemon:
         if not fresh.auth.secrets:  # then the one that was generated at start stays
             auth = fresh.auth.model_copy(update={"secrets": self._settings.auth.secrets})
             fresh = fresh.model_copy(update={"auth": auth})
-        for section in _RESTART:
-            if getattr(fresh, section) != getattr(self._settings, section):
-                log.warning("needs_restart", extra={"section": section})
+        for key in _RESTART:
+            if attrgetter(key)(fresh) != attrgetter(key)(self._settings):
+                log.warning("needs_restart", extra={"key": key})
         self._settings = fresh
         self.engine.registry.rules = rules_of(fresh)
         self.engine.server.replace_secrets(self._secrets())

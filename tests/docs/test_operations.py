@@ -88,7 +88,7 @@ def test_sighup_takes_the_new_configuration_or_keeps_the_old_one(tmp_path: Path)
         assert Api(daemon.api, NEW).ask("GET", f"/v1/calls/{call}")["state"] == "ringing"
         daemon.stop()
     said = "\n".join(daemon.lines)
-    assert "needs_restart section=realm" in said
+    assert "needs_restart key=realm" in said
     assert "reloaded" in said
 
 
