@@ -33,6 +33,7 @@ from relay.turn.settings import TurnSettings
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.25  # how late an expiry may be noticed; the contract says within one second
+_API_STOP_S = 1  # then whoever sends half a request is cut off; answers take milliseconds
 _ALLOCATIONS_MAX = 1_000_000  # some 4 GiB: a bound, for a relay that never runs into it
 
 _RESTART = (
@@ -92,6 +93,7 @@ class Daemon:
         self.engine = Engine(turn, registry, SystemClocks(), os.urandom, self._reload)
         self._listeners = Listeners(settings, self.engine)
         self._stop = asyncio.Event()
+        self._was_terminated = False
 
     async def serve(self) -> int:
         """Start, run, and stop when told to. Raises: RelayError."""
@@ -134,9 +136,12 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._on_sighup)
 
     def _on_sigterm(self) -> None:
-        if self.engine.is_draining:
+        if self._was_terminated:
             self._stop.set()
             return
+        # A drain that the API has begun is not taken for a first SIGTERM: who drains before a stop
+        # (a container's `preStop`) wants the calls spared.
+        self._was_terminated = True
         log.info("draining", extra={"calls": len(self.engine.registry)})
         self.engine.drain()
 
@@ -235,7 +240,13 @@ def _make_api(engine: Engine, settings: ControlSettings) -> _Api:
 
     app = make_app(engine, settings)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", server_header=False, ws="none"
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=_API_STOP_S,
     )
     return _Api(config)
 

@@ -122,7 +122,7 @@ async def test_answers_and_data_of_the_core_reach_the_client(transport: Transpor
     ("junk", "reason"),
     [
         (b"\xff", DropReason.BAD_CHANNEL),
-        (b"POST / HTTP/1.1\r\n\r\n", DropReason.BAD_CHANNEL),
+        (b"\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03", DropReason.BAD_LENGTH),  # ClientHello
         (b"\0\1\0\1", DropReason.BAD_LENGTH),
         (b"\0\1\0\0\x21\x12\xa4\x43" + bytes(12), DropReason.BAD_COOKIE),
     ],
