@@ -64,6 +64,7 @@ def run(settings: Settings, config: Path | None) -> int:
     """
     _raise_file_limit()
     daemon = Daemon(settings, config)
+    daemon.bind()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(daemon.serve())
 
@@ -95,23 +96,29 @@ class Daemon:
         self._stop = asyncio.Event()
         self._was_terminated = False
 
-    async def serve(self) -> int:
-        """Start, run, and stop when told to. Raises: RelayError."""
-        loop = asyncio.get_running_loop()
+    def bind(self) -> None:
+        """Take every port, before the loop runs: what lists interfaces has a loop of its own.
+
+        Raises: RelayError, naming the one that cannot be had.
+        """
         self._listeners.open()
-        api_socket = _bind_api(self._settings)
+        self._api_socket = _bind_api(self._settings)
         self._control = ControlSettings(
             tuple(self._listeners.urls), self._secrets()[0], self._tokens()
         )
+
+    async def serve(self) -> int:
+        """Run, and stop when told to."""
+        loop = asyncio.get_running_loop()
         api = _make_api(self.engine, self._control)
         self._watch_signals(loop)
         await self._listeners.start(loop)
-        serving = asyncio.create_task(api.serve(sockets=[api_socket]))
+        serving = asyncio.create_task(api.serve(sockets=[self._api_socket]))
         listening = asyncio.create_task(api.listening.wait())
         await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
         _tame_collector()
         self.engine.is_ready = True
-        self._say_ready(api_socket)
+        self._say_ready(self._api_socket)
         await self._run_until_stopped(serving)
         api.should_exit = True
         await self._listeners.close(loop)

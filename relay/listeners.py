@@ -66,7 +66,9 @@ class Listeners:
             self._streams.append(stream)
             engine.forwarder.add_stream(stream)
             bound = stream.address
-        host = _advertised(bound, self._settings.relay.addresses)
+        host = _advertised(listen.address, self._settings.relay.addresses)
+        if host is None:
+            return
         url = turn_url(listen.transport.value, host, bound.port)
         if url not in self.urls:
             self.urls.append(url)
@@ -111,13 +113,17 @@ def _expand(listen: Listen) -> Iterator[ServerAddress]:
                 yield ServerAddress(ip.packed, address.port)
 
 
-def _advertised(bound: ServerAddress, addresses: tuple[RelayAddress, ...]) -> str:
-    """The host that clients are told: the public side of NAT, and never a wildcard."""
+def _advertised(listening: ServerAddress, addresses: tuple[RelayAddress, ...]) -> str | None:
+    """The host that clients are told: the public side of NAT.
+
+    A wildcard is told as the relay's address of that family, and not at all where there is none:
+    this host's other addresses, loopback among them, are of no use to clients and not theirs to
+    know.
+    """
+    is_wildcard = not any(listening.packed)
     for each in addresses:
-        if each.family == bound.family and each.local.packed == bound.packed:
+        if each.family == listening.family and (
+            is_wildcard or each.local.packed == listening.packed
+        ):
             return each.public.reveal()[0]
-    if not any(bound.packed):
-        for each in addresses:
-            if each.family == bound.family:
-                return each.public.reveal()[0]
-    return bound.reveal()[0]
+    return None if is_wildcard else listening.reveal()[0]
