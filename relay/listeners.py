@@ -23,6 +23,9 @@ class Listeners:
         self._udp: list[UdpListener] = []
         self._streams: list[TcpListener] = []
         self._context = tls_context(settings) if _uses_tls(settings) else None
+        self._current = self._context
+        if self._context is not None:
+            self._context.sni_callback = self._use_current
         self.urls: list[str] = []
 
     def open(self) -> None:
@@ -51,7 +54,16 @@ class Listeners:
     def reload_certificate(self, settings: Settings) -> None:
         """Use what is in the files now for later connections. Raises: ConfigError."""
         if self._context is not None:
-            _load_certificate(self._context, settings)
+            self._current = tls_context(settings)
+
+    def _use_current(self, tls: ssl.SSLObject, _name: str | None, _: ssl.SSLContext) -> None:
+        """Answer a ClientHello, with a server name or without, with the latest certificate.
+
+        The listeners keep the context they were opened with; loaded into that one, a certificate
+        with another kind of key would stand beside the old one instead of replacing it.
+        """
+        if self._current is not None:
+            tls.context = self._current
 
     def _open_one(self, listen: Listen, address: ServerAddress) -> None:
         engine, bound = self._engine, address
@@ -78,15 +90,11 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     """A server context with the configured certificate. Raises: ConfigError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _load_certificate(context, settings)
-    return context
-
-
-def _load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
     try:
         context.load_cert_chain(settings.tls.certificate, settings.tls.key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"tls.certificate: {error.strerror or 'not usable'}") from None
+    return context
 
 
 def _uses_tls(settings: Settings) -> bool:
