@@ -1,6 +1,6 @@
 """Compiles the kernel program: the one recipe, for the build hook and by hand.
 
-    python -m relay.forward.fastpath.compile
+    python relay/forward/fastpath/compile.py
 
 Rules of this file: nothing but the standard library, since the build hook runs it before callveil
 is installed; a host where it cannot be compiled gets a file that says why, and callveil installs

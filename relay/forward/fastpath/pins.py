@@ -13,7 +13,7 @@ from pathlib import Path
 
 from relay.forward.fastpath import libbpf
 
-_FILE_SYSTEM = Path("/sys/fs/bpf")
+FILE_SYSTEM = Path("/sys/fs/bpf")
 _BPF_FS_MAGIC = 0xCAFE4A11
 
 
@@ -25,7 +25,7 @@ class Pins:
     """
 
     def __init__(self, name: str) -> None:
-        self._directory = _FILE_SYSTEM / f"callveil-{name}"
+        self._directory = FILE_SYSTEM / f"callveil-{name}"
 
     def find(self, name: str) -> int | None:
         """A file descriptor of a pinned map; None if there is none."""
@@ -48,10 +48,10 @@ class Pins:
 
 def _mount() -> None:
     """Mount the file system where every tool looks for it. Raises: OSError."""
-    if _magic(_FILE_SYSTEM) == _BPF_FS_MAGIC:
+    if _magic(FILE_SYSTEM) == _BPF_FS_MAGIC:
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"bpf", bytes(_FILE_SYSTEM), b"bpf", 0, b"mode=0700"):
+    if libc.mount(b"bpf", bytes(FILE_SYSTEM), b"bpf", 0, b"mode=0700"):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 
