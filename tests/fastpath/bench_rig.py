@@ -129,16 +129,16 @@ class Bench:
 
     def __init__(self) -> None:
         listener = ServerAddress(bytes([192, 0, 2, 1]), 3478)
-        self._program = Program([listener], [], clock_is_config=True)
-        self.config = self._program.array("config")
+        self.program = Program([listener], [], clock_is_config=True)
+        self.config = self.program.array("config")
         self.config.memory[: _CONFIG.size] = layout.initial_config()
-        self.slots = self._program.array("slots")
-        self.hashed = self._program.routes()
-        self.table = RouteTable(self._program.routes(), self._program.array("slots"), NOW_NS)
-        self.legs = self._program.array("legs")
-        self.known = Legs(self._program.array("legs"), frozenset())
-        self.listeners = self._program.listeners()
-        self.totals = self._program.totals()
+        self.slots = self.program.array("slots")
+        self.hashed = self.program.routes()
+        self.table = RouteTable(self.program.routes(), self.program.array("slots"), NOW_NS)
+        self.legs = self.program.array("legs")
+        self.known = Legs(self.program.array("legs"), frozenset())
+        self.listeners = self.program.listeners()
+        self.totals = self.program.totals()
         self.set_clock(NOW_NS)
         self.set_lease(NOW_NS + 1)
         self.known.set(SetLeg(LEG, 8_000_000_000, 1_000_000_000), NOW_NS)
@@ -205,7 +205,7 @@ class Bench:
             ctx_size_out=ctypes.sizeof(after),
             repeat=repeat,
         )
-        libbpf.call("bpf_prog_test_run_opts", self._program.fd, ctypes.byref(options))
+        libbpf.call("bpf_prog_test_run_opts", self.program.fd, ctypes.byref(options))
         out = made.raw[: options.data_size_out]
         return Outcome(options.retval, out, after.mark, options.duration_ns)
 
@@ -215,4 +215,4 @@ class Bench:
             thing.close()
         self.listeners.close()
         self.totals.close()
-        self._program.close()
+        self.program.close()

@@ -76,7 +76,8 @@ def test_every_truncation_goes_up(bench: Bench, family: str) -> None:
     route = _BOTH[family]
     whole = frame(sent(route, PAYLOAD))
     with bench.routes(route):
-        for size in range(ETHERNET_SIZE + 1, len(whole)):
+        # BPF_PROG_TEST_RUN takes nothing shorter; test_wire.py sends what is.
+        for size in range(ETHERNET_SIZE + (20 if family == "v4" else 40), len(whole)):
             assert bench.run(whole[:size]).verdict == UP, size
         assert bench.run(whole).verdict == OUT
 

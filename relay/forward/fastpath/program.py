@@ -36,6 +36,8 @@ class Program:
         interfaces: where an earlier daemon may have left its filter.
         clock_is_config: the time is what the map `config` says, for tests.
     Raises: FastPathError, with what is missing.
+
+    `fd` is the program's file descriptor, `maps` are those of its maps.
     """
 
     def __init__(
@@ -51,38 +53,38 @@ class Program:
         found = self._find(interfaces)
         self.is_adopted = bool(found)
         try:
-            self._fd, self._maps = _load(found, clock_is_config)
+            self.fd, self.maps = _load(found, clock_is_config)
         finally:
             _close(found)
 
     def routes(self) -> HashMap:
         """The map `routes`."""
-        return HashMap(os.dup(self._maps["routes"]), ROUTE_KEY)
+        return HashMap(os.dup(self.maps["routes"]), ROUTE_KEY)
 
     def array(self, name: str) -> Array:
         """The map `slots`, `legs` or `config`."""
-        fd = self._maps[name]
+        fd = self.maps[name]
         return Array(os.dup(fd), MAPS[name][1], libbpf.map_info(fd).max_entries)
 
     def listeners(self) -> HashMap:
         """The map `listeners`."""
-        return HashMap(os.dup(self._maps["listeners"]), MAPS["listeners"][0])
+        return HashMap(os.dup(self.maps["listeners"]), MAPS["listeners"][0])
 
     def totals(self) -> PerCpu:
         """The map `totals`."""
-        return PerCpu(os.dup(self._maps["totals"]), MAPS["totals"][1])
+        return PerCpu(os.dup(self.maps["totals"]), MAPS["totals"][1])
 
     def pin(self) -> None:
         """Pin the maps, where the host lets us."""
         with suppress(OSError):
-            for name, fd in self._maps.items():
+            for name, fd in self.maps.items():
                 self._pins.pin(name, fd)
 
     def attach(self, wanted: Iterable[int], present: Iterable[int]) -> None:
         """Filter the wanted interfaces, and of those present no other. Raises: OSError."""
         chosen = set(wanted)
         for ifindex in chosen - self._attached:
-            libbpf.attach(ifindex, self._fd, self._handle, PRIORITY)
+            libbpf.attach(ifindex, self.fd, self._handle, PRIORITY)
         for ifindex in set(present) - chosen:
             self._detach(ifindex)
         self._attached = chosen
@@ -96,13 +98,8 @@ class Program:
 
     def close(self) -> None:
         """Give the file descriptors back; what is attached or pinned stays."""
-        _close(self._maps)
-        os.close(self._fd)
-
-    @property
-    def fd(self) -> int:
-        """The program's file descriptor."""
-        return self._fd
+        _close(self.maps)
+        os.close(self.fd)
 
     def _detach(self, ifindex: int) -> None:
         if libbpf.attached(ifindex, self._handle, PRIORITY) is not None:
