@@ -16,7 +16,7 @@ from typing import Literal
 
 import yaml
 
-from benchmarks.topology import RELAY_ADDRESS, Topology
+from benchmarks.topology import LINKS, RELAY_ADDRESS, Topology
 
 SECRET = "benchmark-shared-secret"  # noqa: S105 -- used in namespaces that end with the run
 REALM = "benchmark"
@@ -86,7 +86,7 @@ def _callveil(name: str, kind: Kind, mode: Literal["off", "require"]) -> System:
             "relay": {"addresses": [RELAY_ADDRESS]},
             "auth": {"secrets": [SECRET]},
             "limits": limits,
-            "fastpath": {"mode": mode},
+            "fastpath": {"mode": mode, "interfaces": [link.party for link in LINKS]},
             "api": {"listen": "127.0.0.1:8080"},
         },
     )
@@ -125,7 +125,8 @@ SYSTEMS = (
         version_arguments=("--version",),
         package="coturn",
     ),
-    _callveil("callveil", "user", "off"),
+    _callveil("callveil-user", "user", "off"),
+    _callveil("callveil-kernel", "kernel", "require"),
 )
 
 
