@@ -21,9 +21,10 @@ from benchmarks.topology import LINKS, RELAY_ADDRESS, Topology
 SECRET = "benchmark-shared-secret"  # noqa: S105 -- used in namespaces that end with the run
 REALM = "benchmark"
 FIRST_RELAY_PORT, LAST_RELAY_PORT = 10_000, 65_535
-_SIGNALS = ((signal.SIGTERM, 0.3), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
-"""And how long each is waited for, in seconds. To a daemon that drains, the first says "when the
-calls have ended" and the second "now"."""
+_SIGNALS = ((signal.SIGINT, 2.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
+"""And how long each is waited for, in seconds. SIGINT is "now, and leave nothing behind", also to a
+daemon that would wait for its calls to end, or leave its routes to the next one.
+"""
 
 Kind = Literal["reference", "user", "kernel"]
 """What the others are compared with; a relay that forwards in user space; one that does so in the

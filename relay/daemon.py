@@ -114,7 +114,7 @@ class Daemon:
         self.engine.forwarder.kernel, self.engine.fastpath = open_fastpath(
             self._settings.fastpath, self._listeners.udp_addresses, self._clocks.mono_ns
         )
-        privileges.drop(self._settings.user)
+        privileges.drop(self._settings.user, filters=self.engine.forwarder.kernel is not None)
 
     async def serve(self) -> int:
         """Run, and stop when told to."""

@@ -13,21 +13,25 @@ from relay.errors import RelayError
 
 _VERSION_3 = 0x20080522  # _LINUX_CAPABILITY_VERSION_3, <linux/capability.h>
 _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 8, 24, 38
-_CAP_BPF = 39
+_CAP_NET_ADMIN, _CAP_BPF = 12, 39
 _UNPRIVILEGED_MAPS = (5, 19)
 """From this kernel on, maps that are open already may be used without CAP_BPF."""
 
 
-def drop(user: str) -> None:
-    """Give up every capability, and where a user is named become that user.
+def drop(user: str, filters: bool) -> None:
+    """Give up every capability but what the fast path needs; become the user if one is named.
 
     Args:
         user: a name; empty to stay who we are.
+        filters: the fast path is attached: CAP_NET_ADMIN stays, to filter an interface that comes
+            later and to take the filters away at the end.
     Raises: RelayError, where there is no such user or we may not become it.
     """
     if sys.platform != "linux":
         return
-    keep = 0 if _kernel() >= _UNPRIVILEGED_MAPS else 1 << _CAP_BPF
+    keep = 1 << _CAP_NET_ADMIN if filters else 0
+    if filters and _kernel() < _UNPRIVILEGED_MAPS:
+        keep |= 1 << _CAP_BPF
     keep &= _permitted()
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
