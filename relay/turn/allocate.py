@@ -179,7 +179,11 @@ class Allocations:
         return [] if leg.allocations else [LegIdle(leg.key)]
 
     def _claim(self, token: bytes, leg: Leg) -> tuple[int, int]:
-        """Take the port a reservation kept; only for the leg that made it."""
+        """Take the port a reservation kept, or -1.
+
+        Deviates: a token is good for the leg that asked for it and for nobody else who has come to
+        know it (RFC 8656 section 7.2 leaves that open); it would be a way into another's call.
+        """
         reservation = self._reserved.get(token)
         if reservation is None or reservation.leg is not leg:
             return -1, IPV4

@@ -4,6 +4,7 @@ from relay.address import PeerAddress
 from relay.clock import Now
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute
+from relay.stun.channel_data import FIRST_CHANNEL, LAST_CHANNEL
 from relay.turn.effects import Effect
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.request import Request
@@ -17,7 +18,7 @@ from relay.turn.table import (
     Table,
 )
 
-_CHANNELS = range(0x4000, 0x5000)  # RFC 8656 section 12
+_CHANNELS = range(FIRST_CHANNEL, LAST_CHANNEL + 1)
 
 
 class Peers:

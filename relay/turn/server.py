@@ -156,7 +156,7 @@ class Server:
 
     def _receive(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         try:
-            if datagram and 0x40 <= datagram[0] <= 0x4F:  # RFC 8656 section 12.4
+            if datagram and 0x40 <= datagram[0] <= 0x7F:  # see relay.stun.channel_data
                 return self._data.on_channel_data(datagram, client, now)
             message = parse(datagram)
             if message.cls is Class.REQUEST:

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from typing import Self
@@ -18,6 +17,7 @@ from relay.forward.slots import Batch
 from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
 from relay.turn.effects import Effect, LegKey, SetLeg, SetRoute
+from tests.forward.certificates import contexts
 
 V4, V6 = "127.0.0.1", "::1"
 BATCHES: list[type[Batch]] = [MmsgBatch, PlainBatch]
@@ -154,8 +154,9 @@ class Stage:
         self._udp.append(listener)
         return listener
 
-    async def stream(self, context: ssl.SSLContext | None = None, host: str = V4) -> TcpListener:
+    async def stream(self, transport: Transport, host: str = V4) -> TcpListener:
         """A TCP or TLS listener that accepts."""
+        context = contexts()[0] if transport is Transport.TLS else None
         listener = TcpListener(ServerAddress.parse(host, 0), self.core, self.tally, context)
         self.forwarder.add_stream(listener)
         await listener.start(asyncio.get_running_loop())
@@ -168,16 +169,21 @@ class Stage:
         self._clients.append(client)
         return client
 
-    async def connect(
-        self, listener: TcpListener, trust: ssl.SSLContext | None = None
-    ) -> StreamClient:
-        """A client over TCP, or with `trust` over TLS, that has no allocation."""
+    async def connect(self, listener: TcpListener) -> StreamClient:
+        """A client over TCP or TLS that has no allocation."""
         host, port = listener.address.reveal()
-        is_tls = listener.transport is Transport.TLS
-        name = host if is_tls else None
-        # A small limit: what the test does not read stays in the kernel, and so at the relay.
+        trust = contexts()[1] if listener.transport is Transport.TLS else None
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        # Small buffers: what the test does not read stays at the relay.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, (host, port))
+        except OSError:
+            sock.close()
+            raise
         reader, writer = await asyncio.open_connection(
-            host, port, ssl=trust, server_hostname=name, limit=1024
+            sock=sock, ssl=trust, server_hostname=host if trust else None, limit=1024
         )
         client = StreamClient(listener, reader, writer)
         self._clients.append(client)
