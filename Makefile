@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := coturn curl ethtool nftables tcpdump iproute2 procps
+PACKAGES := chromium coturn curl ethtool nftables tcpdump iproute2 procps
 PARSERS := tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` overrules it.
@@ -19,7 +19,8 @@ help: ## this list
 
 setup: $(VENV)/installed ## create .venv with callveil in it
 
-run: $(VENV)/installed ## set up and start the daemon on loopback (config/callveil.yaml)
+run: export CALLVEIL__DEMO ?= true
+run: $(VENV)/installed ## set up and start the daemon with the demo on loopback (config/callveil.yaml)
 	@exec $(BIN)/callveil serve --config config/callveil.yaml
 
 test: lint ## set up, lint, and run the whole suite
@@ -66,7 +67,7 @@ $(BIN)/python:
 # A stamp is younger than what decides its content, so nothing is installed twice. The tests and
 # mypy go over the benchmarks too, and so need what those need.
 $(VENV)/installed: pyproject.toml relay/__init__.py | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
 $(VENV)/installed-bench: EXTRAS := bench

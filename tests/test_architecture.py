@@ -38,7 +38,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": _FIRST,
     "engine": _DOING,
     "listeners": {*_DOING, "engine"},
-    "daemon": {*_DOING, "engine", "listeners"},
+    "serving": {"errors"},
+    "demo": {"errors", "serving"},
+    "daemon": {*_DOING, "engine", "listeners", "serving", "demo"},
     "probe": {*_FIRST, "calls", "config"},
     "cli": {*_FIRST, "calls", "config", "logs", "probe", "daemon"},
 }

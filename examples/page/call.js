@@ -111,8 +111,6 @@ export class Call {
   tightened({ relayed, rtc_configuration }) {
     this.relayed = relayed;
     this.configuration = rtc_configuration;
-    this.told = [];
-    this.received = [];
     return this.#inTurn(async () => {
       if (!this.#connection) return;
       this.#connection.setConfiguration(this.#withCertificate());

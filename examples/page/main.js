@@ -30,16 +30,17 @@ function say(text, tone = "") {
 
 async function signIn(event) {
   event.preventDefault();
-  signaling = new Signaling(handlers, () => lost());
   try {
-    await signaling.opened();
+    signaling ??= await Signaling.open(handlers, lost);
   } catch {
+    say("The signaling server does not answer.", "bad");
     return;
   }
   signaling.send("sign_in", { name: $("name").value, verified: $("verified").checked });
 }
 
 function lost() {
+  signaling = null;
   end("The connection to the signaling server is gone. Sign in again.", "bad");
   for (const id of ["home", "who", "privacy-switch"]) $(id).hidden = true;
   $("sign-in").hidden = false;
@@ -173,7 +174,10 @@ const handlers = {
     });
   },
   sent: ({ name }) => say(`If ${name} is there, your message request has arrived.`),
-  refused: ({ detail }) => say(detail, "bad"),
+  refused({ detail }) {
+    if (!call) stopMedia();
+    say(detail, "bad");
+  },
   unavailable({ name }) {
     stopMedia();
     say(`${name} is not available.`);

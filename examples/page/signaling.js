@@ -4,26 +4,30 @@ export class Signaling {
   #socket;
 
   /**
+   * Connect.
    * @param {Object<string, function>} handlers one per `type` of message.
    * @param {function} lost called once when the connection is gone.
+   * @returns {Promise<Signaling>}
    */
-  constructor(handlers, lost) {
+  static open(handlers, lost) {
     const url = new URL("signaling", location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    this.#socket = new WebSocket(url);
-    this.#socket.onmessage = ({ data }) => {
+    const socket = new WebSocket(url);
+    socket.onmessage = ({ data }) => {
       const message = JSON.parse(data);
       handlers[message.type]?.(message);
     };
-    this.#socket.onclose = lost;
+    return new Promise((resolve, reject) => {
+      socket.onerror = reject;
+      socket.onopen = () => {
+        socket.onclose = lost;
+        resolve(new Signaling(socket));
+      };
+    });
   }
 
-  /** Resolves when messages can be sent. */
-  opened() {
-    return new Promise((resolve, reject) => {
-      this.#socket.addEventListener("open", resolve);
-      this.#socket.addEventListener("close", reject);
-    });
+  constructor(socket) {
+    this.#socket = socket;
   }
 
   send(type, fields = {}) {

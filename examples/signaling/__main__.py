@@ -10,8 +10,8 @@ import typer
 import uvicorn
 
 from examples.signaling.app import make_app
-from examples.signaling.callveil import Callveil
 from examples.signaling.calls import RING_S
+from examples.signaling.callveil import Callveil
 from examples.signaling.messages import MAX_BYTES
 
 

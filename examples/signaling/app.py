@@ -17,8 +17,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from examples.signaling import messages
-from examples.signaling.callveil import Callveil
 from examples.signaling.calls import RING_S
+from examples.signaling.callveil import Callveil
 from examples.signaling.switchboard import Switchboard
 
 PAGE = Path(__file__).parents[1] / "page"
@@ -105,7 +105,7 @@ async def _serve(socket: WebSocket, switchboard: Switchboard) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await switchboard.left(page)
-        with suppress(RuntimeError):  # closed already
+        with suppress(RuntimeError, WebSocketDisconnect):  # closed already
             await socket.close()
 
 

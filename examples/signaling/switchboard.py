@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from examples.signaling import messages
-from examples.signaling.callveil import Callveil
 from examples.signaling.calls import Calls
+from examples.signaling.callveil import Callveil
 from examples.signaling.people import Contact, Page, People, Person
 from relay.calls.permission import CalleeSettings, MessageRequest
 
@@ -49,7 +49,7 @@ class Switchboard:
             if isinstance(message, messages.SignIn):
                 self._sign_in(page, message)
             elif person is None:
-                raise LookupError("Sign in first.")  # noqa: TRY301  told like the others
+                raise LookupError("Sign in first.")
             else:
                 await self._handlers[type(message)](person, message)
         except LookupError as error:
