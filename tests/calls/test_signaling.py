@@ -108,6 +108,9 @@ def test_of_ten_thousand_candidates_a_burst_is_looked_at_and_others_are_not_dela
     book.advance(1)
     later = [_outcome(call, "alice", book.mono) for _ in range(200)]
     assert later.count("passed") == 128
+    book.advance(3_600)
+    much_later = [_outcome(call, "alice", book.mono) for _ in range(3_000)]
+    assert much_later.count("passed") == 2_048
 
 
 def _outcome(call: Call, party: str, mono: float) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.calls.descriptions import MAX_BYTES, LegDescription, rebuild
+from relay.calls.descriptions import MAX_BYTES, Kind, LegDescription, Removed, rebuild
 from relay.calls.descriptions.lines import MAX_LINE_CHARACTERS, MAX_LINES
 from relay.calls.descriptions.rebuilding import MAX_SECTIONS
 from relay.errors import CallError
@@ -55,6 +55,13 @@ def test_media_with_a_fingerprint_is_not_plain_whatever_its_transport_is_called(
     assert FINGERPRINT in rebuild("".join(parts), LEG).sdp
 
 
+def test_a_section_without_a_port_that_is_bundled_is_no_rejected_one() -> None:
+    bundled = "m=audio 0 {} 0\r\nc=IN IP4 0.0.0.0\r\n{}a=bundle-only\r\n"
+    assert _refusal(HEAD + bundled.format("RTP/AVP", "")).kind == "plain_media"
+    muxed = bundled.format("UDP/TLS/RTP/SAVPF", "a=rtcp:9 IN IP4 0.0.0.0\r\na=rtcp-mux\r\n")
+    assert rebuild(HEAD + muxed, LEG).sdp.endswith(muxed)
+
+
 def test_a_section_that_is_rejected_may_have_been_anything() -> None:
     rejected = "m=audio 0 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n"
     assert rebuild(HEAD + rejected, LEG).sdp.endswith(rejected)
@@ -92,6 +99,39 @@ def test_a_section_that_is_rejected_may_have_been_anything() -> None:
 def test_what_cannot_be_used_is_refused_with_what_is_wrong(text: str, detail: str) -> None:
     refusal = _refusal(text)
     assert (refusal.kind, refusal.detail) == ("bad_description", detail)
+
+
+@pytest.mark.parametrize(
+    ("head", "section"),
+    [
+        ("a=ssrc:1 cname:x\r\n", ""),
+        ("a=mid:0\r\n", ""),
+        ("a=rtpmap:0 PCMU/8000\r\n", ""),
+        ("", "a=group:BUNDLE 0\r\n"),
+        ("", "a=ice-lite\r\n"),
+    ],
+)
+def test_an_attribute_that_stands_where_it_may_not_is_dropped(head: str, section: str) -> None:
+    rebuilt = rebuild(HEAD + head + AUDIO + section, LEG)
+    assert rebuilt.sdp == rebuild(HEAD + AUDIO, LEG).sdp
+    assert Removed(Kind.ATTRIBUTE, 1) in rebuilt.removed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a=fmtp:96 minptime=\u0661\u0660",
+        "a=fmtp:9\u0666 minptime=10",
+        "a=rtpmap:9\u0666 opus/48000",
+        "a=extmap:\u0661 urn:ietf:params:rtp-hdrext:toffset",
+        "a=ssrc:\u0661 cname:x",
+        "a=ssrc-group:FID \u0661",
+        "a=sctp-port:\u0661",
+        "b=AS:\u0661",
+    ],
+)
+def test_digits_of_other_scripts_are_no_digits(line: str) -> None:
+    assert rebuild(f"{HEAD}{AUDIO}{line}\r\n", LEG).sdp == rebuild(HEAD + AUDIO, LEG).sdp
 
 
 def test_as_many_lines_and_sections_as_are_taken_are_taken() -> None:
