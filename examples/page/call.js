@@ -8,6 +8,8 @@ import { commitTo, digitsOf, fingerprintIn, fingerprintOf, makeNonce } from "./c
 export class Call {
   #signaling;
   #connection = null;
+  #certificate = null;
+  #media = null;
   #changed;
   #last = Promise.resolve();
   #nonce = "";
@@ -42,18 +44,20 @@ export class Call {
 
   /** The caller's side, as soon as it rings. */
   start(media) {
+    this.#media = media;
     return this.#inTurn(async () => {
-      await this.#open(media);
+      await this.#open();
       await this.#makeOffer();
     });
   }
 
   /** The callee's side, once it is accepted. */
   accept(media) {
+    this.#media = media;
     return this.#inTurn(async () => {
-      const certificate = await this.#open(media);
+      await this.#open();
       this.#nonce = makeNonce();
-      const commitment = await commitTo(this.#nonce, await fingerprintOf(certificate));
+      const commitment = await commitTo(this.#nonce, await fingerprintOf(this.#certificate));
       this.#send("accept", { commitment });
     });
   }
@@ -85,9 +89,11 @@ export class Call {
   /** A candidate of the other side. */
   suggested({ candidate, mid, index }) {
     this.received.push(candidate);
-    return this.#inTurn(() =>
-      this.#connection.addIceCandidate({ candidate, sdpMid: mid, sdpMLineIndex: index }),
-    );
+    return this.#inTurn(async () => {
+      // Without a description it is one of a connection that has been replaced.
+      if (!this.#connection.remoteDescription) return;
+      await this.#connection.addIceCandidate({ candidate, sdpMid: mid, sdpMLineIndex: index });
+    });
   }
 
   /** What the callee's commitment was made of. */
@@ -107,14 +113,20 @@ export class Call {
     this.#changed();
   }
 
-  /** Privacy has been switched on by either side: nothing but the relay from now on. */
+  /**
+   * Privacy has been switched on by either side: nothing but the relay from now on. It begins anew,
+   * with the same certificate: after an ICE restart the direct path would carry media for a while.
+   */
   tightened({ relayed, rtc_configuration }) {
     this.relayed = relayed;
     this.configuration = rtc_configuration;
     return this.#inTurn(async () => {
       if (!this.#connection) return;
-      this.#connection.setConfiguration(this.#withCertificate());
-      if (this.isCaller) await this.#makeOffer({ iceRestart: true });
+      this.#connection.close();
+      if (this.#isAccepted) this.state = "connecting";
+      for (const track of this.remoteStream.getTracks()) this.remoteStream.removeTrack(track);
+      await this.#open();
+      if (this.isCaller) await this.#makeOffer();
     });
   }
 
@@ -130,34 +142,29 @@ export class Call {
     this.#connection?.close();
   }
 
-  async #open(media) {
+  async #open() {
     const algorithm = { name: "ECDSA", namedCurve: "P-256" };
-    this.certificate = await RTCPeerConnection.generateCertificate(algorithm);
-    const connection = new RTCPeerConnection(this.#withCertificate());
+    this.#certificate ??= await RTCPeerConnection.generateCertificate(algorithm);
+    const configuration = { ...this.configuration, certificates: [this.#certificate] };
+    const connection = new RTCPeerConnection(configuration);
     this.#connection = connection;
+    this.#isDescribed = false;
     connection.onicecandidate = ({ candidate }) => candidate && this.#suggest(candidate);
     connection.onconnectionstatechange = () => this.#moved();
     connection.ontrack = ({ track }) => {
       this.remoteStream.addTrack(track);
       this.#changed();
     };
-    for (const track of media.getTracks()) connection.addTrack(track, media);
-    if (this.isCaller) {
-      for (const kind of ["audio", "video"]) {
-        const isSent = media.getTracks().some((track) => track.kind === kind);
-        if (!isSent) connection.addTransceiver(kind, { direction: "recvonly" });
-      }
+    const tracks = this.#media.getTracks();
+    for (const track of tracks) connection.addTrack(track, this.#media);
+    for (const kind of this.isCaller ? ["audio", "video"] : []) {
+      const isSent = tracks.some((track) => track.kind === kind);
+      if (!isSent) connection.addTransceiver(kind, { direction: "recvonly" });
     }
-    return this.certificate;
   }
 
-  #withCertificate() {
-    return { ...this.configuration, certificates: [this.certificate] };
-  }
-
-  async #makeOffer(options = {}) {
-    this.#isDescribed = false;
-    await this.#connection.setLocalDescription(await this.#connection.createOffer(options));
+  async #makeOffer() {
+    await this.#connection.setLocalDescription();
     if (this.#isAccepted) this.#describe();
   }
 

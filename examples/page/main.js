@@ -67,7 +67,6 @@ async function place(name) {
 
 function begin(made) {
   call = new Call(made, signaling, () => refresh());
-  panel.clear();
   for (const id of ["mute", "camera"]) $(id).setAttribute("aria-pressed", id === "camera");
   $("stage").hidden = $("sight").hidden = false;
   refresh();
@@ -111,6 +110,7 @@ function end(words, tone) {
   stopMedia();
   $("incoming").close();
   $("stage").hidden = $("sight").hidden = true;
+  panel.clear();
   for (const id of ["local-video", "remote-video"]) $(id).srcObject = null;
   document.title = "callveil demo";
   say(words, tone);
@@ -190,7 +190,6 @@ const handlers = {
   },
   ringing(made) {
     call = new Call(made, signaling, () => refresh());
-    panel.clear();
     $("incoming-title").textContent = `${made.name} is calling`;
     $("incoming-text").textContent = made.relayed
       ? "A private call: it goes through the relay, and neither of you sees the other’s address."

@@ -8,6 +8,7 @@ const $ = (id) => document.getElementById(id);
 export async function show(call) {
   for (const each of document.querySelectorAll("#sight [data-other]")) each.textContent = call.name;
   const seen = call.connection ? await measure(call.connection) : {};
+  if (call.state === "ended") return;
   showPath(call, seen);
   showSight(call, seen);
   showEncryption(call, seen);
@@ -29,8 +30,12 @@ export function showStatistics(call, { you, they }) {
   }));
 }
 
-/** Before the first statistics. */
+/** Forget the last call: what it showed is not kept in the page. */
 export function clear() {
+  const lists = ["seen-of-you-list", "seen-of-them-list", "path-nodes", "encryption", "fingerprints"];
+  for (const id of lists) $(id).replaceChildren();
+  for (const id of ["seen-of-you", "seen-of-them", "path-text", "removed", "code"]) $(id).textContent = "";
+  $("path").dataset.path = "none";
   $("statistics").tBodies[0].replaceChildren();
 }
 

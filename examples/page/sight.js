@@ -23,7 +23,12 @@ const REMOVED = {
   connection: "connection lines",
   port: "ports",
   rtcp: "RTCP lines",
+  candidate_relay: "addresses of no relay that is known",
   cname: "names of streams",
+  stream_id: "ids of streams",
+  attribute: "lines that are not needed",
+  value: "values that are not needed",
+  parameter: "parameters that are not needed",
 };
 
 /** Every address in descriptions and candidates, with what it is said to be. */
@@ -51,7 +56,7 @@ export function wordsFor(address, kind) {
 
 /** What was taken out, in words. */
 export function removedWords(removed) {
-  return [...removed].map(([kind, count]) => `${count} × ${REMOVED[kind] ?? kind.replaceAll("_", " ")}`);
+  return [...removed].map(([kind, count]) => `${count} × ${REMOVED[kind] ?? kind.replaceAll("_", " ")}`);
 }
 
 /**

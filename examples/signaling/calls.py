@@ -23,11 +23,18 @@ CALLER, CALLEE = "caller", "callee"
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """Two people, and the call that callveil has made for them; `id` is empty until it has."""
+    """Two people, and the call that callveil has made for them.
+
+    Args:
+        id: callveil's; empty until it has made the call.
+        privacy: whether it is relayed, and who is masked.
+        ring: ends it when nobody answers.
+    """
 
     caller: Person
     callee: Person
     id: str = ""
+    privacy: tuple[bool, list[str]] = (False, [])
     is_active: bool = False
     is_over: bool = False
     ring: asyncio.TimerHandle | None = None
@@ -73,7 +80,7 @@ class Calls:
         except CallveilError as error:
             await self._fail(call, caller, error)
             return
-        call.id = made["id"]
+        call.id, call.privacy = made["id"], _privacy_of(made)
         if call.is_over:  # one of them has gone meanwhile
             await self._forget(call)
             return
@@ -91,7 +98,6 @@ class Calls:
                     "call": call.id,
                     "name": call.other(person).name,
                     "relayed": made["relayed"],
-                    "masked": role in made["masked"],
                     "rtc_configuration": made["parties"][role]["rtc_configuration"],
                 }
             )
@@ -175,7 +181,8 @@ class Calls:
         except CallveilError as error:
             await self._fail(call, person, error)
             return
-        if not call.is_over:
+        was, call.privacy = call.privacy, _privacy_of(made)
+        if call.privacy != was and not call.is_over:
             self._tell_both(call, "tightened", "tightened", made)
 
     async def hang_up(self, person: Person, id_: str) -> None:
@@ -248,3 +255,7 @@ def _is_available(caller: Person, callee: Person) -> bool:
     """Whether the other can be called now: all that a caller may learn."""
     is_free = callee.page is not None and callee.call is None and callee is not caller
     return permission(caller, callee).allowed and is_free
+
+
+def _privacy_of(made: Document) -> tuple[bool, list[str]]:
+    return made["relayed"], made["masked"]
