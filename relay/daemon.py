@@ -132,7 +132,7 @@ class Daemon:
         self.engine.is_ready = True
         self._say_ready()
         if self._demo is not None:
-            self._demo.start()
+            await self._demo.start()
         await self._run_until_stopped(serving)
         if self._demo is not None:
             await self._demo.stop()

@@ -46,9 +46,10 @@ class Demo:
             ws_max_size=messages.MAX_BYTES,
         )
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Serve it, and say where."""
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        await self._server.listening.wait()
         sys.stderr.write(f"demo {url_of(self._socket)}/\n")
         sys.stderr.flush()
 

@@ -18,7 +18,7 @@ from examples.signaling.messages import MAX_BYTES
 def main(
     api: Annotated[str, typer.Option(help="callveil's HTTP API")] = "http://127.0.0.1:8080",
     host: Annotated[str, typer.Option(help="where the page is served")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8081,
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8081,
     ring_s: Annotated[float, typer.Option(min=0.1, help="seconds that a call may ring")] = RING_S,
 ) -> None:
     """Serve the demo page and its signaling.

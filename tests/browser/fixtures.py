@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Playwright, sync_playwright
+from playwright.sync_api import Page, Playwright, sync_playwright
 
 from tests.browser import portrait
 from tests.browser.tab import Tab
@@ -89,7 +89,7 @@ def tabs(demo: str, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Itera
             tab.page.context.close()
 
 
-def _open(playwright: Playwright, where: Namespace, directory: Path, hue: tuple[int, int]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _open(playwright: Playwright, where: Namespace, directory: Path, hue: tuple[int, int]) -> Page:
     """A browser of its own, which runs inside a namespace, and its one page."""
     directory.mkdir()
     portrait.write(directory / "camera.y4m", hue)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import Page, expect
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 20_000
 
 _REMEMBER = """
     const Original = RTCPeerConnection;
@@ -64,8 +64,12 @@ class Tab:
         self.page.get_by_label("Name of somebody").fill(name)
         self.page.get_by_role("button", name="Add", exact=True).click()
         if follow:
-            self.page.get_by_role("button", name="Follow").click()
-            expect(self.page.get_by_text("May call you", exact=True)).to_be_visible()
+            self.toggle("Follow", "May call you")
+
+    def toggle(self, fact: str, shown: str) -> None:
+        """Change what this person thinks of the one contact, and wait for what follows."""
+        self.press(fact)
+        expect(self.page.get_by_text(shown, exact=True)).to_be_visible()
 
     def set_privacy(self, is_on: bool) -> None:
         """Switch enhanced call privacy."""
@@ -96,13 +100,11 @@ class Tab:
     def until_counted(self) -> None:
         """Wait until the relay has told of this side's allocation."""
         first = self.page.locator("#statistics tbody tr").first
-        expect(first).to_contain_text("UDP", timeout=PATIENCE_MS)
+        expect(first).to_contain_text(re.compile("UDP|TCP|TLS"), timeout=PATIENCE_MS)
 
     def until_path(self, path: str) -> None:
         """Wait until the media takes this path."""
-        expect(self.page.locator("#path")).to_have_attribute(
-            "data-path", path, timeout=PATIENCE_MS
-        )
+        expect(self.page.locator("#path")).to_have_attribute("data-path", path, timeout=PATIENCE_MS)
 
     def until_more_frames(self) -> None:
         """Wait until more video of the other side has been decoded than by now."""
@@ -120,8 +122,8 @@ class Tab:
         return set(self.page.locator(f"#{whose}-list code").all_inner_texts())
 
     def verdict(self, whose: str) -> str:
-        """What it says of them."""
-        return self.page.locator(f"#{whose}").inner_text()
+        """What it says of them: `none`, `relayed` or `own`."""
+        return self.page.locator(f"#{whose}").get_attribute("data-verdict") or ""
 
     def measure(self) -> Measured:
         """Ask the browser."""
