@@ -18,7 +18,6 @@ from relay.forward.routes import Tally
 from relay.turn.effects import DropLeg, DropRoute, LegKey, SetLeg, SetRoute
 
 _LEASE = layout.CONFIG.word("lease_until_ns")
-_DROPS = layout.TOTALS.word("drops")
 _ROUTES_PER_TURN = 250  # some 5 ms of asking the kernel
 
 
@@ -34,7 +33,7 @@ class FastPath:
         self._interfaces = interfaces
         self._program = program
         self._config = program.array("config")
-        self._totals = program.totals()
+        self._totals, self._drops = program.counters("totals"), program.counters("drops")
         self._listeners = program.listeners()
         self._own: set[bytes] = set()
         self._table = RouteTable(program.routes(), program.array("slots"), now_ns)
@@ -121,10 +120,9 @@ class FastPath:
 
     def counters(self) -> Tally:
         """What the kernel forwarded and dropped in all."""
-        words = self._totals.sums()
         tally = Tally()
-        tally.packets, tally.bytes = words[:_DROPS]
-        tally.drops = words[_DROPS : _DROPS + len(DropReason)]
+        tally.packets, tally.bytes = self._totals.sums()
+        tally.drops = [self._drops.sums(reason)[0] for reason in DropReason]
         return tally
 
     @property
@@ -178,6 +176,7 @@ class FastPath:
             self._program.detach()
         self._config.close()
         self._totals.close()
+        self._drops.close()
         self._listeners.close()
         self._table.close()
         self._legs.close()
