@@ -39,6 +39,7 @@ from tests.lab.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]
 _MARKER = b"the last packet of the trace"
+_DEADLINE_S = 30
 
 
 @pytest.fixture
@@ -170,9 +171,10 @@ class _UserPath:
         for packet in trace:
             tap.send(packet)
             await asyncio.sleep(0)
-        while sum(packet.endswith(_MARKER) for packet in got) < 4:
-            await asyncio.sleep(0)
-            got += tap.received(B4, B6)
+        async with asyncio.timeout(_DEADLINE_S):
+            while sum(packet.endswith(_MARKER) for packet in got) < len(ROUTES):
+                await asyncio.sleep(0)
+                got += tap.received(B4, B6)
         return sorted(got)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -39,8 +39,12 @@ class Interfaces:
         self.changes = Changes()
         self._links: dict[int, Link] = {}
         self._addresses: dict[bytes, int] = {}
-        self.refresh()
-        self._check_names()
+        try:
+            self.refresh()
+            self._check_names()
+        except BaseException:
+            self.close()
+            raise
 
     def refresh(self) -> None:
         """Look again what there is."""

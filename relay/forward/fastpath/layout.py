@@ -77,7 +77,8 @@ LEG = Layout(
     digest="Q",
 )
 CONFIG = Layout("config", lease_until_ns="Q", burst_ns="Q", layout="Q", clock_ns="Q")
-TOTALS = Layout("totals", packets="Q", bytes="Q", drops="62Q")
+TOTALS = Layout("totals", packets="Q", bytes="Q")
+DROPS = Layout("__u64", count="Q")
 LISTENER = Layout("listener", address="16s", port="2s", zero="H")
 INDEX = Layout("__u32", index="I")
 
@@ -87,6 +88,7 @@ MAPS = {
     "legs": (INDEX, LEG),
     "config": (INDEX, CONFIG),
     "totals": (INDEX, TOTALS),
+    "drops": (INDEX, DROPS),
     "listeners": (LISTENER, INDEX),
 }
 """The maps by name: what the key is, what the value."""

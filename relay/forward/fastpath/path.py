@@ -18,7 +18,6 @@ from relay.forward.routes import Tally
 from relay.turn.effects import DropLeg, DropRoute, LegKey, SetLeg, SetRoute
 
 _LEASE = layout.CONFIG.word("lease_until_ns")
-_DROPS = layout.TOTALS.word("drops")
 _ROUTES_PER_TURN = 250  # some 5 ms of asking the kernel
 
 
@@ -34,7 +33,7 @@ class FastPath:
         self._interfaces = interfaces
         self._program = program
         self._config = program.array("config")
-        self._totals = program.totals()
+        self._totals, self._drops = program.counters("totals"), program.counters("drops")
         self._listeners = program.listeners()
         self._own: set[bytes] = set()
         self._table = RouteTable(program.routes(), program.array("slots"), now_ns)
@@ -84,8 +83,10 @@ class FastPath:
         Returns: False where the user path has to: an end is not UDP, no interface of ours leads to
             the target, the leg is unknown, or there is no room. No older route stays in the kernel.
         """
+        if effect.source.transport is not Transport.UDP:
+            return False
         name = _name(effect)
-        if not effect.source.transport is effect.target.transport is Transport.UDP:
+        if effect.target.transport is not Transport.UDP:
             self._forget(name)
             return False
         self._wanted[name] = effect
@@ -93,15 +94,20 @@ class FastPath:
 
     def drop_route(self, effect: DropRoute) -> None:
         """Forward in the kernel no longer. A route that does not exist is no error."""
-        self._forget(_name(effect))
+        if effect.source.transport is Transport.UDP:
+            self._forget(_name(effect))
 
     def set_leg(self, effect: SetLeg) -> bool:
         """Let a leg exist with these caps. Returns: False where there is no room for it."""
         return self._legs.set(effect, self._clock_ns())
 
     def drop_leg(self, effect: DropLeg) -> None:
-        """A leg is gone, its counts with it; its routes have been dropped before."""
-        self._legs.drop(effect.leg, self._clock_ns())
+        """A leg is gone, and with it its counts and whatever routes it still has."""
+        now_ns = self._clock_ns()
+        index = self._legs.index(effect.leg)
+        if index is not None:
+            self._table.drop_leg(index, now_ns)
+            self._legs.drop(effect.leg, now_ns)
 
     def leg(self, leg: LegKey) -> LegCounts | None:
         """What the kernel forwarded and dropped for a leg; None if there is no such leg."""
@@ -114,10 +120,9 @@ class FastPath:
 
     def counters(self) -> Tally:
         """What the kernel forwarded and dropped in all."""
-        words = self._totals.sums()
         tally = Tally()
-        tally.packets, tally.bytes = words[:_DROPS]
-        tally.drops = words[_DROPS : _DROPS + len(DropReason)]
+        tally.packets, tally.bytes = self._totals.sums()
+        tally.drops = [self._drops.sums(reason)[0] for reason in DropReason]
         return tally
 
     @property
@@ -171,6 +176,7 @@ class FastPath:
             self._program.detach()
         self._config.close()
         self._totals.close()
+        self._drops.close()
         self._listeners.close()
         self._table.close()
         self._legs.close()

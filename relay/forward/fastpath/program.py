@@ -24,6 +24,10 @@ NAME = "callveil"
 PRIORITY = 49
 """Of the filter, among those on the same interface; any other number would do as well."""
 
+_CAPABILITIES = {"CAP_BPF": 39, "CAP_NET_ADMIN": 12}
+"""What loading and attaching ask for. Without CAP_PERFMON the kernel adds barriers against
+speculative execution to the program, which then takes twice the time."""
+
 _SO_NETNS_COOKIE = 71
 _YES = (1).to_bytes(4, "little")
 
@@ -70,9 +74,9 @@ class Program:
         """The map `listeners`."""
         return HashMap(os.dup(self.maps["listeners"]), MAPS["listeners"][0])
 
-    def totals(self) -> PerCpu:
-        """The map `totals`."""
-        return PerCpu(os.dup(self.maps["totals"]), MAPS["totals"][1])
+    def counters(self, name: str) -> PerCpu:
+        """The map `totals` or `drops`."""
+        return PerCpu(os.dup(self.maps[name]), MAPS[name][1])
 
     def pin(self) -> None:
         """Pin the maps, where the host lets us."""
@@ -137,7 +141,7 @@ def _load(found: dict[str, int], clock_is_config: bool) -> tuple[int, dict[str, 
         try:
             program.load()
         except PermissionError as error:
-            raise FastPathError("CAP_BPF and CAP_NET_ADMIN are missing") from error
+            raise FastPathError(_why_it_is_forbidden()) from error
         except OSError as error:
             raise FastPathError(f"the kernel refuses it: {program.why() or error}") from error
         maps = {name: os.dup(program.map_fd(name)) for name in MAPS}
@@ -151,6 +155,13 @@ def _open(path: Path) -> libbpf.BpfObject:
         return libbpf.BpfObject(path)
     except OSError as error:
         raise FastPathError(f"{path.name} cannot be read: {error.strerror}") from error
+
+
+def _why_it_is_forbidden() -> str:
+    status = Path("/proc/thread-self/status").read_text()
+    effective = int(status.partition("CapEff:")[2].split()[0], 16)
+    missing = [name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1]
+    return f"{' and '.join(missing) or 'permission'} missing"
 
 
 def _why_there_is_no_object() -> str:
