@@ -40,10 +40,14 @@ class Relay:
     Args:
         directory: for its configuration, certificate and log.
         overrides: sections of the configuration, merged key by key over the laboratory's.
+        path: which path has to forward where it can, `user` or `kernel`.
     """
 
-    def __init__(self, lab: Lab, directory: Path, overrides: Config | None = None) -> None:
+    def __init__(
+        self, lab: Lab, directory: Path, overrides: Config | None = None, path: str = "user"
+    ) -> None:
         self.lab = lab
+        self.path = path
         self.certificate = certificate.make(directory)
         self.log = directory / "relay.log"
         self.bodies: list[bytes] = []
@@ -63,6 +67,7 @@ class Relay:
             "auth": {"secrets": [SECRET]},
             "api": {"listen": f"{_API[0]}:{_API[1]}", "tokens": [TOKEN]},
             "tls": {"certificate": str(files.certificate), "key": str(files.key)},
+            "fastpath": {"mode": "require" if self.path == "kernel" else "off"},
         }
 
     def _start(self) -> subprocess.Popen[str]:
