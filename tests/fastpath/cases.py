@@ -77,6 +77,7 @@ def rewritten(route: Route) -> Iterator[Case]:
 
 GOES_UP_4 = (
     Case("IP options", ipv4(A4, SERVER4, _UDP4, options=bytes([1, 1, 1, 0]))),
+    Case("IP options like UDP", ipv4(A4, SERVER4, _UDP4[24:], options=_UDP4[:24])),
     Case("a first fragment", ipv4(A4, SERVER4, _UDP4, fragment=0x2000)),
     Case("a later fragment", ipv4(A4, SERVER4, _UDP4, fragment=0x0010)),
     Case("a last fragment with DF", ipv4(A4, SERVER4, _UDP4, fragment=0x4010)),

@@ -100,7 +100,7 @@ class Interfaces:
             return None
         hop = self._netlink.next_hop(client, None if server in _WILDCARDS else server)
         link = self._links.get(hop.ifindex) if hop else None
-        if hop is None or link is None or not link.has_ethernet or not link.is_up:
+        if hop is None or link is None or not link.has_ethernet:
             return None
         return Way(link.ifindex, hop.source, layout.packet_size_max(client, link.mtu))
 

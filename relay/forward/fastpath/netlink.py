@@ -25,7 +25,6 @@ _RTN_UNICAST, _RTN_LOCAL = 1, 2
 _IFLA_IFNAME, _IFLA_MTU = 3, 4
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _ARPHRD_ETHER, _ARPHRD_LOOPBACK = 1, 772
-_IFF_UP = 1
 
 _GROUPS = (1, 5, 7, 8, 9, 11, 19)
 """RTNLGRP_: links, then addresses, routes and rules of IPv4 and of IPv6."""
@@ -42,7 +41,6 @@ class Link(NamedTuple):
     ifindex: int
     name: str
     mtu: int
-    is_up: bool
     has_ethernet: bool
 
 
@@ -65,12 +63,12 @@ class Netlink:
         """Every interface."""
         found = []
         for message in self._dump(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0)):
-            _, kind, ifindex, flags, _ = _LINK.unpack_from(message)
+            _, kind, ifindex, *_ = _LINK.unpack_from(message)
             attributes = _attributes(message[_LINK.size :])
             name = attributes[_IFLA_IFNAME].rstrip(b"\0").decode()
             mtu = int.from_bytes(attributes[_IFLA_MTU], "little")
             ethernet = kind in (_ARPHRD_ETHER, _ARPHRD_LOOPBACK)
-            found.append(Link(ifindex, name, mtu, bool(flags & _IFF_UP), ethernet))
+            found.append(Link(ifindex, name, mtu, ethernet))
         return found
 
     def addresses(self) -> dict[bytes, int]:
@@ -158,8 +156,6 @@ def _next_hop(message: bytes, source: bytes | None) -> NextHop | None:
     preferred = source or attributes.get(_RTA_PREFSRC)
     if preferred is None or kind not in (_RTN_UNICAST, _RTN_LOCAL):
         return None
-    if kind == _RTN_LOCAL:
-        return NextHop(LOOPBACK, preferred)
     return NextHop(int.from_bytes(attributes[_RTA_OIF], "little"), preferred)
 
 
