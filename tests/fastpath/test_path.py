@@ -1,5 +1,6 @@
 """`FastPath` as the daemon uses it: effects in, counts out."""
 
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from relay.address import Transport
-from relay.errors import FastPathError
-from relay.forward.fastpath import FastPath, program
+from relay.errors import DropReason, FastPathError
+from relay.forward.fastpath import FastPath, libbpf, program
 from relay.turn.effects import DropLeg, DropRoute, LegKey, SetLeg
 from tests.fastpath.cases import (
     A4,
@@ -263,3 +264,37 @@ def test_missing_object_says_why(
     reason.write_text("not compiled: no compiler\n")
     with pytest.raises(FastPathError, match=r"^not compiled: no compiler$"):
         open_kernel_path([SERVER4])
+
+
+def test_missing_library_is_named(namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libbpf, "LIBRARY", "libbpf.so.none")
+    monkeypatch.setattr(libbpf, "load_library", libbpf.load_library.__wrapped__)
+    with pytest.raises(FastPathError, match="apt-get install libbpf1"):
+        open_kernel_path([SERVER4])
+
+
+def test_other_systems_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(FastPathError, match="Linux only"):
+        open_kernel_path([SERVER4])
+
+
+def test_object_that_is_none_is_refused(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nonsense = tmp_path / "nonsense.o"
+    nonsense.write_bytes(b"not an ELF object")
+    monkeypatch.setattr(program, "OBJECT", nonsense)
+    with pytest.raises(FastPathError, match=r"nonsense\.o cannot be read"):
+        open_kernel_path([SERVER4])
+
+
+def test_counters_are_those_of_the_user_paths_tally(tap: Tap, path: FastPath) -> None:
+    path.set_leg(SetLeg(LEG, 8, 1))
+    path.set_route(set_route(ROUTE4))
+    assert not crosses(tap)
+    tap.send(sent(replace(ROUTE4, source=SERVER4), PAYLOAD))
+    tally = path.counters()
+    drops = {reason: count for reason, count in zip(DropReason, tally.drops, strict=True) if count}
+    assert drops == {DropReason.OVER_BITRATE: 1, DropReason.OWN_SOURCE: 1}
+    assert (tally.packets, tally.bytes) == (0, 0)

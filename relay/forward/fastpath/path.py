@@ -4,6 +4,7 @@ Rules of this file: the user path has every route too, and gets whatever the ker
 So a route that cannot be in the kernel is no fault, and taking one away loses nothing.
 """
 
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -14,10 +15,11 @@ from relay.forward.fastpath.interfaces import Interfaces
 from relay.forward.fastpath.legs import LegCounts, Legs
 from relay.forward.fastpath.program import Program
 from relay.forward.fastpath.table import RouteTable
-from relay.forward.routes import Tally
+from relay.forward.routes import BURST_NS, Tally
 from relay.turn.effects import DropLeg, DropRoute, LegKey, SetLeg, SetRoute
 
-_LEASE = layout.CONFIG.word("lease_until_ns")
+_LEASE, _BURST = layout.CONFIG.word("lease_until_ns"), layout.CONFIG.word("burst_ns")
+_LAYOUT = layout.CONFIG.word("layout")
 _ROUTES_PER_TURN = 250  # some 5 ms of asking the kernel
 
 
@@ -61,6 +63,8 @@ class FastPath:
             clock_ns: CLOCK_MONOTONIC, the clock of the routes' expiry.
         Raises: FastPathError, with what is missing. Nothing else.
         """
+        if sys.platform != "linux":
+            raise FastPathError("it runs on Linux only")
         try:
             network = Interfaces(interfaces, listeners)
             try:
@@ -184,8 +188,8 @@ class FastPath:
         self._interfaces.close()
 
     def _start(self) -> None:
-        if not self._program.is_adopted:
-            self._config.memory[: layout.CONFIG.size] = layout.initial_config()
+        self._config.words[_BURST] = BURST_NS
+        self._config.words[_LAYOUT] = layout.LAYOUT
         self.renew(self._clock_ns())
         self._own = {key for key, _ in self._listeners.items()}
         self._attach()

@@ -55,7 +55,6 @@ class Program:
         self._pins = Pins(_digest(*identity, _network_namespace(), LAYOUT.to_bytes(4)))
         self._attached: set[int] = set()
         found = self._find(interfaces)
-        self.is_adopted = bool(found)
         try:
             self.fd, self.maps = _load(found, clock_is_config)
         finally:
