@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := coturn nftables tcpdump iproute2 procps
+PACKAGES := coturn curl ethtool nftables tcpdump iproute2 procps
 PARSERS := tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` overrules it.

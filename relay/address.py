@@ -8,7 +8,7 @@ different roles never compare equal.
 
 import ipaddress
 import socket
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple, Self
 
 IPV4, IPV6 = 0x01, 0x02
@@ -87,7 +87,7 @@ class ServerAddress(Address):
     __slots__ = ()
 
 
-class Transport(Enum):
+class Transport(StrEnum):
     """Between client and relay."""
 
     UDP = "udp"

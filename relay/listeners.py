@@ -23,6 +23,9 @@ class Listeners:
         self._udp: list[UdpListener] = []
         self._streams: list[TcpListener] = []
         self._context = tls_context(settings) if _uses_tls(settings) else None
+        self._current = self._context
+        if self._context is not None:
+            self._context.sni_callback = self._use_current
         self.urls: list[str] = []
 
     def open(self) -> None:
@@ -33,6 +36,11 @@ class Listeners:
                     self._open_one(listen, address)
             except OSError as error:
                 raise RelayError(f"listen: {listen.url}: {error.strerror}") from None
+
+    @property
+    def udp_addresses(self) -> list[ServerAddress]:
+        """Where the UDP listeners are bound."""
+        return [udp.address for udp in self._udp]
 
     async def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Accept traffic from now on."""
@@ -51,7 +59,16 @@ class Listeners:
     def reload_certificate(self, settings: Settings) -> None:
         """Use what is in the files now for later connections. Raises: ConfigError."""
         if self._context is not None:
-            _load_certificate(self._context, settings)
+            self._current = tls_context(settings)
+
+    def _use_current(self, tls: ssl.SSLObject, _name: str | None, _: ssl.SSLContext) -> None:
+        """Answer a ClientHello, with a server name or without, with the latest certificate.
+
+        The listeners keep the context they were opened with; loaded into that one, a certificate
+        with another kind of key would stand beside the old one instead of replacing it.
+        """
+        if self._current is not None:
+            tls.context = self._current
 
     def _open_one(self, listen: Listen, address: ServerAddress) -> None:
         engine, bound = self._engine, address
@@ -66,7 +83,9 @@ class Listeners:
             self._streams.append(stream)
             engine.forwarder.add_stream(stream)
             bound = stream.address
-        host = _advertised(bound, self._settings.relay.addresses)
+        host = _advertised(listen.address, self._settings.relay.addresses)
+        if host is None:
+            return
         url = turn_url(listen.transport.value, host, bound.port)
         if url not in self.urls:
             self.urls.append(url)
@@ -76,15 +95,11 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     """A server context with the configured certificate. Raises: ConfigError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _load_certificate(context, settings)
-    return context
-
-
-def _load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
     try:
         context.load_cert_chain(settings.tls.certificate, settings.tls.key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"tls.certificate: {error.strerror or 'not usable'}") from None
+    return context
 
 
 def _uses_tls(settings: Settings) -> bool:
@@ -111,13 +126,17 @@ def _expand(listen: Listen) -> Iterator[ServerAddress]:
                 yield ServerAddress(ip.packed, address.port)
 
 
-def _advertised(bound: ServerAddress, addresses: tuple[RelayAddress, ...]) -> str:
-    """The host that clients are told: the public side of NAT, and never a wildcard."""
+def _advertised(listening: ServerAddress, addresses: tuple[RelayAddress, ...]) -> str | None:
+    """The host that clients are told: the public side of NAT.
+
+    A wildcard is told as the relay's address of that family, and not at all where there is none:
+    this host's other addresses, loopback among them, are of no use to clients and not theirs to
+    know.
+    """
+    is_wildcard = not any(listening.packed)
     for each in addresses:
-        if each.family == bound.family and each.local.packed == bound.packed:
+        if each.family == listening.family and (
+            is_wildcard or each.local.packed == listening.packed
+        ):
             return each.public.reveal()[0]
-    if not any(bound.packed):
-        for each in addresses:
-            if each.family == bound.family:
-                return each.public.reveal()[0]
-    return bound.reveal()[0]
+    return None if is_wildcard else listening.reveal()[0]

@@ -30,7 +30,7 @@ def json(body: BaseModel, status: int = 200) -> Response:
     return Response(body.model_dump_json(), status, media_type="application/json")
 
 
-def faults(*kinds: str) -> dict[int | str, dict[str, Any]]:
+def faults(*kinds: str, needs_token: bool = True) -> dict[int | str, dict[str, Any]]:
     """The faults of an endpoint, for the OpenAPI document."""
-    statuses = [KINDS[kind] for kind in ("unauthenticated", *kinds)]
+    statuses = [KINDS[kind] for kind in (*(["unauthenticated"] if needs_token else []), *kinds)]
     return {status: {"model": Problem, "description": title} for status, title in statuses}

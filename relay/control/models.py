@@ -16,7 +16,7 @@ _CONNECTED: JsonDict = {
     "leg": _LEG,
     "connected": True,
     "transport": "udp",
-    "path": "kernel",
+    "path": "user",
     "packets": 5012,
     "bytes": 801920,
     "dropped": 0,

@@ -18,7 +18,7 @@ async def healthz() -> Response:
     return json(Health(status="ok"))
 
 
-@router.get("/readyz", response_model=Health, responses=faults("not_ready"))
+@router.get("/readyz", response_model=Health, responses=faults("not_ready", needs_token=False))
 async def readyz(relay: Daemon) -> Response:
     """The daemon takes new calls."""
     if not relay.status().ready:

@@ -9,6 +9,7 @@ from relay.forward.slots import PAYLOAD_AT, PAYLOAD_MAX, SLOTS, STRIDE, Batch
 
 _HEADER = struct.Struct("@PI4xPQPQi4xI4x")  # struct mmsghdr, LP64: 64 bytes
 _IOVEC = struct.Struct("@PQ")
+_DONTWAIT = int(socket.MSG_DONTWAIT)  # an enumeration's member takes longer to pass on
 _HEADER_WORDS, _LENGTH_WORD = 16, 14  # in 32-bit words: mmsghdr, and msg_len within it
 
 
@@ -38,7 +39,7 @@ class MmsgBatch(Batch):
 
     def receive(self) -> int:
         """One recvmmsg."""
-        count = self._recvmmsg(self._fd, self._receive_at, SLOTS, socket.MSG_DONTWAIT, None)
+        count = self._recvmmsg(self._fd, self._receive_at, SLOTS, _DONTWAIT, None)
         return count if count > 0 else 0
 
     def send(self, start: int, stop: int) -> int:
@@ -46,7 +47,7 @@ class MmsgBatch(Batch):
         lost = 0
         while start < stop:
             at = self._send_at + start * _HEADER.size
-            sent = self._sendmmsg(self._fd, at, stop - start, socket.MSG_DONTWAIT)
+            sent = self._sendmmsg(self._fd, at, stop - start, _DONTWAIT)
             if sent <= 0:
                 # The first of them cannot be sent: full queue, no route, too big. Skip that one.
                 lost += 1

@@ -13,6 +13,8 @@ from relay.address import IPV4, Address, ClientAddress, ServerAddress
 HOP_LIMIT = 64
 _BUFFER_BYTES = 8 * 1024 * 1024  # some 40 ms of media at 1 Gbit/s, in both directions
 
+_UNSENT_BYTES = 64 * 1024  # in the kernel, per TCP client, besides what is on its way
+
 # Linux's numbers, which the socket module of Python 3.11 does not name.
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE = 10, 23, 3
@@ -77,6 +79,9 @@ def open_tcp(address: ServerAddress) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # Accepted sockets inherit it. Without it the kernel takes megabytes that a slow reader
+        # would get seconds late.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         sock.setblocking(False)
         sock.bind(address.reveal())
     except BaseException:

@@ -23,7 +23,7 @@ IDLE_S = 10.0
 MEDIA_QUEUE_BYTES = 64 * 1024  # a quarter of a second of video: later than that it is of no use
 _ANSWER_QUEUE_BYTES = 256 * 1024  # whoever does not even read its answers is cut
 _STRANGERS_MAX = 4096  # connections of one listener that may be without an allocation
-_CHANNELS = range(0x40, 0x50)  # first byte of ChannelData: RFC 8656 section 12.4
+_CHANNELS = range(0x40, 0x80)  # first byte of ChannelData: see relay.stun.channel_data
 
 
 class TcpListener:

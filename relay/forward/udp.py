@@ -109,19 +109,16 @@ class UdpListener:
                 payload = data[at] << 8 | data[at + 1]
                 if 4 + payload <= lengths[slot] < PAYLOAD_MAX:
                     reason = route.meter.charge(payload, now_ns)
-                    if reason is None:
+                    if reason is None and route.rewrite is not None:
+                        data[key] = route.rewrite
+                        send_lengths[slot] = 4 + payload  # padding stays behind
                         packets += 1
                         total += payload
-                        if route.rewrite is not None:
-                            data[key] = route.rewrite
-                            send_lengths[slot] = 4 + payload  # padding stays behind
-                            continue
-                    self._flush(run, slot)
-                    run = slot + 1
+                        continue
+                    run = self._flush(run, slot)
                     self._leave_out(route, slot, payload, reason)
                     continue
-            self._flush(run, slot)
-            run = slot + 1
+            run = self._flush(run, slot)
             self._ask(slot)
         self._flush(run, received)
         self._tally.forwarded(total, packets)
@@ -131,12 +128,15 @@ class UdpListener:
         if reason is not None:
             self._tally.dropped(reason)
         else:
+            self._tally.forwarded(payload)
             route.send(route.channel + self._batch.payload(slot)[2 : 4 + payload])
 
-    def _flush(self, start: int, stop: int) -> None:
+    def _flush(self, start: int, stop: int) -> int:
+        """Send a run of slots; where the next can begin, that is after the slot that ended it."""
         if start < stop:
             lost = self._batch.send(start, stop)
             self._tally.drops[DropReason.SEND_FAILED] += lost
+        return stop + 1
 
     def _ask(self, slot: int) -> None:
         if self._batch.lengths[slot] >= PAYLOAD_MAX:

@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from relay.errors import DropReason, Malformed
 
-FIRST_CHANNEL, LAST_CHANNEL = 0x4000, 0x4FFF
-"""RFC 8656 section 12."""
+FIRST_CHANNEL, LAST_CHANNEL = 0x4000, 0x7FFF
+"""Deviates: RFC 8656 section 12 keeps 0x4000..=0x4FFF of what RFC 5766 section 11 allowed. Clients
+of its time, coturn's among them, draw from all of it, and here no other protocol shares the port.
+"""
 
 HEADER_SIZE = 4
 """Bytes: channel number and length."""
@@ -27,7 +29,7 @@ def parse(datagram: bytes | memoryview) -> ChannelData:
     Args:
         datagram: one whole UDP payload or one frame of a stream. Not copied.
     Returns:
-        The channel (0x4000..=0x4FFF) and a view of exactly `Length` bytes; what follows it over
+        The channel (0x4000..=0x7FFF) and a view of exactly `Length` bytes; what follows it over
         UDP, padding or anything else, is not part of the view.
     Raises:
         Malformed: TOO_SHORT, BAD_CHANNEL or BAD_LENGTH. Nothing else.
@@ -47,7 +49,7 @@ def build(channel: int, payload: bytes | memoryview) -> bytes:
     """Write one ChannelData message without padding, as UDP carries it.
 
     Args:
-        channel: 0x4000..=0x4FFF.
+        channel: 0x4000..=0x7FFF.
         payload: 0..=65535 bytes.
     """
     return b"".join((_HEADER.pack(channel, len(payload)), payload))

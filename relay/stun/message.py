@@ -138,11 +138,8 @@ class Message:
 
         Spec: RFC 8489 section 6.3.1.
         """
-        return tuple(
-            dict.fromkeys(
-                kind for kind, _ in self.attributes if kind < 0x8000 and kind not in known
-            )
-        )
+        unknown = [kind for kind, _ in self.attributes if kind not in known and kind < 0x8000]
+        return tuple(dict.fromkeys(unknown)) if unknown else ()
 
     def __repr__(self) -> str:
         return f"<Message method={self.method:#05x} {self.cls.name}>"

@@ -48,7 +48,7 @@ class SetRoute:
     """Forward ChannelData from one client to another without asking the core; replaces.
 
     Args:
-        source, channel: what arrives: the sender and its channel number, 0x4000..=0x4FFF.
+        source, channel: what arrives: the sender and its channel number, 0x4000..=0x7FFF.
         target, target_channel: what leaves: the receiver and its channel number.
         leg: the sender's leg, known by an earlier `SetLeg`.
         expires_ns: on the monotonic clock; from then on the route forwards nothing.

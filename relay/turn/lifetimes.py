@@ -45,7 +45,9 @@ class Lifetimes:
         for leg in call.legs.values():
             for allocation in list(leg.allocations):
                 effects += self.remove(allocation, now)
-        return effects + [DropLeg(leg.key) for leg in call.legs.values()]
+        effects += [DropLeg(leg.key) for leg in call.legs.values()]
+        call.legs.clear()  # the legs point back: without this only the cyclic collector frees them
+        return effects
 
     def forget_leg(self, name: str, leg: str) -> list[Effect]:
         """Let go of a leg that has no allocation, and of its call with its last leg."""
@@ -71,6 +73,10 @@ class Lifetimes:
             effects += self._routes.drop_expired(allocation, now)
             self._push(allocation, allocation.deadline())
         return effects
+
+    def is_due(self, now: Now) -> bool:
+        """Whether something may have run out by now."""
+        return bool(self._queue) and self._queue[0][0] <= now.mono
 
     def next_timeout(self) -> float | None:
         """When to look again, in monotonic seconds; it may turn out to be too early."""

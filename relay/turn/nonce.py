@@ -6,6 +6,7 @@ makes a captured challenge worthless elsewhere, and nothing is kept before authe
 
 import base64
 import binascii
+import hashlib
 import hmac
 
 from relay.address import FiveTuple
@@ -38,12 +39,6 @@ def is_valid(key: bytes, nonce: str, client: FiveTuple, now: Now) -> bool:
 
 def _mac(key: bytes, issued: bytes, client: FiveTuple) -> bytes:
     transport, source, server = client
-    text = b"%b%b%b%d/%b%d" % (
-        issued,
-        transport.value.encode(),
-        source.packed,
-        source.port,
-        server.packed,
-        server.port,
-    )
-    return hmac.digest(key, text, "sha256")[:_MAC_BYTES]
+    ports = source.port.to_bytes(2) + server.port.to_bytes(2)
+    text = b"".join((issued, ports, source.packed, server.packed, transport.value.encode()))
+    return hashlib.blake2b(text, key=key, digest_size=_MAC_BYTES).digest()

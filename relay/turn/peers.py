@@ -4,7 +4,7 @@ from relay.address import PeerAddress
 from relay.clock import Now
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute
-from relay.turn.allocate import check_username
+from relay.stun.channel_data import FIRST_CHANNEL, LAST_CHANNEL
 from relay.turn.effects import Effect
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.request import Request
@@ -18,7 +18,7 @@ from relay.turn.table import (
     Table,
 )
 
-_CHANNELS = range(0x4000, 0x5000)  # RFC 8656 section 12
+_CHANNELS = range(FIRST_CHANNEL, LAST_CHANNEL + 1)
 
 
 class Peers:
@@ -39,7 +39,7 @@ class Peers:
         Raises: Rejected 400, 403, 437, 441, 443 or 508. Nothing else.
         Spec: RFC 8656 section 10.2.
         """
-        allocation = self._allocation_of(request)
+        allocation = request.allocation()
         addresses = request.all(Attribute.XOR_PEER_ADDRESS)
         if not addresses:
             raise Rejected(400)
@@ -57,7 +57,7 @@ class Peers:
         Raises: Rejected 400, 403, 437, 441, 443 or 508. Nothing else.
         Spec: RFC 8656 section 12.2.
         """
-        allocation = self._allocation_of(request)
+        allocation = request.allocation()
         channel = request.get(Attribute.CHANNEL_NUMBER)
         address = request.get(Attribute.XOR_PEER_ADDRESS)
         if channel not in _CHANNELS or address is None:
@@ -75,13 +75,6 @@ class Peers:
         routes = self._routes.between(allocation, binding, back, now) if back else []
         self._lifetimes.schedule(allocation)
         return [*routes, *request.success()]
-
-    def _allocation_of(self, request: Request) -> Allocation:
-        allocation = self._table.by_client.get(request.client)
-        if allocation is None:
-            raise Rejected(437)
-        check_username(allocation, request)
-        return allocation
 
     def _sibling(self, allocation: Allocation, address: PeerAddress) -> Allocation:
         sibling = self._table.peer(allocation, address)

@@ -8,6 +8,7 @@ from relay.errors import Malformed, Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, build
 from relay.turn.effects import Answered, Effect, Send
+from relay.turn.table import Allocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,12 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request whose MAC has verified."""
+    """A request whose MAC has verified; `held` is the allocation of its client, if it has one."""
 
     message: Message
     client: FiveTuple
     credential: Credential
+    held: Allocation | None
 
     def get(self, attribute: Attribute) -> Any:
         """The first attribute of this type, or None.
@@ -45,6 +47,18 @@ class Request:
             return self.message.get(attribute)
         except Malformed:
             raise Rejected(400) from None
+
+    def allocation(self) -> Allocation:
+        """The allocation that the request is about.
+
+        Raises: Rejected 437 (there is none) or 441 (another credential made it).
+        Spec: RFC 8656 section 5.
+        """
+        if self.held is None:
+            raise Rejected(437)
+        if self.held.username != self.credential.username:
+            raise Rejected(441)
+        return self.held
 
     def all(self, attribute: Attribute) -> list[Any]:
         """Every attribute of this type. Raises: Rejected 400."""
@@ -94,4 +108,5 @@ def failure(
 
 def wants_fingerprint(message: Message) -> bool:
     """A request with FINGERPRINT is answered with FINGERPRINT: RFC 8489 section 7."""
-    return any(kind == Attribute.FINGERPRINT for kind, _ in message.attributes)
+    # `parse` has seen to it that FINGERPRINT is the last attribute if there is one.
+    return bool(message.attributes) and message.attributes[-1][0] == Attribute.FINGERPRINT

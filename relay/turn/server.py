@@ -81,8 +81,7 @@ class Server:
             never empty, since what is not acted upon is counted.
         Raises: nothing.
         """
-        due = self.next_timeout()
-        if due is not None and due <= now.mono:
+        if self._lifetimes.is_due(now):
             return self.handle_timeout(now) + self._receive(datagram, client, now)
         return self._receive(datagram, client, now)
 
@@ -157,7 +156,7 @@ class Server:
 
     def _receive(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         try:
-            if datagram and 0x40 <= datagram[0] <= 0x4F:  # RFC 8656 section 12.4
+            if datagram and 0x40 <= datagram[0] <= 0x7F:  # see relay.stun.channel_data
                 return self._data.on_channel_data(datagram, client, now)
             message = parse(datagram)
             if message.cls is Class.REQUEST:
@@ -177,7 +176,7 @@ class Server:
             credential = self._authenticator.authenticate(message, client, held, now)
         except Rejected as rejected:
             return self._authenticator.refuse(message, client, rejected.code, now)
-        request = Request(message, client, credential)
+        request = Request(message, client, credential, held)
         unknown = message.unknown(_KNOWN)
         if unknown:
             return request.failure(420, (Attribute.UNKNOWN_ATTRIBUTES, unknown))

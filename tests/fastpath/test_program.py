@@ -207,7 +207,7 @@ _ends = {
     ),
 }
 _families = st.sampled_from([4, 6])
-_channels = st.integers(0x4000, 0x4FFF)
+_channels = st.integers(0x4000, 0x7FFF)
 
 
 @st.composite

@@ -86,9 +86,15 @@ def legs(
     caller: Access = Access(),  # noqa: B008 -- immutable
     callee: Access = Access(),  # noqa: B008 -- immutable
     family: int = IPV4,
+    **more: object,
 ) -> Iterator[Legs]:
-    """A call made through the API, both legs allocated in their namespaces, ended afterwards."""
-    call = relay.create_call(ring=ring)
+    """A call made through the API, both legs allocated in their namespaces, ended afterwards.
+
+    Args:
+        family: of the relayed addresses.
+        more: of the body of `POST /v1/calls`.
+    """
+    call = relay.create_call(ring=ring, **more)
     with ExitStack() as stack:
         stack.callback(relay.ask, "DELETE", f"/v1/calls/{call['id']}")
         clients = []
@@ -103,15 +109,19 @@ def legs(
 
 
 class Flow:
-    """Numbered packets both ways at a steady pace, and which of them arrived."""
+    """Numbered packets both ways at a steady pace, and which of them arrived when.
 
-    def __init__(self, call: Legs, per_s: int) -> None:
+    `arrived` has a packet's monotonic time of arrival by its number, for each party.
+    """
+
+    def __init__(self, call: Legs, per_s: int, settle_s: float) -> None:
         self._call = call
+        self._settle_s = settle_s
         self._interval_s = 1 / per_s
         self._stop = threading.Event()
         self._done = threading.Event()
         self.sent = 0
-        self.arrived: dict[str, set[int]] = {"caller": set(), "callee": set()}
+        self.arrived: dict[str, dict[int, float]] = {"caller": {}, "callee": {}}
         self._threads = [
             threading.Thread(target=self._send),
             threading.Thread(target=self._receive, args=("caller", call.caller)),
@@ -128,7 +138,7 @@ class Flow:
         self._stop.set()
         self._threads[0].join()
         try:
-            wait_until(lambda: not self.lost(), "the last packets arrive", 3)
+            wait_until(lambda: not self.lost(), "the last packets arrive", self._settle_s)
         except TimeoutError:
             pass  # they are lost: it is for the test to say so
         finally:
@@ -154,13 +164,18 @@ class Flow:
         while not self._done.is_set():
             frame = client.receive(0.1)
             if frame is not None and len(frame) >= 12:
-                self.arrived[party].add(int(struct.unpack_from("!Q", frame, 4)[0]))
+                number = int(struct.unpack_from("!Q", frame, 4)[0])
+                self.arrived[party][number] = time.monotonic()
 
 
 @contextmanager
-def flowing(call: Legs, per_s: int = 200) -> Iterator[Flow]:
-    """A steady flow for one `with` block; afterwards `lost` says what it lost."""
-    flow = Flow(call, per_s)
+def flowing(call: Legs, per_s: int = 200, settle_s: float = 3) -> Iterator[Flow]:
+    """A steady flow for one `with` block; afterwards `lost` says what it lost.
+
+    Args:
+        settle_s: how long to wait at the end for what is still on its way.
+    """
+    flow = Flow(call, per_s, settle_s)
     flow.start()
     try:
         yield flow

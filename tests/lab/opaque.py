@@ -28,7 +28,7 @@ def _clear_parts_of(payload: bytes) -> list[bytes]:
     if not payload:
         return []
     first = payload[0]
-    if 0x40 <= first <= 0x4F and len(payload) >= 4:
+    if 0x40 <= first <= 0x7F and len(payload) >= 4:
         end = 4 + int(struct.unpack_from("!H", payload, 2)[0])
         return [payload[:4], *_clear_parts_of(payload[4:end]), *_clear_parts_of(payload[end:])]
     if 128 <= first <= 191 and len(payload) >= 12:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.lab import namespaces
 from tests.lab.namespaces import Namespace
+from tests.lab.requirements import require
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
 
 
@@ -59,6 +60,7 @@ def test_a_thread_comes_back_from_a_namespace_even_after_an_exception(lab: Lab) 
 
 
 def test_closing_removes_every_namespace_and_process() -> None:
+    require()
     with Lab() as made:
         process = made.popen(made.sink, ["sleep", "600"])
         names = [namespace.name for namespace in made.all]

@@ -1,15 +1,18 @@
 """aioice's TURN client on both sides of a call, over every pair of transports and families."""
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from relay.address import IPV4, IPV6
+from tests.lab import canaries
 from tests.lab.calls import Access, credential_of, flowing, legs
+from tests.lab.capture import capturing
 from tests.lab.party import Party, parties
 from tests.lab.polling import wait_until
 from tests.lab.relay import TCP_PORT, TLS_PORT, Config, Relay
-from tests.lab.topology import RELAY, Lab
+from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
 CONFIG: Config = {"limits": {"unauthenticated_per_s": 1000}}
 
@@ -106,15 +109,26 @@ def test_a_call_between_ipv6_relayed_addresses_loses_nothing(relay: Relay, how: 
         assert flow.lost() == 0
 
 
-@pytest.mark.parametrize("family", [IPV4, IPV6])
-def test_indications_cross_before_channels_are_bound(relay: Relay, family: int) -> None:
-    how = Access("udp", RELAY.v6)
-    with legs(relay, caller=how, callee=Access("tcp", RELAY.v4), family=family) as call:
+@pytest.mark.parametrize("family", [IPV4, IPV6], ids=["v4-leg", "v6-leg"])
+@pytest.mark.parametrize("host", RELAY, ids=["v4", "v6"])
+def test_indications_cross_before_channels_are_bound_and_name_nobody(
+    lab: Lab, relay: Relay, tmp_path: Path, family: int, host: str
+) -> None:
+    udp, tcp = Access("udp", host), Access("tcp", host)
+    with (
+        capturing(lab, tmp_path, ["caller", "callee"]) as captures,
+        legs(relay, caller=udp, callee=tcp, family=family) as call,
+    ):
         assert call.callee.permit(call.caller.relayed) == 0
         call.caller.send(call.callee.relayed, b"not yet permitted by the caller itself")
         assert call.caller.permit(call.callee.relayed) == 0
         call.caller.send(call.callee.relayed, b"now")
-        indication = call.callee.receive()
-        assert indication is not None
-        assert indication[:2] == b"\x00\x17"
-        assert b"now" in indication
+        call.callee.send(call.caller.relayed, b"and back")
+        for client, data in ((call.callee, b"now"), (call.caller, b"and back")):
+            indication = client.receive()
+            assert indication is not None
+            assert indication[:2] == b"\x00\x17"
+            assert data in indication
+        frames = {name: capture.frames() for name, capture in captures.items()}
+    assert canaries.find(frames["caller"], *CALLEE.addresses) == []
+    assert canaries.find(frames["callee"], *CALLER.addresses) == []

@@ -24,7 +24,7 @@ FRAMES = [
 STREAM = b"".join(pad(frame) for frame in FRAMES)
 
 any_frame = messages | st.builds(
-    channel_data.build, st.integers(0x4000, 0x4FFF), st.binary(max_size=300)
+    channel_data.build, st.integers(0x4000, 0x7FFF), st.binary(max_size=300)
 )
 
 
@@ -88,9 +88,9 @@ def test_channel_data_waits_for_its_padding() -> None:
 
 
 FAULTY = [
-    (b"\x50", DropReason.BAD_CHANNEL),
+    (b"\xc0", DropReason.BAD_CHANNEL),
     (b"\x80", DropReason.BAD_CHANNEL),
-    (b"POST / HTTP/1.1\r\n", DropReason.BAD_CHANNEL),
+    (b"\x90OST / HTTP/1.1\r\n", DropReason.BAD_CHANNEL),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", DropReason.BAD_LENGTH),
     (b"\xff" * 50, DropReason.BAD_CHANNEL),
     (b"\0\1\0\2", DropReason.BAD_LENGTH),
@@ -113,7 +113,7 @@ def test_junk_is_malformed_after_the_frames_before_it_however_it_is_cut(
 @pytest.mark.parametrize(
     ("fine", "bad", "reason"),
     [
-        (b"", b"\x50", DropReason.BAD_CHANNEL),
+        (b"", b"\x80", DropReason.BAD_CHANNEL),
         (b"\0\1\0", b"\3", DropReason.BAD_LENGTH),
         (b"\0\1\0\4\x21\x12", b"\xa5", DropReason.BAD_COOKIE),
     ],

@@ -55,14 +55,14 @@ def test_routes_end_with_the_call() -> None:
     assert [route.expires_ns for route in routes] == [5042 * 10**9] * 2
 
 
-@pytest.mark.parametrize("channel", [0x4000, 0x4FFF])
+@pytest.mark.parametrize("channel", [0x4000, 0x4FFF, 0x7FFF])
 def test_both_ends_of_the_channel_range_are_accepted(channel: int) -> None:
     relay = Relay()
     alice, bob = relay.pair()
     alice.bind(channel, bob.relayed).accepted()
 
 
-@pytest.mark.parametrize("channel", [0, 0x3FFF, 0x5000, 0x7FFE, 0x7FFF, 0xFFFF])
+@pytest.mark.parametrize("channel", [0, 0x3FFF, 0x8000, 0xFFFF])
 def test_channel_outside_the_range_is_400(channel: int) -> None:
     relay = Relay()
     alice, bob = relay.pair()

@@ -134,7 +134,7 @@ INLINE int parse(struct __sk_buff *skb, struct packet *packet)
 /* Padding, which ChannelData over UDP may have, is not understood: the user path cuts it off. */
 INLINE int is_channel_data(const struct packet *packet)
 {
-    return (packet->key.channel & HTONS(0xf000)) == HTONS(0x4000) &&
+    return (packet->key.channel & HTONS(0xc000)) == HTONS(0x4000) &&
            packet->udp_size == PORTS_AND_CHANNEL_SIZE + packet->payload;
 }
 

@@ -1,0 +1,157 @@
+"""SIGHUP: all of a new configuration holds, or nothing has changed."""
+
+import signal
+import ssl
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.process import (
+    SECRET,
+    TOKEN,
+    Config,
+    Daemon,
+    config_of,
+    hears,
+    joined,
+    place_of,
+    running,
+)
+from tests.forward import certificates
+
+NEW_SECRET, NEW_TOKEN = "another-secret-of-the-tests", "another-token-of-the-tests"
+
+
+def reload(daemon: Daemon, config: Config) -> None:
+    """Give it another configuration, which it takes."""
+    daemon.configure(config)
+    daemon.signal(signal.SIGHUP)
+    daemon.until_said("reloaded")
+
+
+def test_secrets_are_replaced_and_running_calls_go_on(daemon: Daemon) -> None:
+    alice, bob = joined(daemon, daemon.create_call(ring=False))
+    reload(daemon, config_of(auth={"secrets": [NEW_SECRET, SECRET]}))
+    fresh = daemon.create_call(ring=False)  # minted with the first
+    assert hears(*joined(daemon, fresh), b"new")
+    assert daemon.stranger("old", "leg").allocate().code == 0  # both verify
+    reload(daemon, config_of(auth={"secrets": [NEW_SECRET]}))
+    assert daemon.stranger("older", "leg").allocate().code == 401
+    assert daemon.stranger("newer", "leg", NEW_SECRET).allocate().code == 0
+    assert hears(*joined(daemon, daemon.create_call(ring=False)), b"newest")
+    # What was allocated with the old one keeps its key.
+    assert hears(alice, bob, b"still there?")
+    assert alice.bind(0x4322, bob.relayed) == 400  # authenticated: the peer has a channel
+
+
+def test_a_generated_secret_outlives_a_reload(tmp_path: Path) -> None:
+    config = config_of(auth={})
+    with running(tmp_path, config) as daemon:
+        call = daemon.create_call(ring=False)
+        reload(daemon, config_of(auth={}, limits={"legs_per_call": 3}))
+        assert hears(*joined(daemon, call), b"same secret")
+
+
+def test_tokens_are_replaced(daemon: Daemon) -> None:
+    reload(daemon, config_of(api={"listen": "127.0.0.1:0", "tokens": [NEW_TOKEN]}))
+    assert daemon.ask("GET", "/v1/calls").status == 401
+    assert daemon.ask("GET", "/v1/calls", token=NEW_TOKEN).status == 200
+
+
+def test_limits_hold_for_later_calls(daemon: Daemon) -> None:
+    before = daemon.create_call(ring=False)
+    reload(daemon, config_of(limits={"legs_per_call": 2, "bitrate_bps": 8000}))
+    parties = [{"id": party} for party in "abc"]
+    assert daemon.ask("POST", "/v1/calls", {"parties": parties}).status == 422
+    alice, bob = joined(daemon, daemon.create_call(ring=False))
+    assert hears(alice, bob, bytes(500))  # half a second of 8,000 bit/s
+    alice.send_on(0x4321, bytes(501))
+    assert hears(bob, alice, b"back")
+    assert hears(*joined(daemon, before), bytes(5000))
+    assert daemon.drops("over_bitrate") == 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "limits: {legs_per_call: 1}\n",
+        "auth: {secrets: [file:/nonexistent]}\n",
+        "no such key: 1\n",
+        "listen: [\n",
+        "tls: {certificate: /nonexistent, key: /nonexistent}\n",
+    ],
+)
+def test_a_configuration_with_a_fault_changes_nothing(
+    daemon: Daemon, tmp_path: Path, broken: str
+) -> None:
+    alice, bob = joined(daemon, daemon.create_call(ring=False))
+    api = f"api: {{listen: '127.0.0.1:0', tokens: [{NEW_TOKEN}]}}\n"
+    (tmp_path / "callveil.yaml").write_text(api + broken)
+    daemon.signal(signal.SIGHUP)
+    daemon.until_said("reload_refused")
+    assert daemon.ask("GET", "/v1/calls", token=NEW_TOKEN).status == 401
+    assert daemon.ask("POST", "/v1/reload", token=NEW_TOKEN).status == 401
+    refused = daemon.ask("POST", "/v1/reload", token=TOKEN)
+    assert refused.body["type"].endswith("bad_configuration")
+    assert daemon.stranger("call", "leg").allocate().code == 0
+    assert hears(alice, bob, b"still there?")
+    assert not any("Traceback" in line for line in daemon.said)
+
+
+def test_a_configuration_that_is_gone_changes_nothing(daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "callveil.yaml").unlink()
+    daemon.signal(signal.SIGHUP)
+    daemon.until_said("reload_refused")
+    assert hears(*joined(daemon, daemon.create_call(ring=False)), b"as before")
+
+
+def test_what_needs_a_restart_is_said(daemon: Daemon) -> None:
+    daemon.configure(config_of(realm="another"))
+    daemon.signal(signal.SIGHUP)
+    assert "realm" in daemon.until_said("needs_restart")
+    daemon.until_said("reloaded")
+    assert daemon.stranger("call", "leg").allocate().code == 0  # in the old realm
+
+
+def shown_to(daemon: Daemon, trusted: certificates.Files) -> bytes:
+    """The certificate that the daemon shows to a client, which trusts that one."""
+    place = place_of(daemon.urls[0])
+    context = trusted.trusting_context()
+    with (
+        daemon.connect(daemon.urls[0]) as sock,
+        context.wrap_socket(sock, server_hostname=place.host) as secure,
+    ):
+        shown = secure.getpeercert(binary_form=True)
+    assert shown
+    return shown
+
+
+@pytest.mark.parametrize("kinds", [(False, False), (True, False), (False, True)])
+def test_a_renewed_certificate_is_shown_to_later_clients(
+    tmp_path: Path, kinds: tuple[bool, bool]
+) -> None:
+    """Of the same kind of key or of the other."""
+    old = certificates.write(tmp_path / "tls", is_rsa=kinds[0])
+    tls = {"certificate": str(old.certificate), "key": str(old.key)}
+    config = config_of(listen=["tls://127.0.0.1:0"], tls=tls)
+    with running(tmp_path, config) as daemon:
+        first = shown_to(daemon, old)
+        renewed = certificates.write(tmp_path / "tls", is_rsa=kinds[1])
+        with pytest.raises(ssl.SSLCertVerificationError):
+            shown_to(daemon, renewed)
+        daemon.signal(signal.SIGHUP)
+        daemon.until_said("reloaded")
+        assert shown_to(daemon, renewed) != first
+
+
+def test_a_certificate_without_its_key_changes_nothing(tmp_path: Path) -> None:
+    old = certificates.write(tmp_path / "tls")
+    tls = {"certificate": str(old.certificate), "key": str(old.key)}
+    with running(tmp_path, config_of(listen=["tls://127.0.0.1:0"], tls=tls)) as daemon:
+        other = certificates.write(tmp_path / "other")
+        kept = certificates.Files(tmp_path / "kept.pem", old.key)
+        kept.certificate.write_bytes(old.certificate.read_bytes())
+        old.certificate.write_bytes(other.certificate.read_bytes())
+        daemon.signal(signal.SIGHUP)
+        daemon.until_said("reload_refused")
+        assert shown_to(daemon, kept)

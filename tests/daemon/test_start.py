@@ -1,0 +1,178 @@
+"""What a daemon says when it is ready, and what it does where it cannot be."""
+
+import itertools
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from relay.address import IPV4, IPV6
+from tests.cli.running import Outcome, callveil
+from tests.daemon.process import config_of, hears, joined, place_of, running
+from tests.forward import certificates
+from tests.lab import requirements
+from tests.lab.namespaces import Namespace, make, own_name, remove
+from tests.turn import wire
+
+NOWHERE = "198.51.100.7"
+
+
+def test_ready_names_every_listener_in_order_and_the_api(tmp_path: Path) -> None:
+    files = certificates.write(tmp_path / "tls")
+    listen = ["tls://127.0.0.1:0", "udp://127.0.0.1:0", "tcp://127.0.0.1:0", "udp://[::1]:0"]
+    tls = {"certificate": str(files.certificate), "key": str(files.key)}
+    with running(tmp_path, config_of(listen=listen, tls=tls)) as daemon:
+        places = [place_of(url) for url in daemon.urls]
+        assert [(place.scheme, place.host) for place in places] == [
+            ("turns", "127.0.0.1"),
+            ("turn", "127.0.0.1"),
+            ("turn", "127.0.0.1"),
+            ("turn", "::1"),
+        ]
+        assert [place.kind == socket.SOCK_DGRAM for place in places] == [False, True, False, True]
+        assert daemon.said[-1].startswith("ready ")
+        call = daemon.create_call(ring=False)
+        (server,) = call["parties"]["bob"]["rtc_configuration"]["iceServers"]
+        assert server["urls"] == daemon.urls
+        for url in daemon.urls[1:]:
+            assert daemon.stranger(f"call over {url}", "leg", url=url).allocate().code == 0
+
+
+def test_what_is_ready_takes_traffic_at_once(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon:
+        assert hears(*joined(daemon, daemon.create_call(ring=False)), b"at once")
+        assert daemon.ask("GET", "/readyz").status == 200
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that is in use, over UDP and TCP."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+    ):
+        tcp.bind(("127.0.0.1", 0))
+        port = tcp.getsockname()[1]
+        udp.bind(("127.0.0.1", port))
+        tcp.listen()
+        yield port
+
+
+def serve(tmp_path: Path, **sections: object) -> Outcome:
+    """A daemon that is expected to end by itself."""
+    path = tmp_path / "callveil.yaml"
+    path.write_text(yaml.safe_dump(config_of(**sections)))
+    return callveil("serve", "--config", str(path))
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_a_listener_whose_port_is_taken_is_one_line(
+    tmp_path: Path, taken: int, transport: str
+) -> None:
+    files = certificates.write(tmp_path / "tls")
+    tls = {"certificate": str(files.certificate), "key": str(files.key)}
+    url = f"{transport}://127.0.0.1:{taken}"
+    done = serve(tmp_path, listen=["udp://127.0.0.1:0", url], tls=tls)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"callveil: listen: {url}: Address already in use\n"
+
+
+def test_an_api_whose_port_is_taken_is_one_line(tmp_path: Path, taken: int) -> None:
+    done = serve(tmp_path, api={"listen": f"127.0.0.1:{taken}"})
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"callveil: api.listen: 127.0.0.1:{taken}: Address already in use\n"
+
+
+def test_an_address_of_another_host_is_one_line(tmp_path: Path) -> None:
+    url = f"udp://{NOWHERE}:0"
+    done = serve(tmp_path, listen=[url], relay={"addresses": [NOWHERE]})
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"callveil: listen: {url}: Cannot assign requested address\n"
+
+
+def test_clients_are_told_the_public_side_of_nat(tmp_path: Path) -> None:
+    config = config_of(
+        listen=["udp://127.0.0.1:0", "tcp://127.0.0.1:0", "udp://[::1]:0"],
+        relay={"addresses": [f"{NOWHERE}/127.0.0.1", "2001:db8::7/::1"]},
+    )
+    with running(tmp_path, config) as daemon:
+        hosts = [place_of(url).host for url in daemon.urls]
+        assert hosts == [NOWHERE, NOWHERE, "2001:db8::7"]
+        # The client of this test is on the private side.
+        port = place_of(daemon.urls[0]).port
+        client = daemon.stranger("call", "leg", url=f"turn:127.0.0.1:{port}?transport=udp")
+        assert client.allocate().code == 0
+        assert client.relayed.packed == socket.inet_aton(NOWHERE)
+
+
+@pytest.fixture
+def host() -> Iterator[Namespace]:
+    """A host with several addresses, none of them link-local."""
+    requirements.require()
+    (namespace,) = make([own_name(0, "several-addresses")])
+    try:
+        addresses = ("192.0.2.10/32", "192.0.2.11/32", "2001:db8::10/128")
+        lines = [f"addr add {address} dev lo" for address in addresses]
+        namespace.set_up(["link set lo up", *lines])
+        yield namespace
+    finally:
+        remove([namespace.name])
+
+
+def test_a_wildcard_answers_from_the_address_that_was_asked(
+    tmp_path: Path, host: Namespace
+) -> None:
+    config = config_of(
+        listen=["udp://0.0.0.0:3478", "udp://[::]:3478", "tcp://0.0.0.0:3478", "tcp://[::]:3478"],
+        relay={"addresses": [f"{NOWHERE}/192.0.2.11", "2001:db8::10"]},
+        api={"listen": "127.0.0.1:8080"},
+    )
+    with running(tmp_path, config, before=host.command([])) as daemon:
+        # What clients are told is the relay's address of that family, once.
+        assert daemon.urls == [
+            f"turn:{NOWHERE}:3478?transport=udp",
+            "turn:[2001:db8::10]:3478?transport=udp",
+            f"turn:{NOWHERE}:3478?transport=tcp",
+            "turn:[2001:db8::10]:3478?transport=tcp",
+        ]
+        addresses = ("127.0.0.1", "192.0.2.10", "192.0.2.11", "::1", "2001:db8::10")
+        for own, address in itertools.permutations(addresses, 2):
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            if (":" in own) != (":" in address):
+                continue
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                with host.socket(family, kind) as sock:
+                    sock.settimeout(20)
+                    sock.bind((own, 0))
+                    sock.connect((address, 3478))  # hears that address and no other
+                    request = wire.build(3, 0, os.urandom(12), [wire.transport(17)])
+                    sock.send(request)
+                    assert wire.parse(sock.recv(2048)).code == 401
+
+
+def test_a_wildcard_of_a_family_without_relay_address_is_not_told(
+    tmp_path: Path, host: Namespace
+) -> None:
+    config = config_of(
+        listen=["tcp://[::]:3478", "udp://[::]:3478", "udp://0.0.0.0:3478"],
+        relay={"addresses": ["192.0.2.10"]},
+        api={"listen": "127.0.0.1:8080"},
+    )
+    with running(tmp_path, config, before=host.command([])) as daemon:
+        assert daemon.urls == ["turn:192.0.2.10:3478?transport=udp"]
+
+
+@pytest.mark.parametrize(("family", "host"), [(IPV4, "127.0.0.1"), (IPV6, "::1")])
+def test_relayed_addresses_of_both_families_are_handed_out(
+    tmp_path: Path, family: int, host: str
+) -> None:
+    config = config_of(relay={"addresses": ["127.0.0.1", "::1"]})
+    with running(tmp_path, config) as daemon:
+        client = daemon.stranger("call", "leg")
+        assert client.allocate(wire.requested_family(family)).code == 0
+        assert client.relayed.family == family
+        name = socket.AF_INET if family == IPV4 else socket.AF_INET6
+        assert client.relayed.packed == socket.inet_pton(name, host)

@@ -1,0 +1,47 @@
+"""The page about the API says what the OpenAPI document says."""
+
+import re
+from typing import Any
+
+from relay.control.app import make_app
+from relay.control.guard import OPEN_PATHS
+from relay.control.problems import KINDS
+from relay.control.relay import ControlSettings
+from tests.control.memory_relay import SECRET, URLS, MemoryRelay
+from tests.docs.pages import blocks, parse_json, read
+
+_ENDPOINT = re.compile(r"^\| `([A-Z]+) (/\S+)` \| ([0-9]{3}) \|", re.MULTILINE)
+_KIND = re.compile(r"^\| `(\w+)` \| ([0-9]{3}) \|$", re.MULTILINE)
+
+
+def _document() -> dict[str, Any]:
+    return make_app(MemoryRelay(), ControlSettings(URLS, SECRET)).openapi()
+
+
+def test_every_endpoint_is_there_with_its_status_and_no_other() -> None:
+    shown = {
+        (method, path, status) for method, path, status in _ENDPOINT.findall(read("docs/api.md"))
+    }
+    offered = {
+        (method.upper(), path, min(operation["responses"]))
+        for path, operations in _document()["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert shown == offered
+
+
+def test_examples_are_those_of_the_document() -> None:
+    schemas = _document()["components"]["schemas"]
+    shown = [parse_json(block) for block in blocks("docs/api.md")]
+    names = ("AskedCall", "CreatedCall", "CallView", "Problem")
+    assert shown == [schemas[name]["example"] for name in names]
+
+
+def test_every_kind_of_fault_is_there_with_its_status() -> None:
+    shown = [(kind, int(status)) for kind, status in _KIND.findall(read("docs/api.md"))]
+    assert shown == [(kind, status) for kind, (status, _) in KINDS.items()]
+
+
+def test_open_paths_are_those_under_open() -> None:
+    (section,) = re.findall(r"^## Open\n(.*?)^## ", read("docs/api.md"), re.M | re.S)
+    assert set(re.findall(r"`(?:GET )?(/[\w.]+)`", section)) == OPEN_PATHS

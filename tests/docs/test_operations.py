@@ -1,0 +1,124 @@
+"""The page about operations: its signals are sent, its lists are complete."""
+
+import ast
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.cli.api import Api
+from relay.config import Settings
+from relay.errors import CommandError, DropReason
+from relay.metrics import Counters, Snapshot, render
+from tests.cli.running import Serving, serving
+from tests.docs.pages import ROOT, read
+from tests.lab.polling import wait_until
+
+PAGE = "docs/operations.md"
+CALL = {"parties": [{"id": "a"}, {"id": "b"}]}
+OLD, NEW = "the-old-token-of-the-tests", "the-new-token-of-the-tests"
+
+_PATIENCE_S = 30
+
+
+def _table(head: str) -> dict[str, list[str]]:
+    """The rows below a head: the word in backticks that each begins with, and its other cells."""
+    _, _, below = read(PAGE).partition(f"| {head} |")
+    rows = re.findall(r"\|[^\n]*", below.partition("\n\n")[0])[1:]
+    cells = ([cell.strip() for cell in row.strip("| ").split("|")] for row in rows)
+    return {first.strip("`"): rest for first, *rest in cells if first.startswith("`")}
+
+
+def _status(daemon: Serving, token: str = "") -> dict[str, Any]:
+    answer: dict[str, Any] = Api(daemon.api, token).ask("GET", "/v1/status")
+    return answer
+
+
+def _is_accepted(daemon: Serving, token: str) -> bool:
+    try:
+        _status(daemon, token)
+    except CommandError:
+        return False
+    return True
+
+
+def test_the_first_sigterm_drains_and_the_second_stops() -> None:
+    with serving() as daemon:
+        Api(daemon.api, "").ask("POST", "/v1/calls", CALL)
+        daemon.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: _status(daemon)["draining"], "it drains")
+        assert _status(daemon)["calls"] == {"ringing": 1, "active": 0}
+        for method, path in (("POST", "/v1/calls"), ("GET", "/readyz")):
+            with pytest.raises(CommandError, match=r"\(503\)"):
+                Api(daemon.api, "").ask(method, path, CALL if method == "POST" else None)
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(_PATIENCE_S) == 0
+
+
+def test_a_drained_relay_ends_with_its_last_call() -> None:
+    with serving() as daemon:
+        call = Api(daemon.api, "").ask("POST", "/v1/calls", CALL)["id"]
+        daemon.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: _status(daemon)["draining"], "it drains")
+        Api(daemon.api, "").ask("DELETE", f"/v1/calls/{call}")
+        assert daemon.process.wait(_PATIENCE_S) == 0
+
+
+def test_sighup_takes_the_new_configuration_or_keeps_the_old_one(tmp_path: Path) -> None:
+    file = tmp_path / "callveil.yaml"
+    file.write_text(f"api: {{tokens: [{OLD}]}}\n")
+    with serving("--config", str(file)) as daemon:
+        call = Api(daemon.api, OLD).ask("POST", "/v1/calls", CALL)["id"]
+
+        file.write_text(f"api: {{tokens: [{NEW}]}}\nlimits: {{call_duration_s: none}}\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        assert daemon.process.stderr is not None
+        while "reload_refused" not in daemon.process.stderr.readline():
+            pass
+        assert "limits.call_duration_s" in daemon.process.stderr.readline()
+        assert _is_accepted(daemon, OLD)
+        assert not _is_accepted(daemon, NEW)
+
+        file.write_text(f"api: {{tokens: [{NEW}]}}\nrealm: elsewhere\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: _is_accepted(daemon, NEW), "the new token is taken")
+        assert not _is_accepted(daemon, OLD)
+        assert Api(daemon.api, NEW).ask("GET", f"/v1/calls/{call}")["state"] == "ringing"
+        daemon.stop()
+    said = "\n".join(daemon.lines)
+    assert "needs_restart key=realm" in said
+    assert "reloaded" in said
+
+
+def test_every_metric_is_listed_with_its_labels() -> None:
+    text = render(Snapshot(), Counters()).decode()
+    scraped: dict[str, set[str]] = {}
+    for name, labels in re.findall(r"^(callveil_\w+?)(?:_bucket)?(?:\{(.*?)\})? ", text, re.M):
+        if not name.endswith(("_count", "_sum")):
+            scraped.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
+    listed = {name: set(re.findall(r"\w+", cells[0])) for name, cells in _table("metric").items()}
+    assert listed == scraped
+
+
+def test_every_drop_reason_is_listed_in_order() -> None:
+    assert list(_table("drop reason")) == [reason.label for reason in DropReason]
+
+
+def test_every_limit_is_listed_with_its_default() -> None:
+    limits = Settings().limits.model_dump()
+    assert {name: int(cells[0]) for name, cells in _table("key").items()} == limits
+
+
+def test_every_event_is_listed_with_its_level() -> None:
+    logged = {}
+    for file in (ROOT / "relay").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(attr=level, value=logger),
+                    args=[ast.Constant(value=str(event)), *_],
+                ) if re.search(r"log$|getLogger", ast.unparse(logger)):
+                    logged[event] = "error" if level == "exception" else level
+    assert {event: cells[0] for event, cells in _table("event").items()} == logged

@@ -1,0 +1,1 @@
+"""Tests of `relay/forward` on real sockets of the loopback interface."""

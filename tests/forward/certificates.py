@@ -1,0 +1,67 @@
+"""A certificate for the loopback addresses, and both ends' view of it."""
+
+import datetime
+import ipaddress
+import ssl
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+
+class Files(NamedTuple):
+    """Two PEM files."""
+
+    certificate: Path
+    key: Path
+
+    def trusting_context(self) -> ssl.SSLContext:
+        """What a client needs that trusts this certificate and no other."""
+        return ssl.create_default_context(cafile=str(self.certificate))
+
+
+def write(directory: Path, *, is_rsa: bool = False) -> Files:
+    """A new certificate, signed by itself, and its key."""
+    key = (
+        rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
+    )
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    now = datetime.datetime.now(datetime.UTC)
+    hosts = [x509.IPAddress(ipaddress.ip_address(host)) for host in ("127.0.0.1", "::1")]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    directory.mkdir(exist_ok=True)
+    files = Files(directory / "certificate.pem", directory / "key.pem")
+    files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files.key.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return files
+
+
+@cache
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The relay's context and a client's that trusts it."""
+    with TemporaryDirectory() as directory:
+        files = write(Path(directory))
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(files.certificate, files.key)
+        return server, files.trusting_context()

@@ -1,0 +1,225 @@
+"""Listeners and clients on loopback, and a core that notes what it is asked."""
+
+import asyncio
+import itertools
+import socket
+import time
+from collections.abc import Callable
+from typing import Self
+
+from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
+from relay.errors import DropReason
+from relay.forward.forwarder import Forwarder
+from relay.forward.mmsg import MmsgBatch
+from relay.forward.plain import PlainBatch
+from relay.forward.routes import Tally
+from relay.forward.slots import Batch
+from relay.forward.tcp import TcpListener
+from relay.forward.udp import UdpListener
+from relay.turn.effects import Effect, LegKey, SetLeg, SetRoute
+from tests.forward.certificates import contexts
+
+V4, V6 = "127.0.0.1", "::1"
+BATCHES: list[type[Batch]] = [MmsgBatch, PlainBatch]
+ALICE, BOB = LegKey("call", "alice"), LegKey("call", "bob")
+FOREVER_NS = 2**62
+AMPLE = 10**9
+"""A cap that no test runs into."""
+
+_MARKS = itertools.count()
+
+
+class NotingCore:
+    """What the listeners ask of the core, noted; `known` is for the test to say."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[bytes, FiveTuple]] = []
+        self.disconnected: list[FiveTuple] = []
+        self.known: set[FiveTuple] = set()
+        self.answer: Callable[[bytes, FiveTuple], None] = lambda datagram, client: None
+        self._changed = asyncio.Event()
+
+    def receive(self, datagram: bytes, client: FiveTuple) -> None:
+        self.received.append((datagram, client))
+        self.answer(datagram, client)
+        self._changed.set()
+
+    def disconnect(self, client: FiveTuple) -> None:
+        self.disconnected.append(client)
+        self._changed.set()
+
+    def is_known(self, client: FiveTuple) -> bool:
+        return client in self.known
+
+    @property
+    def datagrams(self) -> list[bytes]:
+        """What came, without from whom, and without the marks of `Stage.settle`."""
+        return [datagram for datagram, _ in self.received if not datagram.startswith(b"mark")]
+
+    async def until(self, fact: Callable[[], bool]) -> None:
+        """Wait for something that is true once the core has been asked."""
+        while not fact():
+            self._changed.clear()
+            await self._changed.wait()
+
+
+class UdpClient:
+    """A client of one UDP listener."""
+
+    def __init__(self, listener: UdpListener) -> None:
+        host, port = listener.address.reveal()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.sock = socket.socket(family, socket.SOCK_DGRAM)
+        self.sock.setblocking(False)
+        self.sock.bind((host, 0))
+        self.sock.connect((host, port))
+        client = ClientAddress.parse(*self.sock.getsockname()[:2])
+        self.five_tuple = FiveTuple(Transport.UDP, client, listener.address)
+
+    def say(self, datagram: bytes) -> None:
+        """Send; it is in the listener's queue when this returns."""
+        self.sock.send(datagram)
+
+    async def hear(self) -> bytes:
+        """The next datagram from the listener."""
+        return await asyncio.get_running_loop().sock_recv(self.sock, 65536)
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+class StreamClient:
+    """A client of one TCP or TLS listener, which reads only what the test asks for."""
+
+    def __init__(
+        self, listener: TcpListener, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.reader = reader
+        self.writer = writer
+        client = ClientAddress.parse(*writer.get_extra_info("sockname")[:2])
+        self.five_tuple = FiveTuple(listener.transport, client, listener.address)
+
+    def say(self, data: bytes) -> None:
+        """Write to the stream."""
+        self.writer.write(data)
+
+    async def hear(self) -> bytes:
+        """The next frame as it is on the stream, ChannelData's padding included."""
+        head = await self.reader.readexactly(4)
+        length = int.from_bytes(head[2:])
+        if head[0] < 0x40:
+            return head + await self.reader.readexactly(16 + length)
+        return head + await self.reader.readexactly(length + -length % 4)
+
+    async def is_cut(self) -> bool:
+        """Whether the stream ends, now or at some time, with nothing more on it."""
+        try:
+            return await self.reader.read(1) == b""
+        except ConnectionError:
+            return True
+
+    def close(self) -> None:
+        self.writer.transport.abort()
+
+
+class Stage:
+    """A forwarder with its listeners, for one `async with` block."""
+
+    def __init__(self, batch: type[Batch] | None = None) -> None:
+        self.core = NotingCore()
+        self.tally = Tally()
+        self.forwarder = Forwarder(self.tally, time.monotonic_ns)
+        self._batch = batch
+        self._udp: list[UdpListener] = []
+        self._streams: list[TcpListener] = []
+        self._clients: list[UdpClient | StreamClient] = []
+
+    async def __aenter__(self) -> Self:
+        self.apply(SetLeg(ALICE, AMPLE, AMPLE), SetLeg(BOB, AMPLE, AMPLE))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for client in self._clients:
+            client.close()
+        for stream in self._streams:
+            await stream.close()
+        for udp in self._udp:
+            udp.close(asyncio.get_running_loop())
+
+    def udp(self, host: str = V4) -> UdpListener:
+        """A UDP listener that receives."""
+        listener = UdpListener(ServerAddress.parse(host, 0), self.core, self.tally, self._batch)
+        self.forwarder.add_udp(listener)
+        listener.start(asyncio.get_running_loop())
+        self._udp.append(listener)
+        return listener
+
+    async def stream(self, transport: Transport, host: str = V4) -> TcpListener:
+        """A TCP or TLS listener that accepts."""
+        context = contexts()[0] if transport is Transport.TLS else None
+        listener = TcpListener(ServerAddress.parse(host, 0), self.core, self.tally, context)
+        self.forwarder.add_stream(listener)
+        await listener.start(asyncio.get_running_loop())
+        self._streams.append(listener)
+        return listener
+
+    def client(self, listener: UdpListener) -> UdpClient:
+        """A client over UDP."""
+        client = UdpClient(listener)
+        self._clients.append(client)
+        return client
+
+    async def connect(self, listener: TcpListener) -> StreamClient:
+        """A client over TCP or TLS that has no allocation."""
+        host, port = listener.address.reveal()
+        trust = contexts()[1] if listener.transport is Transport.TLS else None
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        # Small buffers: what the test does not read stays at the relay.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, (host, port))
+        except OSError:
+            sock.close()
+            raise
+        reader, writer = await asyncio.open_connection(
+            sock=sock, ssl=trust, server_hostname=host if trust else None, limit=1024
+        )
+        client = StreamClient(listener, reader, writer)
+        self._clients.append(client)
+        return client
+
+    def apply(self, *effects: Effect) -> None:
+        """As the daemon does it."""
+        for effect in effects:
+            self.forwarder.handlers[type(effect)](effect)
+
+    def route(
+        self,
+        source: UdpClient | StreamClient,
+        channel: int,
+        target: UdpClient | StreamClient,
+        target_channel: int,
+        leg: LegKey = ALICE,
+        expires_ns: int = FOREVER_NS,
+    ) -> None:
+        """Set a route."""
+        ends = (source.five_tuple, channel, target.five_tuple, target_channel)
+        self.apply(SetRoute(*ends, leg, expires_ns))
+
+    async def settle(self, client: UdpClient) -> None:
+        """Wait until the listener has seen all that was sent to it so far."""
+        mark = b"mark %d" % next(_MARKS)
+        client.say(mark)
+        await self.core.until(lambda: any(mark == each for each, _ in self.core.received))
+
+    @property
+    def drops(self) -> dict[DropReason, int]:
+        """What was dropped, for which reasons."""
+        return {reason: count for reason in DropReason if (count := self.tally.drops[reason])}
+
+
+def channel_data(channel: int, payload: bytes, length: int | None = None) -> bytes:
+    """ChannelData without padding; `length` for one that is wrong."""
+    size = len(payload) if length is None else length
+    return channel.to_bytes(2) + size.to_bytes(2) + payload

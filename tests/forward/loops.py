@@ -1,0 +1,57 @@
+"""The event loops that the tests run in: the daemon's, and one whose clock the test moves."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec
+
+import uvloop
+
+_DEADLINE_S = 60  # on the loop's own clock: what should happen and does not ends here
+
+_P = ParamSpec("_P")
+
+
+class MovableLoop(asyncio.SelectorEventLoop):
+    """A loop that can be told that time has passed."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+        super().__init__()
+
+    def time(self) -> float:
+        """The real clock, and what it was moved by."""
+        return super().time() + self._ahead_s
+
+    def move(self, seconds: float) -> None:
+        """Let every timer of the next so many seconds be due."""
+        self._ahead_s += seconds
+
+
+def on_uvloop(scene: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]:
+    """Run a test in the loop that the daemon runs in."""
+    return _on(uvloop.new_event_loop, scene)
+
+
+def on_movable_loop(scene: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]:
+    """Run a test in a loop whose clock it may move."""
+    return _on(MovableLoop, scene)
+
+
+def pass_time(seconds: float) -> None:
+    """In a test on a movable loop: let so much time have passed."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, MovableLoop)
+    loop.move(seconds)
+
+
+def _on(
+    factory: Callable[[], asyncio.AbstractEventLoop],
+    scene: Callable[_P, Coroutine[Any, Any, None]],
+) -> Callable[_P, None]:
+    @wraps(scene)
+    def test(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(asyncio.wait_for(scene(*args, **kwargs), _DEADLINE_S))
+
+    return test

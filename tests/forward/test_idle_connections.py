@@ -1,0 +1,68 @@
+"""Who connects and has no allocation is cut after a while; the test moves the loop's clock."""
+
+import asyncio
+import socket
+
+import pytest
+
+from relay.address import Transport
+from relay.forward.tcp import IDLE_S
+from tests.forward.loopback import Stage
+from tests.forward.loops import on_movable_loop, pass_time
+from tests.forward.test_streams import STUN, greeted
+
+both = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
+
+
+@both
+@on_movable_loop
+async def test_a_stranger_is_cut_and_its_requests_do_not_help(transport: Transport) -> None:
+    async with Stage() as stage:
+        listener = await stage.stream(transport)
+        silent, talker = await stage.connect(listener), await stage.connect(listener)
+        silent.say(STUN)
+        talker.say(STUN)
+        await stage.core.until(lambda: len(stage.core.received) == 2)
+        pass_time(IDLE_S - 1)
+        talker.say(STUN)
+        await stage.core.until(lambda: len(stage.core.received) == 3)
+        assert stage.core.disconnected == []
+        pass_time(1)
+        assert await silent.is_cut()
+        assert await talker.is_cut()
+        await stage.core.until(lambda: len(stage.core.disconnected) == 2)
+        assert (listener.strangers, listener.connections) == (0, {})
+
+
+@both
+@on_movable_loop
+async def test_an_allocation_keeps_a_connection_and_its_end_does_not(transport: Transport) -> None:
+    async with Stage() as stage:
+        listener = await stage.stream(transport)
+        client = await stage.connect(listener)
+        await greeted(stage, client)
+        for count in range(2, 5):
+            pass_time(IDLE_S)
+            client.say(STUN)
+            await stage.core.until(lambda count=count: len(stage.core.received) == count)  # type: ignore[misc]
+        assert stage.core.disconnected == []
+        stage.core.known.clear()
+        pass_time(IDLE_S)
+        assert await client.is_cut()
+
+
+@on_movable_loop
+async def test_half_a_tls_handshake_is_cut() -> None:
+    async with Stage() as stage:
+        listener = await stage.stream(Transport.TLS)
+        loop = asyncio.get_running_loop()
+        with socket.socket() as sock:
+            sock.setblocking(False)
+            await loop.sock_connect(sock, listener.address.reveal())
+            await loop.sock_sendall(sock, b"\x16\x03\x01\x02\x00\x01")  # a ClientHello begins
+            other = await stage.connect(listener)  # accepted after the first
+            await greeted(stage, other)
+            pass_time(IDLE_S)
+            assert await loop.sock_recv(sock, 1) == b""
+        assert stage.core.disconnected == []
+        assert len(listener.connections) == 1
