@@ -233,6 +233,24 @@ def test_maps_are_found_by_their_pins_where_the_filter_is_gone(
     assert list(bpf_file_system.glob("callveil-*")) == []
 
 
+def test_pins_that_could_not_be_removed_bring_no_call_back(
+    namespace: Namespace, tap: Tap, bpf_file_system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that gave its privileges up may not remove what it pinned before."""
+    first = open_kernel_path(_SERVERS)
+    first.set_route(set_route(ROUTE4))
+    with monkeypatch.context() as unprivileged:
+        unprivileged.setattr(pins.Pins, "remove", lambda self: None)
+        first.close(leave_running=False)
+    assert list(bpf_file_system.glob("callveil-*/routes"))
+    second = open_kernel_path(_SERVERS)
+    try:
+        assert second.adopted == 0
+        assert not crosses(tap, ROUTE4)
+    finally:
+        second.close(leave_running=False)
+
+
 def test_pins_of_other_maps_by_that_name_are_replaced(
     namespace: Namespace, tap: Tap, bpf_file_system: Path
 ) -> None:

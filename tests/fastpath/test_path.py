@@ -1,5 +1,6 @@
 """`FastPath` as the daemon uses it: effects in, counts out."""
 
+import errno
 import sys
 import time
 from collections.abc import Iterator
@@ -189,6 +190,37 @@ def test_interface_that_gets_the_listen_address_is_filtered(namespace: Namespace
         other.send(sent(ROUTE4, PAYLOAD))
         assert tap.received(B4) == [relayed(ROUTE4, PAYLOAD)]
         assert not crosses(tap)  # no longer filtered
+    finally:
+        other.close()
+        path.close(leave_running=False)
+
+
+def test_routes_are_followed_even_where_a_new_interface_may_not_be_filtered(
+    namespace: Namespace, tap: Tap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = open_kernel_path([SERVER4])
+    other = Tap(namespace, "cvf-other", [])
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    try:
+        path.set_route(set_route(ROUTE4))
+        other.know(B4)
+        namespace.set_up(
+            [
+                "addr add 192.0.2.99/32 dev cvf-tap",
+                f"addr del {SERVER4.host}/32 dev cvf-tap",
+                f"addr add {SERVER4.host}/32 dev cvf-other",
+                f"route add {B4.host} dev cvf-other",
+            ]
+        )
+        monkeypatch.setattr(libbpf, "attach", refuse)
+        with pytest.raises(FastPathError, match="Operation not permitted"):
+            follow_all(path)
+        assert not path.follow()
+        tap.send(sent(ROUTE4, PAYLOAD))
+        assert other.received(B4) == [relayed(ROUTE4, PAYLOAD)]
     finally:
         other.close()
         path.close(leave_running=False)

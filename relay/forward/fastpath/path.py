@@ -43,6 +43,7 @@ class FastPath:
         self._wanted: dict[bytes, SetRoute] = {}
         self._installed: dict[bytes, bytes] = {}
         self._doubtful: deque[bytes] = deque()
+        self._fault: FastPathError | None = None
         self.adopted = self._table.adopted
         """How many routes of an earlier daemon were found at the start."""
 
@@ -152,20 +153,24 @@ class FastPath:
         """Follow what has changed, for a few milliseconds.
 
         Returns: whether there is more to do; call again soon.
-        Raises: FastPathError where a new interface may not be filtered.
+        Raises: FastPathError at the end, where a new interface may not be filtered.
         """
         if self._interfaces.changes.drain():
             self._interfaces.refresh()
             self._doubtful = deque(self._wanted)
             try:
                 self._attach()
+                self._fault = None
             except OSError as error:
-                raise FastPathError(f"{error.strerror}") from error
+                self._fault = FastPathError(f"{error.strerror}")
         for _ in range(min(_ROUTES_PER_TURN, len(self._doubtful))):
             name = self._doubtful.popleft()
             effect = self._wanted.get(name)
             if effect is not None:
                 self._install(name, effect)
+        if self._fault is not None and not self._doubtful:
+            fault, self._fault = self._fault, None
+            raise fault
         return bool(self._doubtful)
 
     def close(self, leave_running: bool) -> None:
@@ -177,6 +182,8 @@ class FastPath:
         """
         if not leave_running:
             self._config.words[_LEASE] = 0
+            # A pin that we may no longer remove leads the next daemon to maps that are nobody's.
+            self._config.words[_LAYOUT] = 0
             self._program.detach()
         self._config.close()
         self._totals.close()
