@@ -111,7 +111,7 @@ def misfits(route: Route) -> Iterator[Case]:
     for description, data in {
         "a STUN message": struct.pack("!HHI", 1, 0, 0x2112A442) + bytes(12),
         "channel below the range": channel_data(0x3FFF, PAYLOAD),
-        "channel above the range": channel_data(0x5001, PAYLOAD),
+        "channel above the range": channel_data(0x8001, PAYLOAD),
         "another channel": channel_data(CHANNEL + 1, PAYLOAD),
         "padding": channel_data(CHANNEL, b"abc") + b"\0",
         "three bytes of padding": channel_data(CHANNEL, b"a") + b"\0\0\0",
