@@ -55,6 +55,10 @@ class Interfaces:
         """Every interface, by index."""
         return list(self._links)
 
+    def filters(self, priority: int) -> list[tuple[int, int]]:
+        """Interface and handle of every BPF filter of this priority."""
+        return [(i, handle) for i in self._links for handle in self._netlink.filters(i, priority)]
+
     def ingress(self) -> list[int]:
         """The interfaces to filter, by index."""
         if self._names:

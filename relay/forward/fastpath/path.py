@@ -13,7 +13,7 @@ from relay.errors import DropReason, FastPathError
 from relay.forward.fastpath import layout
 from relay.forward.fastpath.interfaces import Interfaces
 from relay.forward.fastpath.legs import LegCounts, Legs
-from relay.forward.fastpath.program import Program
+from relay.forward.fastpath.program import PRIORITY, Program
 from relay.forward.fastpath.table import RouteTable
 from relay.forward.routes import BURST_NS, Tally
 from relay.turn.effects import DropLeg, DropRoute, LegKey, SetLeg, SetRoute
@@ -145,6 +145,10 @@ class FastPath:
         """End every route that an earlier daemon left and that has not been set since."""
         self._drop_adopted(self._clock_ns(), only_expired=False)
 
+    def give_to(self, uid: int) -> None:
+        """Let another user take everything away at the end: who the daemon is going to be."""
+        self._program.give_to(uid)
+
     def fileno(self) -> int:
         """Readable when interfaces, addresses, routes or rules have changed: call `follow`."""
         return self._interfaces.changes.fileno()
@@ -200,6 +204,7 @@ class FastPath:
         self.renew(self._clock_ns())
         self._own = {key for key, _ in self._listeners.items()}
         self._attach()
+        self._program.remove_dead(self._interfaces.filters(PRIORITY), self._clock_ns())
         self._program.pin()
 
     def _attach(self) -> None:
