@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := coturn curl ethtool nftables tcpdump iproute2 procps
-PROGRAM := hatch_build.py $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h compile.py))
+PROGRAM := $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` overrules it.
