@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.lab import canaries, certificate
+from relay.audit.search import Hit, find
+from tests.lab import certificate
 from tests.lab.polling import wait_until
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
@@ -152,10 +153,10 @@ class Relay:
             lines += Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]
         return [line.split() for line in lines]
 
-    def canaries(self) -> list[canaries.Hit]:
+    def canaries(self) -> list[Hit]:
         """Hits of any address of either party in its log and in every body it has answered."""
         lines = self.log.read_bytes().splitlines()
-        return canaries.find([*lines, *self.bodies], *CALLER.addresses, *CALLEE.addresses)
+        return find([*lines, *self.bodies], *CALLER.addresses, *CALLEE.addresses)
 
     def stop(self) -> None:
         """End it at once, and fail if it had ended before."""
