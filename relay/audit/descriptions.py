@@ -25,7 +25,7 @@ _FINGERPRINT = re.compile(
     r"^a=fingerprint:sha-256 ((?:[0-9a-f]{2}:){31}[0-9a-f]{2})[ \t\r]*$", re.M | re.I
 )
 _DESCRIPTION = re.compile(r"^[ \t]*v=0[ \t\r]*$|^(?:a=)?candidate:", re.MULTILINE)
-_LINE = re.compile(rb"a=[a-zA-Z0-9-]{1,40}|[a-z](?==)|candidate(?=:)")
+_LINE = re.compile(rb"a=[a-zA-Z0-9-]{1,40}|[a-z]=|candidate(?=:)")
 
 
 class Description(NamedTuple):

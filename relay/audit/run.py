@@ -20,6 +20,8 @@ from relay.audit.search import Hit, Item, item_of_packet, search
 from relay.audit.spellings import IP
 from relay.errors import ConfigError
 
+_ICMP = (1, 58)
+
 
 def audit(
     files: Mapping[str, Sequence[Source]], secrets: Mapping[str, Sequence[IP]] | None = None
@@ -129,6 +131,8 @@ def _layer(packet: Packet, offset: int) -> str:
         return "link header"
     if offset < packet.transport_at:
         return "IP header"
+    if packet.protocol in _ICMP:
+        return "ICMP message"
     if offset < packet.payload_at:
         return "transport header"
     innermost = "trailer"

@@ -57,6 +57,11 @@ class WebRtc:
         await self.connection.setLocalDescription(await self.connection.createOffer())
         return {"sdp": self.connection.localDescription.sdp}
 
+    async def ring(self, sdp: str) -> Json:
+        """Take an offer and do no more: nobody has picked up."""
+        await self.connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+        return {}
+
     async def answer(self, sdp: str) -> Json:
         """Take an offer, gather candidates; returns the description. ICE starts now."""
         await self.connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
