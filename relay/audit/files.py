@@ -1,9 +1,10 @@
 """Which file belongs to which party, and what is in it.
 
 Rules of this file: a party is named by its directory, or by its file's name up to the first dot;
-`alice.pcap`, `alice.2.pcap`, `alice.sdp` and everything below `alice/` are alice's. What is
-alice's is what alice could see, but for descriptions with `sent` as a part of their name, and those
-in JSON that say `"from": "alice"`: those she wrote herself.
+`alice.pcap`, `alice.sdp` and everything below `alice/` are alice's. What is alice's is what alice
+could see, but for descriptions with `sent` as a part of their name, and those in JSON that say
+`"from": "alice"`: those she wrote herself. Files are of one call unless they say otherwise:
+`alice.monday.pcap` and `alice.tuesday.pcap` do, and so does each directory below `alice/`.
 """
 
 import os
@@ -26,15 +27,12 @@ class Source(NamedTuple):
 
     Args:
         is_sent: a description in it was written by the party, and not received.
+        call: files of one call have the same.
     """
 
     path: Path
     is_sent: bool = False
-
-    @property
-    def call(self) -> str:
-        """Files of one party whose names differ in their endings only are of one call."""
-        return self.path.name.partition(".sent")[0].removesuffix(self.path.suffix)
+    call: str = ""
 
 
 def assign(paths: Iterable[Path], named: Iterable[tuple[str, Path]]) -> dict[str, list[Source]]:
@@ -48,12 +46,22 @@ def assign(paths: Iterable[Path], named: Iterable[tuple[str, Path]]) -> dict[str
     found: dict[str, list[Source]] = {}
     pairs = [(path.resolve().name.partition(".")[0], path) for path in paths]
     for party, path in (*pairs, *named):
-        sources = [Source(each, _SENT in each.name.split(".")) for each in _below(path)]
+        sources = [_source(each, path) for each in _below(path)]
         if not sources:
             raise ConfigError(f"{str(path)!r}: expected files in the directory")
         known = found.setdefault(party, [])
         known += [source for source in sources if source not in known]
     return found
+
+
+def _source(path: Path, given: Path) -> Source:
+    """A file, as it was given or as it was found below a directory that was."""
+    parts = path.name.split(".")
+    if path == given:
+        call = ".".join(part for part in parts[1:-1] if part != _SENT)
+    else:
+        call = str(path.parent.relative_to(given))
+    return Source(path, _SENT in parts, call)
 
 
 def _below(path: Path) -> list[Path]:

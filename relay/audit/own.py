@@ -80,6 +80,11 @@ class Survey:
         told = self._told.setdefault(packet.destination, set())
         told.update(_hosts(message, Attribute.XOR_MAPPED_ADDRESS))
 
+    @property
+    def versions(self) -> set[int]:
+        """Of IP, that there were exchanges over."""
+        return {version for version, count in self._exchanges.items() if count}
+
     def own(self, relays: Set[IP]) -> set[IP]:
         """The party's addresses; empty where they cannot be told from others.
 
@@ -96,14 +101,10 @@ class Survey:
         return {ip for ip in found - relays if not _is_nobodys(ip)}
 
     def _only_one(self, version: int) -> set[str]:
-        """The one address in every exchange; of two, the one behind NAT if only one is."""
+        """The one address that takes part in every exchange, if there is only one."""
         seen, exchanges = self._seen[version], self._exchanges[version]
         always = {each for each, count in seen.items() if count == exchanges}
-        behind = {each for each in always if is_behind_nat(ipaddress.ip_address(each))}
-        for candidates in (always, behind):
-            if len(candidates) == 1:
-                return candidates
-        return set()
+        return always if len(always) == 1 else set()
 
 
 def _hosts(message: Message, attribute: Attribute) -> Iterable[IP]:

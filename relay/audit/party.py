@@ -87,22 +87,27 @@ class Party:
     def _notice(self, kind: str, text: str, shown: str = "") -> None:
         self.notices.append(Notice(kind, self.name, text, shown))
 
-    def own(self, relays: Set[IP]) -> set[IP]:
+    def own(self, relays: Set[IP], *, is_needed: bool) -> set[IP]:
         """Its addresses, as its files tell.
 
         Args:
             relays: addresses that are the relay's, out of everybody's files.
-        Raises: ConfigError, if a capture does not tell which address is the party's.
+            is_needed: it is a fault, and not only a notice, if a capture does not tell.
+        Raises: ConfigError.
         """
         own = self._written - relays
         for source, survey in self._surveys:
             found = survey.own(relays)
             own |= found
-            if not found and not self._written:
+            if is_needed and survey.versions and not found and not self._written:
                 raise ConfigError(
                     f"{str(source.path)!r}: does not tell which address is {self.name}'s; expected "
                     f"--secret {self.name}=ADDRESS"
                 )
+        versions = {version for _, survey in self._surveys for version in survey.versions}
+        for version in sorted(versions - {ip.version for ip in own}):
+            text = f"which IPv{version} address is its own cannot be told, so none was looked for"
+            self._notice("unknown_address", text)
         return own
 
     def note_certificates(self, own: Set[IP]) -> None:

@@ -105,8 +105,8 @@ class Notice(NamedTuple):
     """Something that is no address, but can tell who somebody is, or what was not looked at.
 
     Args:
-        kind: `certificate_name`, `certificate_reused`, `shared_address`, `cut_frames`,
-            `partial_capture`.
+        kind: `certificate_name`, `certificate_reused`, `shared_address`, `unknown_address`,
+            `cut_frames`, `partial_capture`.
         about: the party.
         text: without addresses and names.
         shown: the name, for whoever asked to see it.

@@ -68,7 +68,7 @@ def _addresses(parties: Sequence[Party], given: Mapping[str, Sequence[IP]]) -> d
     own = {name: set(found) for name, found in given.items()}
     for party in parties:
         if party.name not in own:
-            own[party.name] = party.own(relays)
+            own[party.name] = party.own(relays, is_needed=not given)
     return own
 
 
