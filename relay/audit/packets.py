@@ -5,9 +5,11 @@ or TCP, or cut within a header, is still a packet and is searched like the other
 that cannot be read are absent. Nothing is reassembled.
 """
 
-import ipaddress
 import struct
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
+from socket import AF_INET, AF_INET6, inet_ntop
+from typing import Any
 
 UDP, TCP = 17, 6
 
@@ -21,6 +23,7 @@ _SENT_BY_US = 4  # packet type of cooked captures
 _IPV4 = struct.Struct("!BBHHHBBH4s4s")
 _IPV6 = struct.Struct("!IHBB16s16s")
 _PORTS = struct.Struct("!HH")
+"""Also length and checksum of UDP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,48 +87,42 @@ def parse(
         link: its link type, as capture files number them; of an unknown one nothing is read.
         is_outgoing: what the file says, where the link layer does not.
     """
-    end = len(frame)
-    packet = Packet(
-        frame,
-        time_s,
-        network_at=end,
-        transport_at=end,
-        payload_at=end,
-        is_outgoing=is_outgoing,
-    )
-    try:
-        at, packet = _link_layer(packet, link)
+    fields: _Fields = dict.fromkeys(("network_at", "transport_at", "payload_at"), len(frame))
+    fields["is_outgoing"] = is_outgoing
+    with suppress(struct.error, IndexError):
+        at = _link_layer(frame, link, fields)
         version = frame[at] >> 4
         if version == 4:
-            packet = _ipv4(packet, at)
+            _ipv4(frame, at, fields)
         elif version == 6:
-            packet = _ipv6(packet, at)
-        return packet
-    except (struct.error, IndexError):
-        return packet
+            _ipv6(frame, at, fields)
+    return Packet(frame, time_s, **fields)
 
 
-def _link_layer(packet: Packet, link: int) -> tuple[int, Packet]:
-    """Where the IP header begins, and what the link layer says of the direction.
+_Fields = dict[str, Any]
+"""Those of a packet, as far as they are known; one after the other would copy it each time."""
+
+
+def _link_layer(frame: bytes, link: int, fields: _Fields) -> int:
+    """Where the IP header begins; notes what the link layer says of the direction.
 
     Raises: IndexError, where there is none.
     """
-    frame = packet.frame
     if link == ETHERNET:
         at = 12
         while (kind := _word(frame, at)) in _VLAN_TAGS:
             at += 4
-        return _if_ip(kind, at + 2), packet
+        return _if_ip(kind, at + 2)
     if link == _COOKED:
-        is_outgoing = _word(frame, 0) == _SENT_BY_US
-        return _if_ip(_word(frame, 14), 16), replace(packet, is_outgoing=is_outgoing)
+        fields["is_outgoing"] = _word(frame, 0) == _SENT_BY_US
+        return _if_ip(_word(frame, 14), 16)
     if link == _COOKED_V2:
-        is_outgoing = frame[10] == _SENT_BY_US
-        return _if_ip(_word(frame, 0), 20), replace(packet, is_outgoing=is_outgoing)
+        fields["is_outgoing"] = frame[10] == _SENT_BY_US
+        return _if_ip(_word(frame, 0), 20)
     if link in _RAW:
-        return 0, packet
+        return 0
     if link in _FAMILY_FIRST:
-        return 4, packet
+        return 4
     raise IndexError
 
 
@@ -139,70 +136,64 @@ def _word(frame: bytes, at: int) -> int:
     return frame[at] << 8 | frame[at + 1]
 
 
-def _ipv4(packet: Packet, at: int) -> Packet:
-    frame = packet.frame
+def _ipv4(frame: bytes, at: int, fields: _Fields) -> None:
     first, tos, length, identification, flags, ttl, protocol, _, source, destination = (
         _IPV4.unpack_from(frame, at)
     )
-    start = at + 4 * max(first & 0xF, 5)
-    packet = replace(
-        packet,
-        version=4,
-        source=str(ipaddress.IPv4Address(source)),
-        destination=str(ipaddress.IPv4Address(destination)),
-        ttl=ttl,
-        identification=identification,
-        traffic_class=tos,
-        dont_fragment=bool(flags & 0x4000),
-        protocol=protocol,
-        network_at=at,
-    )
-    if flags & 0x1FFF:  # a fragment that is not the first has no ports
-        return packet
-    return _transport(packet, start, at + length)
+    fields |= {
+        "version": 4,
+        "source": inet_ntop(AF_INET, source),
+        "destination": inet_ntop(AF_INET, destination),
+        "ttl": ttl,
+        "identification": identification,
+        "traffic_class": tos,
+        "dont_fragment": bool(flags & 0x4000),
+        "protocol": protocol,
+        "network_at": at,
+    }
+    if not flags & 0x1FFF:  # a fragment that is not the first has no ports
+        _transport(frame, at + 4 * max(first & 0xF, 5), at + length, fields)
 
 
-def _ipv6(packet: Packet, at: int) -> Packet:
-    frame = packet.frame
+def _ipv6(frame: bytes, at: int, fields: _Fields) -> None:
     word, length, protocol, hops, source, destination = _IPV6.unpack_from(frame, at)
     start = at + _IPV6.size
-    packet = replace(
-        packet,
-        version=6,
-        source=str(ipaddress.IPv6Address(source)),
-        destination=str(ipaddress.IPv6Address(destination)),
-        ttl=hops,
-        traffic_class=word >> 20 & 0xFF,
-        flow_label=word & 0xFFFFF,
-        dont_fragment=True,
-        protocol=protocol,
-        network_at=at,
-    )
-    return _transport(packet, start, start + length)
+    fields |= {
+        "version": 6,
+        "source": inet_ntop(AF_INET6, source),
+        "destination": inet_ntop(AF_INET6, destination),
+        "ttl": hops,
+        "traffic_class": word >> 20 & 0xFF,
+        "flow_label": word & 0xFFFFF,
+        "dont_fragment": True,
+        "protocol": protocol,
+        "network_at": at,
+    }
+    _transport(frame, start, start + length, fields)
 
 
-def _transport(packet: Packet, start: int, end: int) -> Packet:
-    """With what UDP or TCP at `start` says; `end` is that of the IP packet by its own length."""
-    frame = packet.frame
+def _transport(frame: bytes, start: int, end: int, fields: _Fields) -> None:
+    """What UDP or TCP at `start` says; `end` is that of the IP packet by its own length."""
     end = max(min(end, len(frame)), start)
-    body, stop, checksum = end, end, 0
-    if packet.protocol == UDP and end - start >= 8:
-        length, checksum = struct.unpack_from("!HH", frame, start + 4)
+    checksum = 0
+    if fields["protocol"] == UDP and end - start >= 8:
+        length, checksum = _PORTS.unpack_from(frame, start + 4)
         body = start + 8
         stop = max(min(start + length, end), body)
-    elif packet.protocol == TCP and end - start >= 20:
-        (checksum,) = struct.unpack_from("!H", frame, start + 16)
+    elif fields["protocol"] == TCP and end - start >= 20:
+        checksum = _word(frame, start + 16)
         body = min(start + 4 * max(frame[start + 12] >> 4, 5), end)
+        stop = end
     else:
-        return replace(packet, trailer=frame[end:], transport_at=min(start, len(frame)))
+        fields |= {"trailer": frame[end:], "transport_at": min(start, len(frame))}
+        return
     source_port, destination_port = _PORTS.unpack_from(frame, start)
-    return replace(
-        packet,
-        source_port=source_port,
-        destination_port=destination_port,
-        checksum=checksum,
-        payload=frame[body:stop],
-        trailer=frame[stop:],
-        transport_at=start,
-        payload_at=body,
-    )
+    fields |= {
+        "source_port": source_port,
+        "destination_port": destination_port,
+        "checksum": checksum,
+        "payload": frame[body:stop],
+        "trailer": frame[stop:],
+        "transport_at": start,
+        "payload_at": body,
+    }

@@ -141,7 +141,7 @@ def _call(
 ) -> int:
     """Let it ring, pick up if somebody does; returns the frames decoded at both ends."""
     offer = signaling.offer(caller)
-    if not scenario.is_answered and not scenario.asked:
+    if not scenario.is_answered and not (scenario.asked and scenario.is_rebuilt):
         callee.ask("ring", sdp=offer)
     elif not scenario.is_answered:
         # A telephone that gets ready while it rings, and whose application passes that on.
