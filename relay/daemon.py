@@ -20,13 +20,15 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
+from relay import privileges
 from relay.calls.call import Masking, Policy, Rules
 from relay.calls.registry import Registry
 from relay.clock import Now
 from relay.config import Settings, load
 from relay.control.relay import ControlSettings
 from relay.engine import Engine
-from relay.errors import ConfigError, RelayError
+from relay.errors import RelayError
+from relay.kernel import follow, open_fastpath
 from relay.listeners import Listeners
 from relay.turn.settings import TurnSettings
 
@@ -48,6 +50,7 @@ _RESTART = (
     "api.listen",
     "state",
     "fleet",
+    "user",
     "demo",
 )
 """Keys of which a change only counts after a restart."""
@@ -85,33 +88,42 @@ class Daemon:
     """One relay: its engine, its listeners and its API."""
 
     def __init__(self, settings: Settings, config: Path | None) -> None:
-        if settings.fastpath.mode == "require":
-            raise ConfigError("fastpath.mode: require: expected auto or off in this version")
         self._settings = settings
         self._config = config
         registry = Registry(rules_of(settings))
         turn = turn_settings_of(settings, os.urandom(32))
-        self.engine = Engine(turn, registry, SystemClocks(), os.urandom, self._reload)
+        self._clocks = SystemClocks()
+        self.engine = Engine(turn, registry, self._clocks, os.urandom, self._reload)
         self._listeners = Listeners(settings, self.engine)
         self._stop = asyncio.Event()
         self._was_terminated = False
+        self._is_replaced = False
 
     def bind(self) -> None:
-        """Take every port, before the loop runs: what lists interfaces has a loop of its own.
+        """Take all that asks for a privilege or a port, then give the privileges up.
 
-        Raises: RelayError, naming the one that cannot be had.
+        It happens before the loop runs, since what lists interfaces has a loop of its own.
+
+        Raises: RelayError, naming what cannot be had.
         """
         self._listeners.open()
         self._api_socket = _bind_api(self._settings)
         self._control = ControlSettings(
             tuple(self._listeners.urls), self._secrets()[0], self._tokens()
         )
+        self.engine.forwarder.kernel, self.engine.fastpath = open_fastpath(
+            self._settings.fastpath, self._listeners.udp_addresses, self._clocks.mono_ns
+        )
+        privileges.drop(self._settings.user, filters=self.engine.forwarder.kernel is not None)
 
     async def serve(self) -> int:
         """Run, and stop when told to."""
         loop = asyncio.get_running_loop()
         api = _make_api(self.engine, self._control)
         self._watch_signals(loop)
+        kernel = self.engine.forwarder.kernel
+        if kernel is not None:
+            follow(loop, kernel)
         await self._listeners.start(loop)
         serving = asyncio.create_task(api.serve(sockets=[self._api_socket]))
         listening = asyncio.create_task(api.listening.wait())
@@ -121,6 +133,10 @@ class Daemon:
         self._say_ready(self._api_socket)
         await self._run_until_stopped(serving)
         api.should_exit = True
+        if kernel is not None:
+            # Told twice to stop: calls are running, and the next daemon may take their routes over.
+            loop.remove_reader(kernel.fileno())
+            kernel.close(leave_running=self._is_replaced)
         await self._listeners.close(loop)
         await serving
         log.info("stopped")
@@ -144,6 +160,7 @@ class Daemon:
 
     def _on_sigterm(self) -> None:
         if self._was_terminated:
+            self._is_replaced = True
             self._stop.set()
             return
         # A drain that the API has begun is not taken for a first SIGTERM: who drains before a stop

@@ -7,8 +7,9 @@ our own costs one datagram, never the relay.
 import base64
 import logging
 from collections.abc import Callable, Iterable
+from typing import Literal
 
-from relay.address import FiveTuple
+from relay.address import FiveTuple, Transport
 from relay.calls.call import State
 from relay.calls.registry import Registry
 from relay.clock import Clocks, Now
@@ -48,6 +49,7 @@ class Engine:
         self.counters = Counters()
         self.is_draining = False
         self.is_ready = False
+        self.fastpath = "off"
         self.now = clocks.now
         self._mono_ns = clocks.mono_ns
         self._started = clocks.now().mono
@@ -103,6 +105,8 @@ class Engine:
         for call in self.registry.handle_timeout(now):
             self.apply(self.server.end_call(call, now))
         self.apply(self.server.handle_timeout(now))
+        if self.forwarder.kernel is not None:
+            self.forwarder.kernel.renew(self._mono_ns())
 
     def apply(self, effects: Iterable[Effect]) -> None:
         """Do what the core wants done, in order."""
@@ -115,16 +119,7 @@ class Engine:
         transports = self.server.transports_of(call)
         views = {}
         for leg in self.server.legs_of(call):
-            meter = self.forwarder.meter(LegKey(call, leg))
-            transport = transports.get(leg)
-            views[leg] = LegView(
-                connected=transport is not None,
-                transport=transport.value if transport else None,
-                path="user" if transport else None,
-                packets=meter.packets if meter else 0,
-                bytes=meter.bytes if meter else 0,
-                dropped=meter.dropped if meter else 0,
-            )
+            views[leg] = self._leg(LegKey(call, leg), transports.get(leg))
         return views
 
     def status(self) -> Status:
@@ -134,7 +129,7 @@ class Engine:
             draining=self.is_draining,
             uptime_s=self.now().mono - self._started,
             allocations=sum(self.server.count_allocations().values()),
-            fastpath="not part of this version",
+            fastpath=self.fastpath,
         )
 
     def drain(self) -> None:
@@ -148,17 +143,38 @@ class Engine:
 
     def metrics(self) -> bytes:
         """One scrape."""
-        tally = self.tally
+        tally, kernel = self.tally, self.forwarder.kernel
+        in_kernel = kernel.counters() if kernel else Tally()
         snapshot = Snapshot(
             calls={state.value: count for state, count in self.registry.counts().items()},
             allocations={t.value: n for t, n in self.server.count_allocations().items()},
-            routes={"user": self.forwarder.routes},
-            packets={"user": tally.packets},
-            bytes={"user": tally.bytes},
-            drops={("user", reason): tally.drops[reason] for reason in DropReason},
+            routes={"user": self.forwarder.routes, "kernel": kernel.routes if kernel else 0},
+            packets={"user": tally.packets, "kernel": in_kernel.packets},
+            bytes={"user": tally.bytes, "kernel": in_kernel.bytes},
+            drops={
+                (path, reason): drops[reason]
+                for path, drops in (("user", tally.drops), ("kernel", in_kernel.drops))
+                for reason in DropReason
+            },
             ports_free=self.server.ports_free,
+            fastpath_attached=kernel is not None,
+            restarts_adopted=int(kernel is not None and kernel.adopted > 0),
         )
         return render(snapshot, self.counters)
+
+    def _leg(self, leg: LegKey, transport: Transport | None) -> LegView:
+        path: Literal["kernel", "user"] | None = None
+        if transport is not None:
+            path = "kernel" if self.forwarder.is_in_kernel(leg) else "user"
+        counts = [x for x in (self.forwarder.meter(leg), self.forwarder.kernel_leg(leg)) if x]
+        return LegView(
+            connected=transport is not None,
+            transport=transport.value if transport else None,
+            path=path,
+            packets=sum(count.packets for count in counts),
+            bytes=sum(count.bytes for count in counts),
+            dropped=sum(count.dropped for count in counts),
+        )
 
     def _answered(self, effect: Answered) -> None:
         self.counters.answered(effect.method, effect.code)

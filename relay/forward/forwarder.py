@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from relay.address import FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
+from relay.forward.fastpath import FastPath, LegCounts
 from relay.forward.routes import Meter, Route, Tally
 from relay.forward.tcp import Connection, TcpListener
 from relay.forward.udp import UdpListener
@@ -24,7 +25,10 @@ from relay.turn.effects import (
 
 
 class Forwarder:
-    """The user-space path.
+    """The user-space path, and what it shares with the kernel's.
+
+    Every route is here; `kernel`, where it is set, has those it can take as well and sees a packet
+    first. So a route that leaves the kernel goes on here without a gap.
 
     Args:
         clock_ns: the monotonic clock, read for data that comes through the core.
@@ -36,6 +40,7 @@ class Forwarder:
         self._udp: dict[ServerAddress, UdpListener] = {}
         self._streams: list[TcpListener] = []
         self._meters: dict[LegKey, Meter] = {}
+        self.kernel: FastPath | None = None
         self.handlers: dict[type, Callable[..., None]] = {
             Send: self._send,
             Deliver: self._deliver,
@@ -58,6 +63,14 @@ class Forwarder:
     def meter(self, leg: LegKey) -> Meter | None:
         """What a leg has sent so far; None if there is no such leg."""
         return self._meters.get(leg)
+
+    def kernel_leg(self, leg: LegKey) -> LegCounts | None:
+        """What the kernel has forwarded for a leg; None where it has none of it."""
+        return self.kernel.leg(leg) if self.kernel else None
+
+    def is_in_kernel(self, leg: LegKey) -> bool:
+        """Whether the kernel forwards for a leg now."""
+        return self.kernel is not None and self.kernel.has_route(leg)
 
     @property
     def routes(self) -> int:
@@ -99,6 +112,8 @@ class Forwarder:
         route = Route(channel, rewrite, send, meter, effect.expires_ns)
         if source.transport is Transport.UDP:
             self._udp[source.server].set_route(source, effect.channel, route)
+            if self.kernel is not None:
+                self.kernel.set_route(effect)
             return
         connection = self._connection(source)
         if connection is not None:
@@ -107,6 +122,8 @@ class Forwarder:
     def _drop_route(self, effect: DropRoute) -> None:
         source = effect.source
         if source.transport is Transport.UDP:
+            if self.kernel is not None:
+                self.kernel.drop_route(effect)
             self._udp[source.server].drop_route(source, effect.channel)
             return
         connection = self._connection(source)
@@ -119,9 +136,13 @@ class Forwarder:
             self._meters[effect.leg] = Meter(effect.bitrate_bps, effect.packets_per_s)
         else:
             meter.limit(effect.bitrate_bps, effect.packets_per_s)
+        if self.kernel is not None:
+            self.kernel.set_leg(effect)
 
     def _drop_leg(self, effect: DropLeg) -> None:
         self._meters.pop(effect.leg, None)
+        if self.kernel is not None:
+            self.kernel.drop_leg(effect)
 
     def _count(self, effect: Count) -> None:
         self._tally.dropped(effect.reason)

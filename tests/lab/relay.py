@@ -43,6 +43,7 @@ class Relay:
     Args:
         directory: for its configuration, certificate and log.
         overrides: sections of the configuration, merged key by key over the laboratory's.
+        path: which path has to forward where it can, `user` or `kernel`.
         program: what to run in place of `callveil`.
     """
 
@@ -51,9 +52,11 @@ class Relay:
         lab: Lab,
         directory: Path,
         overrides: Config | None = None,
+        path: str = "user",
         program: Sequence[str] = (_CALLVEIL,),
     ) -> None:
         self.lab = lab
+        self.path = path
         self._program = program
         self.certificate = certificate.make(directory)
         self.log = directory / "relay.log"
@@ -74,6 +77,7 @@ class Relay:
             "auth": {"secrets": [SECRET]},
             "api": {"listen": f"{_API[0]}:{_API[1]}", "tokens": [TOKEN]},
             "tls": {"certificate": str(files.certificate), "key": str(files.key)},
+            "fastpath": {"mode": "require" if self.path == "kernel" else "off"},
         }
 
     def _start(self) -> subprocess.Popen[str]:

@@ -104,8 +104,11 @@ def _have_seen_ten_seconds(*everybody: Party) -> bool:
 def _assert_statistics(relay: Relay, call: Config) -> None:
     for party in _statistics(relay, call)["parties"].values():
         assert (party["connected"], party["transport"]) == (True, "udp")
+        assert party["path"] == relay.path
         assert party["packets"] > _AUDIO_FRAMES
         assert party["bytes"] > party["packets"]
+    forwarded = relay.metrics()[f'callveil_packets_total{{path="{relay.path}"}}']
+    assert forwarded > 2 * _AUDIO_FRAMES
 
 
 def _end(relay: Relay, call: Config) -> float:

@@ -71,9 +71,7 @@ def run(chosen: Sequence[Scenario], out: Path, told: Console) -> Results:
 def _chosen(options: argparse.Namespace) -> list[Scenario]:
     chosen = [each for each in scenarios.ALL if each.key in (options.scenarios or _KEYS)]
     if options.without_rebuilding:
-        controls = (
-            each.without_rebuilding() if each.asked and each.is_rebuilt else each for each in chosen
-        )
+        controls = (each.without_rebuilding() if each.asked else each for each in chosen)
         return list(dict.fromkeys(controls))
     return chosen
 

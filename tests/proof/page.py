@@ -49,8 +49,9 @@ _GROUPS = (
     ),
     (
         "Enhanced call privacy on",
-        "One party asking is enough: both are masked. While it rings, both sides try to reach each "
-        "other, as a modified client would, and nothing arrives.",
+        "One party asking is enough: both are masked. Where clients gather every candidate, "
+        "whatever they are told, the descriptions are rebuilt without; where descriptions are passed on "
+        "while it rings, both sides try to reach each other, and the relay lets nothing through.",
     ),
     (
         "Controls: a check that cannot fail is worth nothing",
@@ -74,8 +75,7 @@ def render(results: Results) -> str:
     """The page: HTML that needs no other file."""
     groups: list[list[Placed]] = [[], [], []]
     for placed in results.calls:
-        is_control = bool(placed.scenario.asked) + (not placed.scenario.is_rebuilt)
-        groups[is_control].append(placed)
+        groups[bool(placed.scenario.asked) + placed.scenario.is_control].append(placed)
     sections = "".join(
         _section(title, text, calls)
         for (title, text), calls in zip(_GROUPS, groups, strict=True)

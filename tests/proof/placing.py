@@ -68,7 +68,7 @@ class Placed:
             return "answered, and no picture arrived"
         if not self.scenario.is_answered and self.frames:
             return "not answered, and yet something arrived"
-        if self.scenario.asked and self.scenario.is_rebuilt and self.direct:
+        if self.scenario.asked and not self.scenario.is_control and self.direct:
             return "relayed, and yet packets crossed directly"
         return ""
 
@@ -121,9 +121,10 @@ def _config(scenario: Scenario) -> Config:
 
     aiortc cannot read a TURN URI with an IPv6 address, so there is one listener.
     """
-    privacy = {"mask_mapped_address": scenario.is_rebuilt}
-    if not scenario.asked or not scenario.is_rebuilt:
-        privacy["stun_binding"] = True
+    privacy = {
+        "mask_mapped_address": not scenario.is_control,
+        "stun_binding": scenario.gathers_all,
+    }
     return {
         "listen": [f"udp://{RELAY.v4}:{UDP_PORT}"],
         "relay": {"addresses": [RELAY.v4]},
@@ -140,17 +141,15 @@ def _call(
     scenario: Scenario,
 ) -> int:
     """Let it ring, pick up if somebody does; returns the frames decoded at both ends."""
-    offer = signaling.offer(caller)
-    if not scenario.is_answered and not (scenario.asked and scenario.is_rebuilt):
-        callee.ask("ring", sdp=offer)
-    elif not scenario.is_answered:
-        # A telephone that gets ready while it rings, and whose application passes that on.
-        caller.ask("take_answer", sdp=signaling.answer(callee, offer))
-        wait_until(lambda: _have_tried(relay, call), "both sides have tried to reach each other")
-    else:
-        assert relay.ask("POST", f"/v1/calls/{call['id']}/accept").status == 200
-        caller.ask("take_answer", sdp=signaling.answer(callee, offer))
+    signaling.ring(caller, callee)
+    if scenario.is_answered:
+        signaling.accept(callee)
+        signaling.answer(callee, caller)
         wait_until(lambda: _works(caller) and _works(callee), "sound and pictures arrive", 60)
+    elif scenario.asked and not scenario.is_control and not scenario.is_rebuilt:
+        # A telephone that gets ready while it rings, and a server that passes that on.
+        signaling.answer(callee, caller)
+        wait_until(lambda: _have_tried(relay, call), "both sides have tried to reach each other")
     return sum(sum(party.ask("state")["frames"].values()) for party in (caller, callee))
 
 
