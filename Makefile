@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := coturn curl ethtool nftables tcpdump iproute2 procps
+PROGRAM := $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` overrules it.
@@ -68,12 +69,12 @@ $(BIN)/python:
 
 # A stamp is younger than what decides its content, so nothing is installed twice. The tests and
 # mypy go over the benchmarks too, and so need what those need.
-$(VENV)/installed: pyproject.toml relay/__init__.py | $(BIN)/python
+$(VENV)/installed: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/installed-bench: EXTRAS := bench
 $(VENV)/installed-test: EXTRAS := test,bench
-$(VENV)/installed-bench $(VENV)/installed-test: pyproject.toml relay/__init__.py | $(BIN)/python
+$(VENV)/installed-bench $(VENV)/installed-test: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@ $(VENV)/installed

@@ -13,14 +13,13 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
 
-import uvicorn
 import uvloop
 
 from relay import privileges
+from relay.api import bind_api, make_api
 from relay.calls.call import Masking, Policy, Rules
 from relay.calls.registry import Registry
 from relay.clock import Now
@@ -35,7 +34,6 @@ from relay.turn.settings import TurnSettings
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.25  # how late an expiry may be noticed; the contract says within one second
-_API_STOP_S = 1  # then whoever sends half a request is cut off; answers take milliseconds
 _ALLOCATIONS_MAX = 1_000_000  # some 4 GiB: a bound, for a relay that never runs into it
 
 _RESTART = (
@@ -107,7 +105,7 @@ class Daemon:
         Raises: RelayError, naming what cannot be had.
         """
         self._listeners.open()
-        self._api_socket = _bind_api(self._settings)
+        self._api_socket = bind_api(self._settings)
         self._control = ControlSettings(
             tuple(self._listeners.urls), self._secrets()[0], self._tokens()
         )
@@ -119,7 +117,7 @@ class Daemon:
     async def serve(self) -> int:
         """Run, and stop when told to."""
         loop = asyncio.get_running_loop()
-        api = _make_api(self.engine, self._control)
+        api = make_api(self.engine, self._control)
         self._watch_signals(loop)
         kernel = self.engine.forwarder.kernel
         if kernel is not None:
@@ -241,51 +239,6 @@ def turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
         unauthenticated_per_s=settings.limits.unauthenticated_per_s,
         nonce_key=nonce_key,
     )
-
-
-class _Api(uvicorn.Server):
-    """uvicorn, which leaves the signals to the daemon and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _make_api(engine: Engine, settings: ControlSettings) -> _Api:
-    from relay.control.app import make_app  # noqa: PLC0415 - after the sockets are bound
-
-    app = make_app(engine, settings)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=_API_STOP_S,
-    )
-    return _Api(config)
-
-
-def _bind_api(settings: Settings) -> socket.socket:
-    listen = settings.api.listen
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    sock = socket.socket(family)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((listen.host, listen.port))
-    except OSError as error:
-        sock.close()
-        raise RelayError(f"api.listen: {listen}: {error.strerror}") from None
-    return sock
 
 
 def _tame_collector() -> None:

@@ -15,7 +15,7 @@ from relay.forward.fastpath import layout, libbpf
 from relay.forward.fastpath.legs import Legs
 from relay.forward.fastpath.program import Program
 from relay.forward.fastpath.table import RouteTable
-from relay.forward.routes import Meter
+from relay.forward.routes import BURST_NS, Meter
 from relay.turn.effects import LegKey, SetLeg
 from tests.fastpath.frames import End
 
@@ -131,7 +131,7 @@ class Bench:
         listener = ServerAddress(bytes([192, 0, 2, 1]), 3478)
         self.program = Program([listener], [], clock_is_config=True)
         self.config = self.program.array("config")
-        self.config.memory[: _CONFIG.size] = layout.initial_config()
+        self.config.words[_CONFIG.word("burst_ns")] = BURST_NS
         self.slots = self.program.array("slots")
         self.hashed = self.program.routes()
         self.table = RouteTable(self.program.routes(), self.program.array("slots"), NOW_NS)

@@ -50,8 +50,9 @@ _GROUPS = (
     (
         "Enhanced call privacy on",
         "One party asking is enough: both are masked. Where clients gather every candidate, "
-        "whatever they are told, the descriptions are rebuilt without; where descriptions are passed on "
-        "while it rings, both sides try to reach each other, and the relay lets nothing through.",
+        "whatever they are told, the descriptions are rebuilt without; where descriptions are "
+        "passed on while it rings, both sides try to reach each other, and the relay lets nothing "
+        "through.",
     ),
     (
         "Controls: a check that cannot fail is worth nothing",
