@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": {*_DOING, "engine"},
     "daemon": {*_DOING, "engine", "listeners", "kernel", "privileges", "api"},
     "probe": {*_FIRST, "calls", "config"},
-    "cli": {*_FIRST, "calls", "config", "logs", "probe", "daemon"},
+    "audit": {*_FIRST, "stun"},
+    "cli": {*_FIRST, "audit", "calls", "config", "logs", "probe", "daemon"},
 }
 """Who may import whom, by the first name below `relay`; the table of the design, row by row. The
 last rows wire: each may import those before it. A dotted name allows that one module."""
@@ -58,6 +59,7 @@ MAY_REVEAL = {
     "relay/forward/sockets.py": "binds the relay's own sockets",
     "relay/forward/udp.py": "sends to a client, and to nobody else",
     "relay/listeners.py": "tells clients where the relay listens",
+    "relay/audit/report.py": "shows an operator what is in the operator's own captures, if asked",
     "relay/engine.py": "tells parties each other's relayed addresses, which are the relay's own",
 }
 
