@@ -18,6 +18,7 @@ from pathlib import Path
 import uvloop
 
 from relay import privileges
+from relay.api import bind_api, make_api
 from relay.calls.call import Masking, Policy, Rules
 from relay.calls.registry import Registry
 from relay.clock import Now
@@ -28,7 +29,7 @@ from relay.engine import Engine
 from relay.errors import RelayError
 from relay.kernel import follow, open_fastpath
 from relay.listeners import Listeners
-from relay.serving import HttpServer, bind, url_of
+from relay.serving import url_of
 from relay.turn.settings import TurnSettings
 
 log = logging.getLogger(__name__)
@@ -104,22 +105,27 @@ class Daemon:
 
         Raises: RelayError, naming what cannot be had.
         """
+        user = self._settings.user
+        uid = privileges.find(user).pw_uid if user else None
         self._listeners.open()
-        api = self._settings.api.listen
-        self._api_socket = bind(api.host, api.port, "api.listen")
+        self._api_socket = bind_api(self._settings)
         self._control = ControlSettings(
             tuple(self._listeners.urls), self._secrets()[0], self._tokens()
         )
         self.engine.forwarder.kernel, self.engine.fastpath = open_fastpath(
             self._settings.fastpath, self._listeners.udp_addresses, self._clocks.mono_ns
         )
+        self._api = make_api(self.engine, self._control)
         self._demo = Demo(self._api_socket, self._tokens()) if self._settings.demo else None
-        privileges.drop(self._settings.user, filters=self.engine.forwarder.kernel is not None)
+        kernel = self.engine.forwarder.kernel
+        if kernel is not None and uid is not None:
+            kernel.give_to(uid)
+        privileges.drop(user, filters=kernel is not None)
 
     async def serve(self) -> int:
         """Run, and stop when told to."""
         loop = asyncio.get_running_loop()
-        api = _make_api(self.engine, self._control)
+        api = self._api
         self._watch_signals(loop)
         kernel = self.engine.forwarder.kernel
         if kernel is not None:
@@ -243,12 +249,6 @@ def turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
         unauthenticated_per_s=settings.limits.unauthenticated_per_s,
         nonce_key=nonce_key,
     )
-
-
-def _make_api(engine: Engine, settings: ControlSettings) -> HttpServer:
-    from relay.control.app import make_app  # noqa: PLC0415 - after the sockets are bound
-
-    return HttpServer(make_app(engine, settings))
 
 
 def _tame_collector() -> None:

@@ -99,6 +99,24 @@ class Engine:
         """A call has ended: nothing of it is forwarded when this returns."""
         self.apply(self.server.end_call(call, self.now()))
 
+    def tightened(self, call: str) -> None:
+        """A call is relayed now, or has more masked legs: no leg keeps what it may not have."""
+        now = self.now()
+        found = self.registry.live(call, now)
+        masked = frozenset(leg.id for leg in found.legs if leg.masked)
+        self.apply(
+            self.server.change_call(
+                call, closed=found.relayed, masked=masked, expires=found.expires, now=now
+            )
+        )
+
+    extended = tightened  # the same: what the registry says now
+
+    def relayed(self, call: str) -> dict[str, list[tuple[str, int]]]:
+        """The relayed addresses of each leg, best first, to be told to the other parties."""
+        relayed = self.server.relayed_of(call)
+        return {leg: [each.reveal() for each in addresses] for leg, addresses in relayed.items()}
+
     def tick(self) -> None:
         """End what has run out."""
         now = self.now()

@@ -26,6 +26,7 @@ class HttpServer(uvicorn.Server):
         common: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
         common |= {"server_header": False, "timeout_graceful_shutdown": _STOP_S}
         super().__init__(uvicorn.Config(app, **common | {"ws": "none"} | options))
+        self.config.load()  # while every file of the installation can still be read
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

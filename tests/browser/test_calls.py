@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from relay.audit.search import Hit, find
 from tests.browser.fixtures import OUTPUT, Tabs
-from tests.lab import canaries
 from tests.lab.capture import Capture, capturing
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
@@ -41,11 +41,11 @@ def captures(lab: Lab, tmp_path: Path) -> Iterator[Captures]:
         yield running
 
 
-def leaks(captures: Captures) -> dict[str, list[canaries.Hit]]:
+def leaks(captures: Captures) -> dict[str, list[Hit]]:
     """Where a party's packets hold an address of the other."""
     return {
-        "caller": canaries.find(captures["caller"].frames(), *CALLEE.addresses),
-        "callee": canaries.find(captures["callee"].frames(), *CALLER.addresses),
+        "caller": find(captures["caller"].frames(), *CALLEE.addresses),
+        "callee": find(captures["callee"].frames(), *CALLER.addresses),
     }
 
 
@@ -67,7 +67,7 @@ def test_with_privacy_on_both_sides_see_the_relay_and_nothing_else(
             for whose in ("seen-of-you", "seen-of-them"):
                 assert tab.addresses(whose) <= set(RELAY)
                 assert tab.verdict(whose) == "relayed"
-            assert canaries.find([tab.text()], *CALLER.addresses, *CALLEE.addresses) == []
+            assert find([tab.text()], *CALLER.addresses, *CALLEE.addresses) == []
         assert tabs.alice.until_code() == tabs.bob.until_code()
         take_screenshots(tabs)
     assert leaks(captures) == {"caller": [], "callee": []}
@@ -107,7 +107,7 @@ def test_unanswered_nothing_crosses(tabs: Tabs, captures: Captures, privacy: boo
     with calling(tabs, privacy=privacy):
         tabs.alice.until_counted()  # she is at the relay, with all her candidates
         assert tabs.alice.verdict("seen-of-you") == "none"
-        assert canaries.find([tabs.bob.text()], *CALLER.addresses) == []
+        assert find([tabs.bob.text()], *CALLER.addresses) == []
     assert leaks(captures) == {"caller": [], "callee": []}
 
 

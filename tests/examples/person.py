@@ -60,13 +60,18 @@ class Person:
         self._socket.close()
 
 
+def open_socket(url: str) -> ClientConnection:
+    """The WebSocket of a page that has just been loaded."""
+    return connect(url.replace("http", "ws", 1) + "signaling", proxy=None)
+
+
 @contextmanager
 def signed_in(url: str, *names: str) -> Iterator[list[Person]]:
     """Pages of these people, for one `with` block."""
     with ExitStack() as stack:
         people = []
         for name in names:
-            socket = stack.enter_context(connect(url.replace("http", "ws", 1) + "signaling"))
+            socket = stack.enter_context(open_socket(url))
             people.append(Person(socket, name))
             people[-1].say("sign_in", name=name)
             people[-1].until("contacts")

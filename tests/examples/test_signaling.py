@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from relay.cli.api import Api
 from tests.cli.running import Serving, environment, serving
 from tests.docs.pages import ROOT
-from tests.examples.person import Heard, Person, signed_in
+from tests.examples.person import Heard, Person, open_socket, signed_in
 from tests.lab.polling import wait_until
 
 COMMITMENT = "ab" * 32
@@ -115,14 +116,16 @@ def test_the_page_loads_nothing_from_anywhere_else(url: str) -> None:
 
 def test_a_page_of_another_site_is_refused(url: str) -> None:
     address = url.replace("http", "ws") + "signaling"
-    with pytest.raises(InvalidStatus), connect(address, origin="http://elsewhere.example"):  # type: ignore[arg-type]
+    with (
+        pytest.raises(InvalidStatus),
+        connect(address, origin=Origin("http://elsewhere.example"), proxy=None),
+    ):
         pass
 
 
 def test_a_name_is_one_page_at_a_time_and_free_again_afterwards(url: str) -> None:
     name = next(_names)
-    address = url.replace("http", "ws") + "signaling"
-    with signed_in(url, name), connect(address) as second:
+    with signed_in(url, name), open_socket(url) as second:
         second.send(json.dumps({"type": "sign_in", "name": name}))
         assert json.loads(second.recv(20))["type"] == "refused"
     with signed_in(url, name):
@@ -144,7 +147,7 @@ def test_what_is_not_understood_is_refused_and_the_page_goes_on(
 
 
 def test_before_signing_in_nothing_is_done(url: str) -> None:
-    with connect(url.replace("http", "ws") + "signaling") as socket:
+    with open_socket(url) as socket:
         socket.send(json.dumps({"type": "call", "name": "anybody"}))
         assert json.loads(socket.recv(20)) == {"type": "refused", "detail": "Sign in first."}
 
@@ -369,8 +372,8 @@ def _alone(daemon: Serving, *options: str) -> Iterator[str]:
         [*command, *options], cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
     )
     with process:
+        assert process.stderr is not None
         try:
-            assert process.stderr is not None
             said = ""
             for said in process.stderr:
                 if "running on" in said:

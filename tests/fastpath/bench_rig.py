@@ -15,7 +15,7 @@ from relay.forward.fastpath import layout, libbpf
 from relay.forward.fastpath.legs import Legs
 from relay.forward.fastpath.program import Program
 from relay.forward.fastpath.table import RouteTable
-from relay.forward.routes import Meter
+from relay.forward.routes import BURST_NS, Meter
 from relay.turn.effects import LegKey, SetLeg
 from tests.fastpath.frames import End
 
@@ -131,14 +131,15 @@ class Bench:
         listener = ServerAddress(bytes([192, 0, 2, 1]), 3478)
         self.program = Program([listener], [], clock_is_config=True)
         self.config = self.program.array("config")
-        self.config.memory[: _CONFIG.size] = layout.initial_config()
+        self.config.words[_CONFIG.word("burst_ns")] = BURST_NS
         self.slots = self.program.array("slots")
         self.hashed = self.program.routes()
         self.table = RouteTable(self.program.routes(), self.program.array("slots"), NOW_NS)
         self.legs = self.program.array("legs")
         self.known = Legs(self.program.array("legs"), frozenset())
         self.listeners = self.program.listeners()
-        self.totals = self.program.totals()
+        self.totals = self.program.counters("totals")
+        self.dropped = self.program.counters("drops")
         self.set_clock(NOW_NS)
         self.set_lease(NOW_NS + 1)
         self.known.set(SetLeg(LEG, 8_000_000_000, 1_000_000_000), NOW_NS)
@@ -168,12 +169,12 @@ class Bench:
 
     def drops(self) -> dict[DropReason, int]:
         """What the program has dropped so far, and why."""
-        counts = self.totals.sums()[layout.TOTALS.word("drops") :]
-        return {reason: counts[reason] for reason in DropReason if counts[reason]}
+        counts = {reason: self.dropped.sums(reason)[0] for reason in DropReason}
+        return {reason: count for reason, count in counts.items() if count}
 
     def forwarded(self) -> tuple[int, int]:
         """Packets and bytes the program has forwarded so far."""
-        packets, payload = self.totals.sums()[:2]
+        packets, payload = self.totals.sums()
         return packets, payload
 
     @contextmanager
@@ -215,4 +216,5 @@ class Bench:
             thing.close()
         self.listeners.close()
         self.totals.close()
+        self.dropped.close()
         self.program.close()

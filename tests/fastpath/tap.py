@@ -37,7 +37,8 @@ class Tap:
         for server in servers:
             bits = len(server.packed) * 8
             lines.append(f"addr add {server.host}/{bits} dev {name} {'nodad' * (bits == 128)}")
-        lines += [f"route add {every} dev {name}" for every in ("default", "::/0")]
+        if servers:
+            lines += [f"route add {every} dev {name}" for every in ("default", "::/0")]
         namespace.set_up(lines)
 
     def know(self, *clients: End) -> None:

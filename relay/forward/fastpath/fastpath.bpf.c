@@ -34,11 +34,11 @@ struct packet {
 
 NOINLINE int drop(enum drop_reason reason)
 {
-    __u32 zero = 0;
-    struct totals *total = bpf_map_lookup_elem(&totals, &zero);
+    __u32 index = reason;
+    __u64 *count = bpf_map_lookup_elem(&drops, &index);
 
-    if (total && reason < DROP_REASONS_MAX)
-        total->drops[reason]++;
+    if (count)
+        (*count)++;
     return TC_ACT_SHOT;
 }
 

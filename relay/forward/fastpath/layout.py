@@ -6,14 +6,12 @@ A test compares names, offsets and sizes with the type information in the compil
 import struct
 
 from relay.address import Address
-from relay.forward.routes import BURST_NS
 from relay.forward.slots import PAYLOAD_MAX
 
 LAYOUT = 1
 """Of the maps; a map of another layout is never adopted."""
 
 V4_MAPPED = bytes(10) + b"\xff\xff"
-UNTIL_THE_END_NS = (1 << 64) - 1
 
 _UDP_HEADER, _IPV4_HEADER, _IPV6_HEADER = 8, 20, 40
 
@@ -77,7 +75,8 @@ LEG = Layout(
     digest="Q",
 )
 CONFIG = Layout("config", lease_until_ns="Q", burst_ns="Q", layout="Q", clock_ns="Q")
-TOTALS = Layout("totals", packets="Q", bytes="Q", drops="62Q")
+TOTALS = Layout("totals", packets="Q", bytes="Q")
+DROPS = Layout("__u64", count="Q")
 LISTENER = Layout("listener", address="16s", port="2s", zero="H")
 INDEX = Layout("__u32", index="I")
 
@@ -87,14 +86,10 @@ MAPS = {
     "legs": (INDEX, LEG),
     "config": (INDEX, CONFIG),
     "totals": (INDEX, TOTALS),
+    "drops": (INDEX, DROPS),
     "listeners": (LISTENER, INDEX),
 }
 """The maps by name: what the key is, what the value."""
-
-
-def initial_config() -> bytes:
-    """The configuration of maps that nobody has used yet: the lease is over."""
-    return CONFIG.pack(0, BURST_NS, LAYOUT, 0)
 
 
 def mapped(packed: bytes) -> bytes:

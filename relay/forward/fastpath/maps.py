@@ -70,17 +70,16 @@ class Array:
 
 
 class PerCpu:
-    """One structure of 64-bit words per CPU."""
+    """An array of structures of 64-bit words, one per CPU."""
 
     def __init__(self, fd: int, value: Layout) -> None:
         self._fd = fd
         self._words = value.size // 8
-        self._cpus = possible_cpus()
-        self._values = (ctypes.c_uint64 * (self._words * self._cpus))()
+        self._values = (ctypes.c_uint64 * (self._words * possible_cpus()))()
 
-    def sums(self) -> list[int]:
-        """Each word, added up over all CPUs."""
-        key = ctypes.c_uint32(0)
+    def sums(self, index: int = 0) -> list[int]:
+        """Each word of an element, added up over all CPUs."""
+        key = ctypes.c_uint32(index)
         libbpf.call("bpf_map_lookup_elem", self._fd, ctypes.byref(key), self._values)
         return [sum(self._values[word :: self._words]) for word in range(self._words)]
 

@@ -4,6 +4,7 @@ Rules of this file: the user path has every route too, and gets whatever the ker
 So a route that cannot be in the kernel is no fault, and taking one away loses nothing.
 """
 
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -12,13 +13,13 @@ from relay.errors import DropReason, FastPathError
 from relay.forward.fastpath import layout
 from relay.forward.fastpath.interfaces import Interfaces
 from relay.forward.fastpath.legs import LegCounts, Legs
-from relay.forward.fastpath.program import Program
+from relay.forward.fastpath.program import PRIORITY, Program
 from relay.forward.fastpath.table import RouteTable
-from relay.forward.routes import Tally
+from relay.forward.routes import BURST_NS, Tally
 from relay.turn.effects import DropLeg, DropRoute, LegKey, SetLeg, SetRoute
 
-_LEASE = layout.CONFIG.word("lease_until_ns")
-_DROPS = layout.TOTALS.word("drops")
+_LEASE, _BURST = layout.CONFIG.word("lease_until_ns"), layout.CONFIG.word("burst_ns")
+_LAYOUT = layout.CONFIG.word("layout")
 _ROUTES_PER_TURN = 250  # some 5 ms of asking the kernel
 
 
@@ -34,7 +35,7 @@ class FastPath:
         self._interfaces = interfaces
         self._program = program
         self._config = program.array("config")
-        self._totals = program.totals()
+        self._totals, self._drops = program.counters("totals"), program.counters("drops")
         self._listeners = program.listeners()
         self._own: set[bytes] = set()
         self._table = RouteTable(program.routes(), program.array("slots"), now_ns)
@@ -42,6 +43,7 @@ class FastPath:
         self._wanted: dict[bytes, SetRoute] = {}
         self._installed: dict[bytes, bytes] = {}
         self._doubtful: deque[bytes] = deque()
+        self._fault: FastPathError | None = None
         self.adopted = self._table.adopted
         """How many routes of an earlier daemon were found at the start."""
 
@@ -62,6 +64,8 @@ class FastPath:
             clock_ns: CLOCK_MONOTONIC, the clock of the routes' expiry.
         Raises: FastPathError, with what is missing. Nothing else.
         """
+        if sys.platform != "linux":
+            raise FastPathError("it runs on Linux only")
         try:
             network = Interfaces(interfaces, listeners)
             try:
@@ -84,8 +88,10 @@ class FastPath:
         Returns: False where the user path has to: an end is not UDP, no interface of ours leads to
             the target, the leg is unknown, or there is no room. No older route stays in the kernel.
         """
+        if effect.source.transport is not Transport.UDP:
+            return False
         name = _name(effect)
-        if not effect.source.transport is effect.target.transport is Transport.UDP:
+        if effect.target.transport is not Transport.UDP:
             self._forget(name)
             return False
         self._wanted[name] = effect
@@ -93,15 +99,20 @@ class FastPath:
 
     def drop_route(self, effect: DropRoute) -> None:
         """Forward in the kernel no longer. A route that does not exist is no error."""
-        self._forget(_name(effect))
+        if effect.source.transport is Transport.UDP:
+            self._forget(_name(effect))
 
     def set_leg(self, effect: SetLeg) -> bool:
         """Let a leg exist with these caps. Returns: False where there is no room for it."""
         return self._legs.set(effect, self._clock_ns())
 
     def drop_leg(self, effect: DropLeg) -> None:
-        """A leg is gone, its counts with it; its routes have been dropped before."""
-        self._legs.drop(effect.leg, self._clock_ns())
+        """A leg is gone, and with it its counts and whatever routes it still has."""
+        now_ns = self._clock_ns()
+        index = self._legs.index(effect.leg)
+        if index is not None:
+            self._table.drop_leg(index, now_ns)
+            self._legs.drop(effect.leg, now_ns)
 
     def leg(self, leg: LegKey) -> LegCounts | None:
         """What the kernel forwarded and dropped for a leg; None if there is no such leg."""
@@ -114,10 +125,9 @@ class FastPath:
 
     def counters(self) -> Tally:
         """What the kernel forwarded and dropped in all."""
-        words = self._totals.sums()
         tally = Tally()
-        tally.packets, tally.bytes = words[:_DROPS]
-        tally.drops = words[_DROPS : _DROPS + len(DropReason)]
+        tally.packets, tally.bytes = self._totals.sums()
+        tally.drops = [self._drops.sums(reason)[0] for reason in DropReason]
         return tally
 
     @property
@@ -135,6 +145,10 @@ class FastPath:
         """End every route that an earlier daemon left and that has not been set since."""
         self._drop_adopted(self._clock_ns(), only_expired=False)
 
+    def give_to(self, uid: int) -> None:
+        """Let another user take everything away at the end: who the daemon is going to be."""
+        self._program.give_to(uid)
+
     def fileno(self) -> int:
         """Readable when interfaces, addresses, routes or rules have changed: call `follow`."""
         return self._interfaces.changes.fileno()
@@ -143,20 +157,24 @@ class FastPath:
         """Follow what has changed, for a few milliseconds.
 
         Returns: whether there is more to do; call again soon.
-        Raises: FastPathError where a new interface may not be filtered.
+        Raises: FastPathError at the end, where a new interface may not be filtered.
         """
         if self._interfaces.changes.drain():
             self._interfaces.refresh()
             self._doubtful = deque(self._wanted)
             try:
                 self._attach()
+                self._fault = None
             except OSError as error:
-                raise FastPathError(f"{error.strerror}") from error
+                self._fault = FastPathError(f"{error.strerror}")
         for _ in range(min(_ROUTES_PER_TURN, len(self._doubtful))):
             name = self._doubtful.popleft()
             effect = self._wanted.get(name)
             if effect is not None:
                 self._install(name, effect)
+        if self._fault is not None and not self._doubtful:
+            fault, self._fault = self._fault, None
+            raise fault
         return bool(self._doubtful)
 
     def close(self, leave_running: bool) -> None:
@@ -168,9 +186,12 @@ class FastPath:
         """
         if not leave_running:
             self._config.words[_LEASE] = 0
+            # A pin that we may no longer remove leads the next daemon to maps that are nobody's.
+            self._config.words[_LAYOUT] = 0
             self._program.detach()
         self._config.close()
         self._totals.close()
+        self._drops.close()
         self._listeners.close()
         self._table.close()
         self._legs.close()
@@ -178,11 +199,12 @@ class FastPath:
         self._interfaces.close()
 
     def _start(self) -> None:
-        if not self._program.is_adopted:
-            self._config.memory[: layout.CONFIG.size] = layout.initial_config()
+        self._config.words[_BURST] = BURST_NS
+        self._config.words[_LAYOUT] = layout.LAYOUT
         self.renew(self._clock_ns())
         self._own = {key for key, _ in self._listeners.items()}
         self._attach()
+        self._program.remove_dead(self._interfaces.filters(PRIORITY), self._clock_ns())
         self._program.pin()
 
     def _attach(self) -> None:

@@ -22,6 +22,7 @@ from aiortc import (
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from relay.address import ServerAddress
+from relay.audit.search import find
 from relay.calls.call import Call, Order
 from relay.calls.credentials import mint
 from relay.calls.descriptions import HeldCandidate, rebuild
@@ -33,7 +34,6 @@ from relay.engine import Engine
 from relay.forward.udp import UdpListener
 from tests.calls.book import ALICE, BOB
 from tests.calls.descriptions.samples import ACCEPTED, LEG, sample
-from tests.lab.canaries import find
 from tests.lab.media import Picture, Tone
 
 SECRET = "a secret for tests only"

@@ -2,16 +2,17 @@
 
 import ipaddress
 import re
+from ipaddress import ip_address
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from relay.audit.spellings import spellings
 from relay.calls.descriptions import LegDescription, rebuild, rebuild_candidate
 from relay.calls.descriptions.attributes import ALLOWED
 from relay.errors import CallError
 from tests.calls.descriptions.samples import ACCEPTED, CANARIES, LEG, leaks, sample
-from tests.lab.canaries import spellings
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\n"
 SECTION = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n"
@@ -19,7 +20,7 @@ LINES = sorted({line for name in ACCEPTED for line in sample(name).split("\r\n")
 TEXT_SPELLINGS = [
     spelling.core.decode()
     for address in CANARIES
-    for spelling in spellings(address)
+    for spelling in spellings(ip_address(address))
     if "text" in spelling.name and spelling.core.isascii() and b"\0" not in spelling.core
     if any(mark in spelling.core for mark in (b".", b":", b"%"))
 ]
