@@ -74,7 +74,7 @@ $(VENV)/installed: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
-$(VENV)/installed-bench: EXTRAS := bench
+$(VENV)/installed-bench: EXTRAS := bench,demo
 $(VENV)/installed-test: EXTRAS := test,bench
 $(VENV)/installed-bench $(VENV)/installed-test: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'

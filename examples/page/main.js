@@ -198,7 +198,7 @@ const handlers = {
     document.title = `${made.name} is calling`;
   },
   accepted: toCall((message) => {
-    say("Accepted.");
+    say(`In a call with ${call.name}.`);
     return call.accepted(message);
   }),
   description: toCall((message) => call.described(message)),
