@@ -62,14 +62,13 @@ export function removedWords(removed) {
 /**
  * What is in use now.
  * @returns {Promise<object>} `local` and `remote` candidate, `pair`, `transport`, the fingerprints,
- *   and `framesDecoded` of the video that comes in; what is not there yet is undefined.
+ *   as the browser has them from the handshake; what is not there yet is undefined.
  */
 export async function measure(connection) {
   const report = await connection.getStats();
   const all = [...report.values()];
   const transport = all.find((each) => each.type === "transport");
   const pair = report.get(transport?.selectedCandidatePairId) ?? all.find(isNominated);
-  const video = all.find((each) => each.type === "inbound-rtp" && each.kind === "video");
   return {
     transport,
     pair,
@@ -77,8 +76,6 @@ export async function measure(connection) {
     remote: report.get(pair?.remoteCandidateId),
     ownFingerprint: report.get(transport?.localCertificateId)?.fingerprint,
     theirFingerprint: report.get(transport?.remoteCertificateId)?.fingerprint,
-    framesDecoded: video?.framesDecoded ?? 0,
-    framesPerSecond: video?.framesPerSecond ?? 0,
   };
 }
 

@@ -4,7 +4,6 @@ Rules of this file: names are kept when their pages have gone, so that what some
 another holds while that one is away. A page is told things; nothing waits for it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -97,9 +96,6 @@ class People:
         person.page = page
         person.is_verified = is_verified
         return person
-
-    def __iter__(self) -> Iterator[Person]:
-        return iter(self._people.values())
 
 
 def permission(caller: Person, callee: Person) -> Decision:
