@@ -28,12 +28,12 @@ class Person:
         """Send anything."""
         self._socket.send(text)
 
-    def until(self, type_: str) -> Heard:
-        """Wait for the next message of that type."""
+    def until(self, *types: str) -> Heard:
+        """Wait for the next message of one of these types."""
         while True:
             heard: Heard = json.loads(self._socket.recv(PATIENCE_S))
             self.heard.append(heard)
-            if heard["type"] == type_:
+            if heard["type"] in types:
                 return heard
 
     def has_heard(self, *types: str) -> bool:
