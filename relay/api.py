@@ -32,7 +32,7 @@ class ApiServer(uvicorn.Server):
 
 
 def make_api(engine: Engine, settings: ControlSettings) -> ApiServer:
-    from relay.control.app import make_app  # noqa: PLC0415 - after the sockets are bound
+    from relay.control.app import make_app  # noqa: PLC0415 - a third of a second, after the ports are bound
 
     app = make_app(engine, settings)
     config = uvicorn.Config(
@@ -44,6 +44,7 @@ def make_api(engine: Engine, settings: ControlSettings) -> ApiServer:
         ws="none",
         timeout_graceful_shutdown=_API_STOP_S,
     )
+    config.load()  # while every file of the installation can still be read
     return ApiServer(config)
 
 

@@ -104,6 +104,8 @@ class Daemon:
 
         Raises: RelayError, naming what cannot be had.
         """
+        user = self._settings.user
+        uid = privileges.find(user).pw_uid if user else None
         self._listeners.open()
         self._api_socket = bind_api(self._settings)
         self._control = ControlSettings(
@@ -112,12 +114,16 @@ class Daemon:
         self.engine.forwarder.kernel, self.engine.fastpath = open_fastpath(
             self._settings.fastpath, self._listeners.udp_addresses, self._clocks.mono_ns
         )
-        privileges.drop(self._settings.user, filters=self.engine.forwarder.kernel is not None)
+        self._api = make_api(self.engine, self._control)
+        kernel = self.engine.forwarder.kernel
+        if kernel is not None and uid is not None:
+            kernel.give_to(uid)
+        privileges.drop(user, filters=kernel is not None)
 
     async def serve(self) -> int:
         """Run, and stop when told to."""
         loop = asyncio.get_running_loop()
-        api = make_api(self.engine, self._control)
+        api = self._api
         self._watch_signals(loop)
         kernel = self.engine.forwarder.kernel
         if kernel is not None:
