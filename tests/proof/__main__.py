@@ -1,6 +1,7 @@
 """`python -m tests.proof`: place the calls, show what each side saw, leave a page and JSON behind.
 
-Exit codes: 0 as promised, 1 not, or a call could not be placed, 2 usage or what this host lacks, 130 Ctrl-C.
+Exit codes: 0 as promised, 1 not, or a call could not be placed, 2 usage or what this host lacks,
+130 Ctrl-C.
 """
 
 import argparse
