@@ -28,6 +28,7 @@ from relay.control.relay import ControlSettings
 from relay.engine import Engine
 from relay.errors import ConfigError, RelayError
 from relay.listeners import Listeners
+from relay.relayed_ports import port_settings_of
 from relay.turn.settings import TurnSettings
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,8 @@ class Daemon:
         self._config = config
         registry = Registry(rules_of(settings))
         turn = turn_settings_of(settings, os.urandom(32))
-        self.engine = Engine(turn, registry, SystemClocks(), os.urandom, self._reload)
+        ports = port_settings_of(settings, os.urandom(32))
+        self.engine = Engine(turn, registry, SystemClocks(), os.urandom, self._reload, ports)
         self._listeners = Listeners(settings, self.engine)
         self._stop = asyncio.Event()
         self._was_terminated = False
@@ -122,6 +124,7 @@ class Daemon:
         await self._run_until_stopped(serving)
         api.should_exit = True
         await self._listeners.close(loop)
+        self.engine.forwarder.close_ports()
         await serving
         log.info("stopped")
         return 0

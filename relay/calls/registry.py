@@ -60,6 +60,7 @@ class Registry:
         relayed = self._is_relayed(order)
         call = self._new(REGISTERED_PREFIX + token(), relayed, duration_s, now)
         call.bitrate_bps = bitrate
+        call.ports = order.ports
         call.legs = [
             Leg(token(), party.id, relayed and self._is_masked(party.enhanced_call_privacy))
             for party in order.parties
@@ -134,17 +135,20 @@ class Registry:
         found = self._calls.get(call)
         if found is None:
             found = self._new_implicit(call, now)
-        elif found.deadline <= now.mono:
+        elif found.deadline <= now.mono or found.ports:
             raise Rejected(403)
-        granted = found.leg(leg) or self._new_leg(found, leg)
+        return self.grant(found, found.leg(leg) or self._new_leg(found, leg))
+
+    def grant(self, call: Call, leg: Leg) -> Grant:
+        """What one leg of a live call may do now."""
         return Grant(
-            call,
-            leg,
-            open=found.state is State.ACTIVE,
-            masked=granted.masked,
-            closed=found.is_registered and found.relayed,
-            expires=found.expires,
-            bitrate_bps=found.bitrate_bps,
+            call.id,
+            leg.id,
+            open=call.state is State.ACTIVE,
+            masked=leg.masked,
+            closed=call.is_registered and call.relayed,
+            expires=call.expires,
+            bitrate_bps=call.bitrate_bps,
             packets_per_s=self.rules.packets_per_s,
         )
 
@@ -242,10 +246,12 @@ class Registry:
             raise CallError("invalid_request", f"parties: 2 to {most} are expected.")
         if len({party.id for party in order.parties}) < len(order.parties):
             raise CallError("invalid_request", "parties: two of them have the same id.")
+        if order.ports and len(order.parties) != 2:  # what one says would have no one way to go
+            raise CallError("invalid_request", "parties: 2 are expected in ports mode.")
 
     def _is_relayed(self, order: Order) -> bool:
         asked = any(party.enhanced_call_privacy for party in order.parties)
-        return asked or self.rules.policy is Policy.ALWAYS
+        return asked or order.ports or self.rules.policy is Policy.ALWAYS
 
     def _is_masked(self, asked: bool) -> bool:
         return asked or self.rules.masking is Masking.BOTH

@@ -31,6 +31,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "invalid_request": (422, "The request is not as expected"),
     "internal_error": (500, "The relay failed"),
     "draining": (503, "The relay is draining"),
+    "out_of_ports": (503, "No relayed port is free"),
     "not_ready": (503, "The relay takes no calls now"),
 }
 """Every kind of fault: its status and its title."""

@@ -4,19 +4,24 @@ Rules of this file: effects are applied in the order given; what names a client 
 gone by now does nothing but count.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from relay.address import FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
+from relay.forward.core import Receiver
+from relay.forward.port import PortListener, SharedBatches
 from relay.forward.routes import Meter, Route, Tally
 from relay.forward.tcp import Connection, TcpListener
-from relay.forward.udp import UdpListener
+from relay.forward.udp import UdpListener, best_batch
 from relay.turn.effects import (
+    ClosePort,
     Count,
     Deliver,
     DropLeg,
     DropRoute,
     LegKey,
+    OpenPort,
     Send,
     SetLeg,
     SetRoute,
@@ -35,6 +40,8 @@ class Forwarder:
         self._clock_ns = clock_ns
         self._udp: dict[ServerAddress, UdpListener] = {}
         self._streams: list[TcpListener] = []
+        self._port_core: Receiver | None = None
+        self._batches = SharedBatches(best_batch())
         self._meters: dict[LegKey, Meter] = {}
         self.handlers: dict[type, Callable[..., None]] = {
             Send: self._send,
@@ -43,6 +50,8 @@ class Forwarder:
             DropRoute: self._drop_route,
             SetLeg: self._set_leg,
             DropLeg: self._drop_leg,
+            OpenPort: self._open_port,
+            ClosePort: self._close_port,
             Count: self._count,
         }
         """What applies which effect; the daemon adds those that are not the forwarder's."""
@@ -50,6 +59,16 @@ class Forwarder:
     def add_udp(self, listener: UdpListener) -> None:
         """Reach clients of this listener."""
         self._udp[listener.address] = listener
+
+    def receive_ports(self, core: Receiver) -> None:
+        """Let relayed ports be opened; this core gets what no route of theirs forwards."""
+        self._port_core = core
+
+    def close_ports(self) -> None:
+        """Close every relayed port."""
+        for address in [a for a, each in self._udp.items() if isinstance(each, PortListener)]:
+            self._close_port(ClosePort(address))
+        self._batches.close()
 
     def add_stream(self, listener: TcpListener) -> None:
         """Reach clients of this listener."""
@@ -92,11 +111,12 @@ class Forwarder:
         if meter is None or send is None:
             return
         source, target = effect.source, effect.target
-        rewrite = None
-        if source.transport is target.transport is Transport.UDP and source.server == target.server:
+        rewrite = leaves_by = None
+        if source.transport is target.transport is Transport.UDP:
             rewrite = self._udp[source.server].rewrite_to(target, effect.target_channel)
+            leaves_by = self._udp[target.server].socket
         channel = effect.target_channel.to_bytes(2)
-        route = Route(channel, rewrite, send, meter, effect.expires_ns)
+        route = Route(channel, rewrite, send, meter, effect.expires_ns, leaves_by)
         if source.transport is Transport.UDP:
             self._udp[source.server].set_route(source, effect.channel, route)
             return
@@ -122,6 +142,18 @@ class Forwarder:
 
     def _drop_leg(self, effect: DropLeg) -> None:
         self._meters.pop(effect.leg, None)
+
+    def _open_port(self, effect: OpenPort) -> None:
+        assert self._port_core is not None  # noqa: S101  wired before the first call
+        loop = asyncio.get_running_loop()
+        listener = PortListener(effect.address, self._port_core, self._tally, self._batches.of)
+        listener.start(loop)
+        self._udp[effect.address] = listener
+
+    def _close_port(self, effect: ClosePort) -> None:
+        listener = self._udp.pop(effect.address, None)
+        if listener is not None:
+            listener.close(asyncio.get_running_loop())
 
     def _count(self, effect: Count) -> None:
         self._tally.dropped(effect.reason)
