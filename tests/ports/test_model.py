@@ -5,17 +5,23 @@ party is. After every step the routes that live in the doing side must be exactl
 allows; every datagram must go exactly where the model says, or nowhere.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from relay.address import ClientAddress, FiveTuple
 from relay.calls.endpoint import Access
 from relay.ports.leg import NOMINATED_S
 from relay.turn.effects import Deliver, LegKey, Send
 from relay.turn.ports import REST_S
-from tests.ports.stage import NOMINATING, RTP, Leg, Stage, answer
+from tests.ports.stage import NOMINATING, RTP, SETTINGS, Leg, Stage, answer
 
 CALLS = ("one", "two")
 PARTIES = ("alice", "bob")
@@ -23,6 +29,8 @@ EXPIRES_S = 200.0
 PLACES = [ClientAddress.parse(f"198.51.100.{n}", 4000 + n % 3) for n in range(6)]
 legs = st.tuples(st.sampled_from(CALLS), st.sampled_from(PARTIES))
 places = st.sampled_from(PLACES)
+_USERNAMES = ["{own}:{party}", "{own}:x", "x:{party}", "{own}", "{party}:{own}"]
+_PORTS = range(50000, 50006)  # few, so that they come back as soon as they may
 
 
 @dataclass
@@ -35,7 +43,6 @@ class Party:
     target: ClientAddress | None = None
     nominated_until: float = 0.0
     restarting: bool = False
-    recorded: list[tuple[bytes, ClientAddress, str]] = field(default_factory=list)
 
 
 class RelayedPorts(RuleBasedStateMachine):
@@ -43,12 +50,13 @@ class RelayedPorts(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stage = Stage()
+        self.stage = Stage(replace(SETTINGS, ports=_PORTS))
         self.legs: dict[tuple[str, str], Leg] = {}
         self.parties: dict[tuple[str, str], Party] = {}
         self.open: dict[str, bool] = {}
         self.expires = self.now + EXPIRES_S
         self.released: dict[int, float] = {}
+        self.recorded: list[tuple[tuple[str, str], bytes, ClientAddress]] = []
 
     @property
     def now(self) -> float:
@@ -61,8 +69,9 @@ class RelayedPorts(RuleBasedStateMachine):
 
     @rule(call=st.sampled_from(CALLS), rings=st.booleans())
     def create(self, call: str, rings: bool) -> None:
-        """Both legs, nothing known of either; nothing if the call is there."""
-        if call in self.open:
+        """Both legs, nothing known of either; nothing if the call is there, or no port is free."""
+        resting = sum(self.now < until for until in self.released.values())
+        if call in self.open or len(_PORTS) - len(self.legs) - resting < len(PARTIES):
             return
         self.open[call] = not rings
         for name in PARTIES:
@@ -91,10 +100,7 @@ class RelayedPorts(RuleBasedStateMachine):
     def declare(self, which: tuple[str, str], place: ClientAddress) -> None:
         if which in self.legs:
             self.legs[which].set_access(Access(address=place))
-            recorded = self.parties[which].recorded
-            self.parties[which] = Party(
-                declared=True, sources={place}, target=place, recorded=recorded
-            )
+            self.parties[which] = Party(declared=True, sources={place}, target=place)
 
     @rule(which=legs, ufrag=st.sampled_from(["aaaa", "bbbb"]))
     def expect(self, which: tuple[str, str], ufrag: str) -> None:
@@ -104,7 +110,7 @@ class RelayedPorts(RuleBasedStateMachine):
         before = None if party.declared else self.legs[which].ice
         self.legs[which].set_access(Access(ice_ufrag=ufrag))
         if party.declared:
-            party = self.parties[which] = Party(recorded=party.recorded)
+            party = self.parties[which] = Party()
         elif party.ufrag not in (None, ufrag):
             party.restarting = True
             assert self.legs[which].ice != before
@@ -121,7 +127,7 @@ class RelayedPorts(RuleBasedStateMachine):
         leg = self.legs[which]
         username = f"{leg.ice.ufrag}:{party.ufrag}"
         check = leg.check(*([NOMINATING] if nominates else []), username=username)
-        party.recorded.append((check, place, username))
+        self.recorded.append((which, check, place))
         assert answer(leg.receive(check, place)).code == 0
         if party.restarting:
             party.restarting, party.sources, party.nominated_until = False, set(), 0.0
@@ -132,34 +138,38 @@ class RelayedPorts(RuleBasedStateMachine):
             party.nominated_until = self.now + NOMINATED_S if stays else 0.0
             party.target = place
 
-    @rule(which=legs, at=legs, place=places, number=st.integers(0, 9))
-    def replay(
-        self, which: tuple[str, str], at: tuple[str, str], place: ClientAddress, number: int
-    ) -> None:
-        """A recording is sent from another address, or to another port: it teaches nothing."""
-        party = self.parties.get(which)
-        if party is None or number >= len(party.recorded) or at not in self.legs:
-            return
-        check, first, _ = party.recorded[-1 - number]
-        if which == at and place == first:
-            return
-        self.legs[at].receive(check, place)
+    @precondition(lambda self: self.recorded)
+    @rule(data=st.data(), place=places)
+    def replay(self, data: st.DataObject, place: ClientAddress) -> None:
+        """A recording is sent from another address: it teaches nothing."""
+        which, check, first = data.draw(st.sampled_from(self.recorded))
+        if place != first and which in self.legs:
+            self.legs[which].receive(check, place)
+
+    @precondition(lambda self: self.recorded)
+    @rule(data=st.data(), at=legs, place=places)
+    def misdirect(self, data: st.DataObject, at: tuple[str, str], place: ClientAddress) -> None:
+        """A recording is sent to another port: it teaches nothing."""
+        which, check, _ = data.draw(st.sampled_from(self.recorded))
+        if at != which and at in self.legs:
+            self.legs[at].receive(check, place)
 
     @rule(
         which=legs,
         place=places,
-        username=st.sampled_from(
-            ["{own}:x", "x:{party}", "{own}", "{party}:{own}", "{own}:{party}"]
-        ),
-        pwd=st.sampled_from(["", "wrong" * 5, "aaaa"]),
+        username=st.sampled_from(_USERNAMES),
+        pwd=st.sampled_from(["", "wrong" * 5, "{own}"]),
     )
     def forge(self, which: tuple[str, str], place: ClientAddress, username: str, pwd: str) -> None:
-        """A check whose MAC is wrong, whatever its name: it teaches nothing."""
+        """A check whose name or MAC is wrong: it teaches nothing."""
         if which not in self.legs or self.parties[which].declared:
             return
-        leg = self.legs[which]
-        name = username.format(own=leg.ice.ufrag, party=self.parties[which].ufrag)
-        for effect in leg.receive(leg.check(NOMINATING, username=name, pwd=pwd), place):
+        leg, ufrag = self.legs[which], self.parties[which].ufrag
+        if (username, pwd) == (_USERNAMES[0], "{own}") and ufrag is not None:
+            return  # that one is right
+        name = username.format(own=leg.ice.ufrag, party=ufrag)
+        check = leg.check(NOMINATING, username=name, pwd=pwd.format(own=leg.ice.pwd))
+        for effect in leg.receive(check, place):
             assert not isinstance(effect, Send) or answer([effect]).code == 401
 
     @rule(which=legs, place=places, payload=st.sampled_from([RTP, b"\x16dtls", b"\x40\1\0\0"]))

@@ -29,6 +29,7 @@ from tests.ports.stage import (
     BOB,
     CALL,
     LOCAL_V4,
+    NOMINATING,
     PUBLIC_V4,
     PUBLIC_V6,
     RTP,
@@ -228,6 +229,16 @@ def test_a_declared_party_that_turns_to_ice_is_unknown_until_its_check() -> None
     assert bob.receive(RTP, AT_BOB) == [Count(DropReason.UNKNOWN_TARGET, BOB)]
     alice.is_heard_at(AT_ALICE)
     assert len(stage.doing.routes) == 2
+
+
+def test_a_declaration_forgets_what_was_nominated_before() -> None:
+    alice, bob = Stage().pair()
+    bob.is_heard_at(AT_BOB)
+    alice.is_heard_at(AT_ALICE, NOMINATING)
+    alice.set_access(Access(address=AT_ALICE))
+    alice.set_access(Access(ice_ufrag="alice"))
+    alice.is_heard_at(AT_BOB)
+    assert alice.stage.doing.routes[bob.from_(AT_BOB)].target.client == AT_BOB
 
 
 def test_a_party_that_did_ice_and_is_declared_is_taken_from_there_only() -> None:
