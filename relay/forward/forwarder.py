@@ -12,6 +12,7 @@ from relay.errors import DropReason
 from relay.forward.core import Receiver
 from relay.forward.port import PortListener, SharedBatches
 from relay.forward.routes import Meter, Route, Tally
+from relay.forward.slots import Batch
 from relay.forward.tcp import Connection, TcpListener
 from relay.forward.udp import UdpListener, best_batch
 from relay.turn.effects import (
@@ -33,15 +34,19 @@ class Forwarder:
 
     Args:
         clock_ns: the monotonic clock, read for data that comes through the core.
+        batch: receives and sends on relayed ports; None for the best that this system has.
     """
 
-    def __init__(self, tally: Tally, clock_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, tally: Tally, clock_ns: Callable[[], int], batch: type[Batch] | None = None
+    ) -> None:
         self._tally = tally
         self._clock_ns = clock_ns
-        self._udp: dict[ServerAddress, UdpListener] = {}
+        self.udp: dict[ServerAddress, UdpListener] = {}
+        """Where clients are reached over UDP: listeners, and relayed ports that are open."""
         self._streams: list[TcpListener] = []
         self._port_core: Receiver | None = None
-        self._batches = SharedBatches(best_batch())
+        self._batches = SharedBatches(batch or best_batch())
         self._meters: dict[LegKey, Meter] = {}
         self.handlers: dict[type, Callable[..., None]] = {
             Send: self._send,
@@ -58,7 +63,7 @@ class Forwarder:
 
     def add_udp(self, listener: UdpListener) -> None:
         """Reach clients of this listener."""
-        self._udp[listener.address] = listener
+        self.udp[listener.address] = listener
 
     def receive_ports(self, core: Receiver) -> None:
         """Let relayed ports be opened; this core gets what no route of theirs forwards."""
@@ -66,7 +71,7 @@ class Forwarder:
 
     def close_ports(self) -> None:
         """Close every relayed port."""
-        for address in [a for a, each in self._udp.items() if isinstance(each, PortListener)]:
+        for address in [a for a, each in self.udp.items() if isinstance(each, PortListener)]:
             self._close_port(ClosePort(address))
         self._batches.close()
 
@@ -81,13 +86,13 @@ class Forwarder:
     @property
     def routes(self) -> int:
         """How many routes the user path has."""
-        udp = sum(listener.routes for listener in self._udp.values())
+        udp = sum(listener.routes for listener in self.udp.values())
         return udp + sum(listener.routes for listener in self._streams)
 
     def _send(self, effect: Send) -> None:
         client = effect.client
         if client.transport is Transport.UDP:
-            self._udp[client.server].send(client, effect.datagram)
+            self.udp[client.server].send(client, effect.datagram)
             return
         connection = self._connection(client)
         if connection is not None:
@@ -113,12 +118,12 @@ class Forwarder:
         source, target = effect.source, effect.target
         rewrite = leaves_by = None
         if source.transport is target.transport is Transport.UDP:
-            rewrite = self._udp[source.server].rewrite_to(target, effect.target_channel)
-            leaves_by = self._udp[target.server].socket
+            rewrite = self.udp[source.server].rewrite_to(target, effect.target_channel)
+            leaves_by = self.udp[target.server].socket
         channel = effect.target_channel.to_bytes(2)
         route = Route(channel, rewrite, send, meter, effect.expires_ns, leaves_by)
         if source.transport is Transport.UDP:
-            self._udp[source.server].set_route(source, effect.channel, route)
+            self.udp[source.server].set_route(source, effect.channel, route)
             return
         connection = self._connection(source)
         if connection is not None:
@@ -127,7 +132,7 @@ class Forwarder:
     def _drop_route(self, effect: DropRoute) -> None:
         source = effect.source
         if source.transport is Transport.UDP:
-            self._udp[source.server].drop_route(source, effect.channel)
+            self.udp[source.server].drop_route(source, effect.channel)
             return
         connection = self._connection(source)
         if connection is not None:
@@ -148,10 +153,10 @@ class Forwarder:
         loop = asyncio.get_running_loop()
         listener = PortListener(effect.address, self._port_core, self._tally, self._batches.of)
         listener.start(loop)
-        self._udp[effect.address] = listener
+        self.udp[effect.address] = listener
 
     def _close_port(self, effect: ClosePort) -> None:
-        listener = self._udp.pop(effect.address, None)
+        listener = self.udp.pop(effect.address, None)
         if listener is not None:
             listener.close(asyncio.get_running_loop())
 
@@ -170,6 +175,6 @@ class Forwarder:
     def _sender_to(self, client: FiveTuple) -> Callable[[bytes], None] | None:
         """A function that sends relayed data to a client; None if it is gone."""
         if client.transport is Transport.UDP:
-            return self._udp[client.server].sender_to(client)
+            return self.udp[client.server].sender_to(client)
         connection = self._connection(client)
         return connection.send_media if connection else None
