@@ -8,7 +8,8 @@ from pydantic.config import JsonDict
 from relay.address import ClientAddress
 from relay.calls.endpoint import PWD, UFRAG, Access, Endpoint
 
-ENDPOINT: JsonDict = {
+ASKED_ICE: JsonDict = {"ufrag": "F7gI", "pwd": "x9cml/YzichV2+XlhiMu8g"}
+_ENDPOINT: JsonDict = {
     "address": "203.0.113.7",
     "port": 50000,
     "ice": {"ufrag": "9uB6hK2z", "pwd": "asd88fgpdd777uzjYhagZasd"},
@@ -91,6 +92,10 @@ class EndpointView(BaseModel):
 class PortParty(BaseModel):
     """What one party of a call in `ports` mode is told."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"leg": "bGVnIG9mIHRoZSBjYWxsISE", "endpoint": _ENDPOINT}}
+    )
+
     leg: str
     endpoint: EndpointView
 
@@ -100,10 +105,7 @@ class AskedEndpoint(AskedAccess):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "example": {
-                "party": "bob",
-                "ice": {"ufrag": "F7gI", "pwd": "x9cml/YzichV2+XlhiMu8g"},
-            }
+            "example": {"party": "bob", "address": {"address": "198.51.100.20", "port": 5004}}
         }
     )
 
@@ -119,6 +121,6 @@ class AskedEndpoint(AskedAccess):
 class ToldEndpoint(BaseModel):
     """The party's relayed port; after an ICE restart with credentials that are new as well."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"endpoint": ENDPOINT}})
+    model_config = ConfigDict(json_schema_extra={"example": {"endpoint": {"address": "203.0.113.7", "port": 50002}}})
 
     endpoint: EndpointView

@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 from relay.calls.call import Call, Order, Party
 from relay.calls.endpoint import Access
-from relay.control.endpoints import AskedAccess, PortParty
+from relay.control.endpoints import ASKED_ICE, AskedAccess, PortParty
 from relay.control.relay import LegView, Status
 
 _CALL = "cv_QmFzZTY0dXJsMTI4Yml0cw"
@@ -51,6 +51,8 @@ class _Asked(BaseModel):
 
 class AskedParty(AskedAccess):
     """One side of a call. `id` is yours: it comes back to you and goes nowhere else."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "alice", "ice": ASKED_ICE}})
 
     id: PartyId
     enhanced_call_privacy: bool = False

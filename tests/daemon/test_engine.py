@@ -88,6 +88,7 @@ class Stage:
     async def __aexit__(self, *exc: object) -> None:
         for client in self._clients:
             client.sock.close()
+        self.engine.forwarder.close_ports()
         await self.tcp.close()
         self.udp.close(asyncio.get_running_loop())
 
