@@ -121,6 +121,8 @@ class AskedEndpoint(AskedAccess):
 class ToldEndpoint(BaseModel):
     """The party's relayed port; after an ICE restart with credentials that are new as well."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"endpoint": {"address": "203.0.113.7", "port": 50002}}})
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"endpoint": {"address": "203.0.113.7", "port": 50002}}}
+    )
 
     endpoint: EndpointView
