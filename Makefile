@@ -3,7 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := coturn curl ethtool nftables tcpdump iproute2 procps
-PARSERS := tests/stun tests/turn tests/calls tests/forward tests/control tests/config
+PROGRAM := $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h build_hook.py compile.py))
+PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` overrules it.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup system-packages run test lint fmt bench fuzz clean
+.PHONY: help setup system-packages run test lint fmt bench audit fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ fmt: $(VENV)/installed-test ## format and sort imports
 
 bench: $(VENV)/installed-bench ## measure callveil and coturn side by side on this host (root)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+audit: $(VENV)/installed-test ## place calls and show what each side could see of the other (root)
+	$(BIN)/python -m tests.proof $(AUDIT)
 
 fuzz: $(VENV)/installed-test ## the property tests with many more examples
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q $(wildcard $(PARSERS))
@@ -65,12 +69,12 @@ $(BIN)/python:
 
 # A stamp is younger than what decides its content, so nothing is installed twice. The tests and
 # mypy go over the benchmarks too, and so need what those need.
-$(VENV)/installed: pyproject.toml relay/__init__.py | $(BIN)/python
+$(VENV)/installed: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/installed-bench: EXTRAS := bench
 $(VENV)/installed-test: EXTRAS := test,bench
-$(VENV)/installed-bench $(VENV)/installed-test: pyproject.toml relay/__init__.py | $(BIN)/python
+$(VENV)/installed-bench $(VENV)/installed-test: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@ $(VENV)/installed

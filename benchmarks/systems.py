@@ -16,14 +16,15 @@ from typing import Literal
 
 import yaml
 
-from benchmarks.topology import RELAY_ADDRESS, Topology
+from benchmarks.topology import LINKS, RELAY_ADDRESS, Topology
 
 SECRET = "benchmark-shared-secret"  # noqa: S105 -- used in namespaces that end with the run
 REALM = "benchmark"
 FIRST_RELAY_PORT, LAST_RELAY_PORT = 10_000, 65_535
-_SIGNALS = ((signal.SIGTERM, 0.3), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
-"""And how long each is waited for, in seconds. To a daemon that drains, the first says "when the
-calls have ended" and the second "now"."""
+_SIGNALS = ((signal.SIGINT, 2.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
+"""And how long each is waited for, in seconds. SIGINT is "now, and leave nothing behind", also to a
+daemon that would wait for its calls to end, or leave its routes to the next one.
+"""
 
 Kind = Literal["reference", "user", "kernel"]
 """What the others are compared with; a relay that forwards in user space; one that does so in the
@@ -86,7 +87,7 @@ def _callveil(name: str, kind: Kind, mode: Literal["off", "require"]) -> System:
             "relay": {"addresses": [RELAY_ADDRESS]},
             "auth": {"secrets": [SECRET]},
             "limits": limits,
-            "fastpath": {"mode": mode},
+            "fastpath": {"mode": mode, "interfaces": [link.party for link in LINKS]},
             "api": {"listen": "127.0.0.1:8080"},
         },
     )
@@ -125,7 +126,8 @@ SYSTEMS = (
         version_arguments=("--version",),
         package="coturn",
     ),
-    _callveil("callveil", "user", "off"),
+    _callveil("callveil-user", "user", "off"),
+    _callveil("callveil-kernel", "kernel", "require"),
 )
 
 

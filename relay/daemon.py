@@ -13,20 +13,21 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
 
-import uvicorn
 import uvloop
 
+from relay import privileges
+from relay.api import bind_api, make_api
 from relay.calls.call import Masking, Policy, Rules
 from relay.calls.registry import Registry
 from relay.clock import Now
 from relay.config import Settings, load
 from relay.control.relay import ControlSettings
 from relay.engine import Engine
-from relay.errors import ConfigError, RelayError
+from relay.errors import RelayError
+from relay.kernel import follow, open_fastpath
 from relay.listeners import Listeners
 from relay.relayed_ports import port_settings_of
 from relay.turn.settings import TurnSettings
@@ -34,7 +35,6 @@ from relay.turn.settings import TurnSettings
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.25  # how late an expiry may be noticed; the contract says within one second
-_API_STOP_S = 1  # then whoever sends half a request is cut off; answers take milliseconds
 _ALLOCATIONS_MAX = 1_000_000  # some 4 GiB: a bound, for a relay that never runs into it
 
 _RESTART = (
@@ -49,6 +49,7 @@ _RESTART = (
     "api.listen",
     "state",
     "fleet",
+    "user",
     "demo",
 )
 """Keys of which a change only counts after a restart."""
@@ -86,34 +87,49 @@ class Daemon:
     """One relay: its engine, its listeners and its API."""
 
     def __init__(self, settings: Settings, config: Path | None) -> None:
-        if settings.fastpath.mode == "require":
-            raise ConfigError("fastpath.mode: require: expected auto or off in this version")
         self._settings = settings
         self._config = config
         registry = Registry(rules_of(settings))
         turn = turn_settings_of(settings, os.urandom(32))
         ports = port_settings_of(settings, os.urandom(32))
-        self.engine = Engine(turn, registry, SystemClocks(), os.urandom, self._reload, ports)
+        self._clocks = SystemClocks()
+        self.engine = Engine(turn, registry, self._clocks, os.urandom, self._reload, ports)
         self._listeners = Listeners(settings, self.engine)
         self._stop = asyncio.Event()
         self._was_terminated = False
+        self._is_replaced = False
 
     def bind(self) -> None:
-        """Take every port, before the loop runs: what lists interfaces has a loop of its own.
+        """Take all that asks for a privilege or a port, then give the privileges up.
 
-        Raises: RelayError, naming the one that cannot be had.
+        It happens before the loop runs, since what lists interfaces has a loop of its own.
+
+        Raises: RelayError, naming what cannot be had.
         """
+        user = self._settings.user
+        uid = privileges.find(user).pw_uid if user else None
         self._listeners.open()
-        self._api_socket = _bind_api(self._settings)
+        self._api_socket = bind_api(self._settings)
         self._control = ControlSettings(
             tuple(self._listeners.urls), self._secrets()[0], self._tokens()
         )
+        self.engine.forwarder.kernel, self.engine.fastpath = open_fastpath(
+            self._settings.fastpath, self._listeners.udp_addresses, self._clocks.mono_ns
+        )
+        self._api = make_api(self.engine, self._control)
+        kernel = self.engine.forwarder.kernel
+        if kernel is not None and uid is not None:
+            kernel.give_to(uid)
+        privileges.drop(user, filters=kernel is not None)
 
     async def serve(self) -> int:
         """Run, and stop when told to."""
         loop = asyncio.get_running_loop()
-        api = _make_api(self.engine, self._control)
+        api = self._api
         self._watch_signals(loop)
+        kernel = self.engine.forwarder.kernel
+        if kernel is not None:
+            follow(loop, kernel)
         await self._listeners.start(loop)
         serving = asyncio.create_task(api.serve(sockets=[self._api_socket]))
         listening = asyncio.create_task(api.listening.wait())
@@ -123,6 +139,10 @@ class Daemon:
         self._say_ready(self._api_socket)
         await self._run_until_stopped(serving)
         api.should_exit = True
+        if kernel is not None:
+            # Told twice to stop: calls are running, and the next daemon may take their routes over.
+            loop.remove_reader(kernel.fileno())
+            kernel.close(leave_running=self._is_replaced)
         await self._listeners.close(loop)
         self.engine.forwarder.close_ports()
         await serving
@@ -147,6 +167,7 @@ class Daemon:
 
     def _on_sigterm(self) -> None:
         if self._was_terminated:
+            self._is_replaced = True
             self._stop.set()
             return
         # A drain that the API has begun is not taken for a first SIGTERM: who drains before a stop
@@ -227,51 +248,6 @@ def turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
         unauthenticated_per_s=settings.limits.unauthenticated_per_s,
         nonce_key=nonce_key,
     )
-
-
-class _Api(uvicorn.Server):
-    """uvicorn, which leaves the signals to the daemon and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _make_api(engine: Engine, settings: ControlSettings) -> _Api:
-    from relay.control.app import make_app  # noqa: PLC0415 - after the sockets are bound
-
-    app = make_app(engine, settings)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=_API_STOP_S,
-    )
-    return _Api(config)
-
-
-def _bind_api(settings: Settings) -> socket.socket:
-    listen = settings.api.listen
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    sock = socket.socket(family)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((listen.host, listen.port))
-    except OSError as error:
-        sock.close()
-        raise RelayError(f"api.listen: {listen}: {error.strerror}") from None
-    return sock
 
 
 def _tame_collector() -> None:

@@ -7,8 +7,9 @@ our own costs one datagram, never the relay.
 import base64
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
-from relay.address import FiveTuple
+from relay.address import FiveTuple, Transport
 from relay.calls.call import State
 from relay.calls.endpoint import Access, Endpoint
 from relay.calls.registry import Registry
@@ -54,6 +55,7 @@ class Engine:
         self.counters = Counters()
         self.is_draining = False
         self.is_ready = False
+        self.fastpath = "off"
         self.now = clocks.now
         self._mono_ns = clocks.mono_ns
         self._started = clocks.now().mono
@@ -121,12 +123,33 @@ class Engine:
         self.apply(self.server.end_call(call, self.now()))
         self.ports.ended(call)
 
+    def tightened(self, call: str) -> None:
+        """A call is relayed now, or has more masked legs: no leg keeps what it may not have."""
+        now = self.now()
+        found = self.registry.live(call, now)
+        masked = frozenset(leg.id for leg in found.legs if leg.masked)
+        self.apply(
+            self.server.change_call(
+                call, closed=found.relayed, masked=masked, expires=found.expires, now=now
+            )
+        )
+        self.ports.changed(call, masked, found.expires)
+
+    extended = tightened  # the same: what the registry says now
+
+    def relayed(self, call: str) -> dict[str, list[tuple[str, int]]]:
+        """The relayed addresses of each leg, best first, to be told to the other parties."""
+        relayed = self.server.relayed_of(call)
+        return {leg: [each.reveal() for each in addresses] for leg, addresses in relayed.items()}
+
     def tick(self) -> None:
         """End what has run out."""
         now = self.now()
         for call in self.registry.handle_timeout(now):
             self.ended(call)
         self.apply(self.server.handle_timeout(now))
+        if self.forwarder.kernel is not None:
+            self.forwarder.kernel.renew(self._mono_ns())
 
     def apply(self, effects: Iterable[Effect]) -> None:
         """Do what the core wants done, in order."""
@@ -139,17 +162,10 @@ class Engine:
         transports = self.server.transports_of(call)
         views = {}
         for leg in self.server.legs_of(call):
-            meter = self.forwarder.meter(LegKey(call, leg))
-            transport = transports.get(leg)
-            views[leg] = LegView(
-                connected=transport is not None,
-                transport=transport.value if transport else None,
-                path="user" if transport else None,
-                packets=meter.packets if meter else 0,
-                bytes=meter.bytes if meter else 0,
-                dropped=meter.dropped if meter else 0,
-            )
-        return views or self.ports.legs(call)
+            views[leg] = self._leg(LegKey(call, leg), transports.get(leg))
+        for leg, connected in self.ports.connected(call).items():
+            views[leg] = self._leg(LegKey(call, leg), Transport.UDP if connected else None)
+        return views
 
     def status(self) -> Status:
         """How the relay is."""
@@ -158,7 +174,7 @@ class Engine:
             draining=self.is_draining,
             uptime_s=self.now().mono - self._started,
             allocations=sum(self.server.count_allocations().values()),
-            fastpath="not part of this version",
+            fastpath=self.fastpath,
         )
 
     def drain(self) -> None:
@@ -172,17 +188,38 @@ class Engine:
 
     def metrics(self) -> bytes:
         """One scrape."""
-        tally = self.tally
+        tally, kernel = self.tally, self.forwarder.kernel
+        in_kernel = kernel.counters() if kernel else Tally()
         snapshot = Snapshot(
             calls={state.value: count for state, count in self.registry.counts().items()},
             allocations={t.value: n for t, n in self.server.count_allocations().items()},
-            routes={"user": self.forwarder.routes},
-            packets={"user": tally.packets},
-            bytes={"user": tally.bytes},
-            drops={("user", reason): tally.drops[reason] for reason in DropReason},
+            routes={"user": self.forwarder.routes, "kernel": kernel.routes if kernel else 0},
+            packets={"user": tally.packets, "kernel": in_kernel.packets},
+            bytes={"user": tally.bytes, "kernel": in_kernel.bytes},
+            drops={
+                (path, reason): drops[reason]
+                for path, drops in (("user", tally.drops), ("kernel", in_kernel.drops))
+                for reason in DropReason
+            },
             ports_free=min(self.server.ports_free, self.ports.free),
+            fastpath_attached=kernel is not None,
+            restarts_adopted=int(kernel is not None and kernel.adopted > 0),
         )
         return render(snapshot, self.counters)
+
+    def _leg(self, leg: LegKey, transport: Transport | None) -> LegView:
+        path: Literal["kernel", "user"] | None = None
+        if transport is not None:
+            path = "kernel" if self.forwarder.is_in_kernel(leg) else "user"
+        counts = [x for x in (self.forwarder.meter(leg), self.forwarder.kernel_leg(leg)) if x]
+        return LegView(
+            connected=transport is not None,
+            transport=transport.value if transport else None,
+            path=path,
+            packets=sum(count.packets for count in counts),
+            bytes=sum(count.bytes for count in counts),
+            dropped=sum(count.dropped for count in counts),
+        )
 
     def _answered(self, effect: Answered) -> None:
         self.counters.answered(effect.method, effect.code)

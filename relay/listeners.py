@@ -37,6 +37,11 @@ class Listeners:
             except OSError as error:
                 raise RelayError(f"listen: {listen.url}: {error.strerror}") from None
 
+    @property
+    def udp_addresses(self) -> list[ServerAddress]:
+        """Where the UDP listeners are bound."""
+        return [udp.address for udp in self._udp]
+
     async def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Accept traffic from now on."""
         for udp in self._udp:

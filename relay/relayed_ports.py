@@ -9,7 +9,6 @@ from relay.calls.call import Grant
 from relay.calls.endpoint import Access, Endpoint
 from relay.clock import Now
 from relay.config import Settings
-from relay.control.relay import LegView
 from relay.errors import CallError, DropReason
 from relay.forward.forwarder import Forwarder
 from relay.forward.routes import Tally
@@ -78,20 +77,13 @@ class RelayedPorts:
         """A call has ended: its ports are closed when this returns."""
         self._apply(self._core.end_call(call, self._now()))
 
-    def legs(self, call: str) -> dict[str, LegView]:
-        """What each leg of a call has done so far."""
-        views = {}
-        for leg, connected in self._core.connected_legs(call).items():
-            meter = self._forwarder.meter(LegKey(call, leg))
-            views[leg] = LegView(
-                connected=connected,
-                transport="udp" if connected else None,
-                path="user" if connected else None,
-                packets=meter.packets if meter else 0,
-                bytes=meter.bytes if meter else 0,
-                dropped=meter.dropped if meter else 0,
-            )
-        return views
+    def changed(self, call: str, masked: frozenset[str], expires: float) -> None:
+        """A call has more masked legs now, or more time."""
+        self._apply(self._core.change_call(call, masked, expires))
+
+    def connected(self, call: str) -> dict[str, bool]:
+        """The legs of a call that have ports, and whether it is known where each party is."""
+        return self._core.connected_legs(call)
 
     def has_calls(self) -> bool:
         """Whether any call holds ports."""

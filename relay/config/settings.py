@@ -52,6 +52,13 @@ def _interface(text: str) -> str:
     return text
 
 
+def _user(text: str) -> str:
+    """A name that may stand in the host's list of users."""
+    if re.fullmatch(r"[^\s:]{0,32}", text) is None:
+        raise ValueError
+    return text
+
+
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 """A document's lists become tuples, immutable like the rest."""
 
@@ -204,6 +211,9 @@ class Settings(Section):
     state: StateSettings = Field(default=StateSettings(), description="a section")
     fleet: FleetSettings = Field(default=FleetSettings(), description="a section")
     tls: TlsSettings = Field(default=TlsSettings(), description="a section")
+    user: Annotated[str, AfterValidator(_user)] = Field(
+        default="", description="the name of a user, or empty"
+    )
     demo: bool = Field(default=False, description="true or false")
 
     def with_secret(self, entropy: Callable[[int], bytes]) -> Self:

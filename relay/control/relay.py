@@ -4,7 +4,7 @@ Rules of this file: it imports neither FastAPI nor pydantic, so that the daemon 
 has paid for them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -98,6 +98,21 @@ class Relay(Protocol):
 
     def ended(self, call: str) -> None:
         """A call is over: take away its allocations and routes."""
+        ...
+
+    def tightened(self, call: str) -> None:
+        """A call is relayed now, or has more masked legs: let no leg keep what it may not have."""
+        ...
+
+    def extended(self, call: str) -> None:
+        """A call may last longer, until what the registry now says."""
+        ...
+
+    def relayed(self, call: str) -> Mapping[str, Sequence[tuple[str, int]]]:
+        """The relayed addresses that the legs of a call hold, best first, as numeric host and port.
+
+        By leg; legs without an allocation may be missing.
+        """
         ...
 
     def legs(self, call: str) -> Mapping[str, LegView]:

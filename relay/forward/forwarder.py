@@ -10,12 +10,14 @@ from collections.abc import Callable
 from relay.address import FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
 from relay.forward.core import Receiver
+from relay.forward.fastpath import FastPath, LegCounts
 from relay.forward.port import PortListener, SharedBatches
 from relay.forward.routes import Meter, Route, Tally
 from relay.forward.slots import Batch
 from relay.forward.tcp import Connection, TcpListener
 from relay.forward.udp import UdpListener, best_batch
 from relay.turn.effects import (
+    NO_CHANNEL,
     ClosePort,
     Count,
     Deliver,
@@ -30,7 +32,10 @@ from relay.turn.effects import (
 
 
 class Forwarder:
-    """The user-space path.
+    """The user-space path, and what it shares with the kernel's.
+
+    Every route is here; `kernel`, where it is set, has those it can take as well and sees a packet
+    first. So a route that leaves the kernel goes on here without a gap.
 
     Args:
         clock_ns: the monotonic clock, read for data that comes through the core.
@@ -48,6 +53,7 @@ class Forwarder:
         self._port_core: Receiver | None = None
         self._batches = SharedBatches(batch or best_batch())
         self._meters: dict[LegKey, Meter] = {}
+        self.kernel: FastPath | None = None
         self.handlers: dict[type, Callable[..., None]] = {
             Send: self._send,
             Deliver: self._deliver,
@@ -82,6 +88,14 @@ class Forwarder:
     def meter(self, leg: LegKey) -> Meter | None:
         """What a leg has sent so far; None if there is no such leg."""
         return self._meters.get(leg)
+
+    def kernel_leg(self, leg: LegKey) -> LegCounts | None:
+        """What the kernel has forwarded for a leg; None where it has none of it."""
+        return self.kernel.leg(leg) if self.kernel else None
+
+    def is_in_kernel(self, leg: LegKey) -> bool:
+        """Whether the kernel forwards for a leg now."""
+        return self.kernel is not None and self.kernel.has_route(leg)
 
     @property
     def routes(self) -> int:
@@ -124,6 +138,8 @@ class Forwarder:
         route = Route(channel, rewrite, send, meter, effect.expires_ns, leaves_by)
         if source.transport is Transport.UDP:
             self.udp[source.server].set_route(source, effect.channel, route)
+            if self.kernel is not None and effect.channel != NO_CHANNEL:
+                self.kernel.set_route(effect)
             return
         connection = self._connection(source)
         if connection is not None:
@@ -132,6 +148,8 @@ class Forwarder:
     def _drop_route(self, effect: DropRoute) -> None:
         source = effect.source
         if source.transport is Transport.UDP:
+            if self.kernel is not None and effect.channel != NO_CHANNEL:
+                self.kernel.drop_route(effect)
             self.udp[source.server].drop_route(source, effect.channel)
             return
         connection = self._connection(source)
@@ -144,9 +162,13 @@ class Forwarder:
             self._meters[effect.leg] = Meter(effect.bitrate_bps, effect.packets_per_s)
         else:
             meter.limit(effect.bitrate_bps, effect.packets_per_s)
+        if self.kernel is not None:
+            self.kernel.set_leg(effect)
 
     def _drop_leg(self, effect: DropLeg) -> None:
         self._meters.pop(effect.leg, None)
+        if self.kernel is not None:
+            self.kernel.drop_leg(effect)
 
     def _open_port(self, effect: OpenPort) -> None:
         assert self._port_core is not None  # noqa: S101  wired before the first call

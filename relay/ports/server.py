@@ -126,6 +126,19 @@ class Ports:
         found.open = True
         return [route for leg in found.legs for route in _routes_from(leg)]
 
+    def change_call(self, call: str, masked: frozenset[str], expires: float) -> list[Effect]:
+        """What the signaling server has changed: who is masked, and until when the call lasts.
+
+        Returns: its routes with their new expiry.
+        """
+        found = self._calls.get(call)
+        if found is None:
+            return []
+        found.expires = expires
+        for leg in found.legs:
+            leg.masked = leg.key.leg in masked
+        return [route for leg in found.legs for route in _routes_from(leg)]
+
     def end_call(self, call: str, now: Now) -> list[Effect]:
         """A call has ended: its routes, its ports and its legs go at once; the ports rest."""
         found = self._calls.pop(call, None)

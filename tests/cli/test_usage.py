@@ -9,7 +9,8 @@ import pytest
 from relay import __version__
 from tests.cli.running import COMMAND, callveil, environment
 
-COMMANDS = ["serve", "check-config", "credential", "probe", "calls", "status", "drain", "reload"]
+COMMANDS = ["serve", "check-config", "credential", "probe", "audit"]
+COMMANDS += ["calls", "status", "drain", "reload"]
 
 
 def test_help_names_every_command() -> None:

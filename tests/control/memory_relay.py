@@ -29,6 +29,7 @@ class MemoryRelay:
     book: Book = field(default_factory=Book)
     told: list[tuple[str, str]] = field(default_factory=list)
     known: dict[str, dict[str, LegView]] = field(default_factory=dict)
+    relayed_addresses: dict[str, dict[str, list[tuple[str, int]]]] = field(default_factory=dict)
     is_draining: bool = False
     config_faults: tuple[str, ...] = ()
     ports_fault: CallError | None = None
@@ -69,6 +70,15 @@ class MemoryRelay:
 
     def ended(self, call: str) -> None:
         self.told.append(("ended", call))
+
+    def tightened(self, call: str) -> None:
+        self.told.append(("tightened", call))
+
+    def extended(self, call: str) -> None:
+        self.told.append(("extended", call))
+
+    def relayed(self, call: str) -> dict[str, list[tuple[str, int]]]:
+        return self.relayed_addresses.get(call, {})
 
     def legs(self, call: str) -> dict[str, LegView]:
         return self.known.get(call, {})

@@ -146,7 +146,6 @@ async def test_where_a_party_is_can_be_said_later() -> None:
     [
         {"party": "bob"},
         {"ice": ICE},
-        {"party": "carol", "ice": ICE},
         {"party": "bob", "ice": ICE, "address": ADDRESS},
         {"party": "bob", "ice": ICE, "x": 1},
     ],
@@ -160,6 +159,8 @@ async def test_what_says_nothing_about_a_party_is_a_fault(body: dict[str, Any]) 
 async def test_only_a_live_call_in_ports_mode_has_endpoints() -> None:
     api = Api()
     assert (await _say(api, "cv_nothing", party="bob", ice=ICE)).status_code == 404
+    some = (await api.create(**_parties()))["id"]
+    assert (await _say(api, some, party="carol", ice=ICE)).status_code == 404
     turn = (await api.create())["id"]
     assert (await _say(api, turn, party="bob", ice=ICE)).status_code == 409
     call = (await api.create(**_parties()))["id"]
@@ -172,3 +173,16 @@ async def test_a_refused_address_is_a_fault_of_the_call() -> None:
     call = (await api.create(**_parties()))["id"]
     api.relay.ports_fault = CallError("invalid_request", "address: …")
     assert (await _say(api, call, party="bob", address=ADDRESS)).status_code == 422
+
+
+async def test_a_third_party_cannot_join_and_descriptions_are_the_signaling_servers() -> None:
+    api = Api()
+    call = (await api.create(**_parties()))["id"]
+    answer = await api("PATCH", f"/v1/calls/{call}", json={"parties": [{"id": "carol"}]})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        "parties: 2 are expected in ports mode.",
+    )
+    for path, body in (("description", {"sdp": "v=0"}), ("candidate", {"candidate": ""})):
+        answer = await api("POST", f"/v1/calls/{call}/{path}", json={"from": "bob", **body})
+        assert answer.status_code == 409

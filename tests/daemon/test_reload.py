@@ -38,6 +38,7 @@ def test_secrets_are_replaced_and_running_calls_go_on(daemon: Daemon) -> None:
     reload(daemon, config_of(auth={"secrets": [NEW_SECRET]}))
     assert daemon.stranger("older", "leg").allocate().code == 401
     assert daemon.stranger("newer", "leg", NEW_SECRET).allocate().code == 0
+    assert hears(*joined(daemon, daemon.create_call(ring=False)), b"newest")
     # What was allocated with the old one keeps its key.
     assert hears(alice, bob, b"still there?")
     assert alice.bind(0x4322, bob.relayed) == 400  # authenticated: the peer has a channel

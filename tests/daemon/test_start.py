@@ -1,5 +1,6 @@
 """What a daemon says when it is ready, and what it does where it cannot be."""
 
+import itertools
 import os
 import socket
 from collections.abc import Iterator
@@ -137,11 +138,15 @@ def test_a_wildcard_answers_from_the_address_that_was_asked(
             f"turn:{NOWHERE}:3478?transport=tcp",
             "turn:[2001:db8::10]:3478?transport=tcp",
         ]
-        for address in ("127.0.0.1", "192.0.2.10", "192.0.2.11", "::1", "2001:db8::10"):
+        addresses = ("127.0.0.1", "192.0.2.10", "192.0.2.11", "::1", "2001:db8::10")
+        for own, address in itertools.permutations(addresses, 2):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            if (":" in own) != (":" in address):
+                continue
             for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                 with host.socket(family, kind) as sock:
                     sock.settimeout(20)
+                    sock.bind((own, 0))
                     sock.connect((address, 3478))  # hears that address and no other
                     request = wire.build(3, 0, os.urandom(12), [wire.transport(17)])
                     sock.send(request)

@@ -8,9 +8,9 @@ import struct
 from pathlib import Path
 from socket import AF_INET, IPPROTO_ICMP, SOCK_RAW
 
+from relay.audit.packets import UDP, Packet
 from tests.lab.calls import CALLEE_CHANNEL, legs
 from tests.lab.capture import Capture, capturing
-from tests.lab.pcap import UDP, Packet
 from tests.lab.polling import wait_until
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import CALLEE, RELAY, Lab

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import canaries
+from relay.audit.packets import UDP, Packet
+from relay.audit.search import find
 from tests.lab.capture import Capture, capturing
 from tests.lab.namespaces import Namespace
 from tests.lab.party import Party, parties
-from tests.lab.pcap import UDP, Packet, checksum_is_right
+from tests.lab.pcap import checksum_is_right
 from tests.lab.polling import wait_until
 from tests.lab.relay import Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
@@ -50,7 +51,7 @@ def test_two_webrtc_peers_talk_through_relayed_ports_and_neither_learns_the_othe
 ) -> None:
     with capturing(lab, tmp_path) as captures, parties(lab) as (caller, callee):
         call, told = _exchange_descriptions(relay, caller, callee)
-        assert canaries.find(told, *CALLER.addresses, *CALLEE.addresses) == []
+        assert find(told, *CALLER.addresses, *CALLEE.addresses) == []
 
         wait_until(lambda: _connected(relay, call) == [True, True], "both have been checked")
         wait_until(lambda: relay.drops("ringing") >= 2, "both try, and nothing crosses")
@@ -160,10 +161,10 @@ def _assert_no_canary(packets: dict[str, list[Packet]]) -> None:
         for name in (side, f"{side}-nat"):
             frames = [packet.frame for packet in packets[name]]
             assert len(frames) > 20
-            assert canaries.find(frames, *other.addresses) == []
+            assert find(frames, *other.addresses) == []
         told = [p.payload for p in _told(packets[side])]
-        assert canaries.find([p for p in told if p[0] < 4], *own.addresses) == []
-        assert canaries.find([p.frame for p in packets[side]][:50], own.private.v4)
+        assert find([p for p in told if p[0] < 4], *own.addresses) == []
+        assert find([p.frame for p in packets[side]][:50], own.private.v4)
 
 
 def _assert_normal(packets: Iterable[Packet]) -> None:

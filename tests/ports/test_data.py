@@ -4,6 +4,7 @@ import pytest
 
 from relay.calls.endpoint import Access
 from relay.errors import DropReason
+from relay.stun.attributes import Attribute
 from relay.turn.effects import Count, Deliver
 from tests.ports.stage import (
     ALICE,
@@ -15,6 +16,7 @@ from tests.ports.stage import (
     RTP,
     Leg,
     Stage,
+    answer,
     route,
 )
 
@@ -106,3 +108,24 @@ def test_an_empty_datagram_is_dropped() -> None:
 
 def test_a_call_that_is_not_there_opens_nothing() -> None:
     assert Stage().core.open_call(CALL) == []
+
+
+def test_a_call_that_is_extended_goes_on_in_its_routes() -> None:
+    alice, bob = declared(expires=5010.0)
+    both = frozenset({"alice", "bob"})
+    assert alice.stage.apply(alice.stage.core.change_call(CALL, both, 6000.0)) == [
+        route(alice, AT_ALICE, bob, AT_BOB, 6000.0),
+        route(bob, AT_BOB, alice, AT_ALICE, 6000.0),
+    ]
+    alice.stage.advance(10)
+    assert isinstance(alice.receive(RTP, AT_ALICE)[0], Deliver)
+    assert alice.stage.core.change_call("another", both, 6000.0) == []
+
+
+def test_a_leg_that_is_masked_in_a_running_call_is_told_its_address_no_longer() -> None:
+    alice, _ = Stage().pair(masked=False)
+    mapped = Attribute.XOR_MAPPED_ADDRESS
+    assert answer(alice.is_heard_at(AT_ALICE)).address(mapped)[0] == AT_ALICE.packed
+    alice.stage.core.change_call(CALL, frozenset({"alice"}), 1e9)
+    relayed = alice.endpoint.address
+    assert answer(alice.is_heard_at(AT_ALICE)).address(mapped) == (relayed.packed, relayed.port)

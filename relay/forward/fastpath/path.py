@@ -1,0 +1,278 @@
+"""The kernel fast path as the daemon sees it: effects in, counts out, a lease to renew.
+
+Rules of this file: the user path has every route too, and gets whatever the kernel does not take.
+So a route that cannot be in the kernel is no fault, and taking one away loses nothing.
+"""
+
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from relay.address import ServerAddress, Transport
+from relay.errors import DropReason, FastPathError
+from relay.forward.fastpath import layout
+from relay.forward.fastpath.interfaces import Interfaces
+from relay.forward.fastpath.legs import LegCounts, Legs
+from relay.forward.fastpath.program import PRIORITY, Program
+from relay.forward.fastpath.table import RouteTable
+from relay.forward.routes import BURST_NS, Tally
+from relay.turn.effects import DropLeg, DropRoute, LegKey, SetLeg, SetRoute
+
+_LEASE, _BURST = layout.CONFIG.word("lease_until_ns"), layout.CONFIG.word("burst_ns")
+_LAYOUT = layout.CONFIG.word("layout")
+_ROUTES_PER_TURN = 250  # some 5 ms of asking the kernel
+
+
+class FastPath:
+    """Routes in the kernel, beside those of the user path. Made by `open`."""
+
+    def __init__(
+        self, interfaces: Interfaces, program: Program, lease_s: int, clock_ns: Callable[[], int]
+    ) -> None:
+        now_ns = clock_ns()
+        self._clock_ns = clock_ns
+        self._lease_ns = lease_s * 1_000_000_000
+        self._interfaces = interfaces
+        self._program = program
+        self._config = program.array("config")
+        self._totals, self._drops = program.counters("totals"), program.counters("drops")
+        self._listeners = program.listeners()
+        self._own: set[bytes] = set()
+        self._table = RouteTable(program.routes(), program.array("slots"), now_ns)
+        self._legs = Legs(program.array("legs"), self._table.adopted_legs())
+        self._wanted: dict[bytes, SetRoute] = {}
+        self._installed: dict[bytes, bytes] = {}
+        self._doubtful: deque[bytes] = deque()
+        self._fault: FastPathError | None = None
+        self.adopted = self._table.adopted
+        """How many routes of an earlier daemon were found at the start."""
+
+    @classmethod
+    def open(
+        cls,
+        interfaces: Sequence[str],
+        listeners: Sequence[ServerAddress],
+        lease_s: int,
+        clock_ns: Callable[[], int],
+    ) -> "FastPath":
+        """Load the program and attach it; or take over the maps of a daemon that ran before.
+
+        Args:
+            interfaces: by name; empty for those that carry the listen addresses.
+            listeners: the UDP listeners, bound already.
+            lease_s: how long the kernel forwards after the last `renew`.
+            clock_ns: CLOCK_MONOTONIC, the clock of the routes' expiry.
+        Raises: FastPathError, with what is missing. Nothing else.
+        """
+        if sys.platform != "linux":
+            raise FastPathError("it runs on Linux only")
+        try:
+            network = Interfaces(interfaces, listeners)
+            try:
+                path = cls(network, Program(listeners, network.all()), lease_s, clock_ns)
+            except BaseException:
+                network.close()
+                raise
+        except OSError as error:
+            raise FastPathError(f"{error.strerror}") from error
+        try:
+            path._start()
+        except OSError as error:
+            path.close(leave_running=False)
+            raise FastPathError(f"{error.strerror}") from error
+        return path
+
+    def set_route(self, effect: SetRoute) -> bool:
+        """Forward in the kernel from now on; replaces.
+
+        Returns: False where the user path has to: an end is not UDP, no interface of ours leads to
+            the target, the leg is unknown, or there is no room. No older route stays in the kernel.
+        """
+        if effect.source.transport is not Transport.UDP:
+            return False
+        name = _name(effect)
+        if effect.target.transport is not Transport.UDP:
+            self._forget(name)
+            return False
+        self._wanted[name] = effect
+        return self._install(name, effect)
+
+    def drop_route(self, effect: DropRoute) -> None:
+        """Forward in the kernel no longer. A route that does not exist is no error."""
+        if effect.source.transport is Transport.UDP:
+            self._forget(_name(effect))
+
+    def set_leg(self, effect: SetLeg) -> bool:
+        """Let a leg exist with these caps. Returns: False where there is no room for it."""
+        return self._legs.set(effect, self._clock_ns())
+
+    def drop_leg(self, effect: DropLeg) -> None:
+        """A leg is gone, and with it its counts and whatever routes it still has."""
+        now_ns = self._clock_ns()
+        index = self._legs.index(effect.leg)
+        if index is not None:
+            self._table.drop_leg(index, now_ns)
+            self._legs.drop(effect.leg, now_ns)
+
+    def leg(self, leg: LegKey) -> LegCounts | None:
+        """What the kernel forwarded and dropped for a leg; None if there is no such leg."""
+        return self._legs.counts(leg)
+
+    def has_route(self, leg: LegKey) -> bool:
+        """Whether any of the leg's routes is in the kernel."""
+        index = self._legs.index(leg)
+        return index is not None and self._table.uses(index) > 0
+
+    def counters(self) -> Tally:
+        """What the kernel forwarded and dropped in all."""
+        tally = Tally()
+        tally.packets, tally.bytes = self._totals.sums()
+        tally.drops = [self._drops.sums(reason)[0] for reason in DropReason]
+        return tally
+
+    @property
+    def routes(self) -> int:
+        """How many routes are in the kernel."""
+        return len(self._table)
+
+    def renew(self, now_ns: int) -> None:
+        """Push the lease ahead, and end what an earlier daemon left once it has expired."""
+        self._config.words[_LEASE] = now_ns + self._lease_ns
+        if self._table.adopted:
+            self._drop_adopted(now_ns, only_expired=True)
+
+    def drop_adopted(self) -> None:
+        """End every route that an earlier daemon left and that has not been set since."""
+        self._drop_adopted(self._clock_ns(), only_expired=False)
+
+    def give_to(self, uid: int) -> None:
+        """Let another user take everything away at the end: who the daemon is going to be."""
+        self._program.give_to(uid)
+
+    def fileno(self) -> int:
+        """Readable when interfaces, addresses, routes or rules have changed: call `follow`."""
+        return self._interfaces.changes.fileno()
+
+    def follow(self) -> bool:
+        """Follow what has changed, for a few milliseconds.
+
+        Returns: whether there is more to do; call again soon.
+        Raises: FastPathError at the end, where a new interface may not be filtered.
+        """
+        if self._interfaces.changes.drain():
+            self._interfaces.refresh()
+            self._doubtful = deque(self._wanted)
+            try:
+                self._attach()
+                self._fault = None
+            except OSError as error:
+                self._fault = FastPathError(f"{error.strerror}")
+        for _ in range(min(_ROUTES_PER_TURN, len(self._doubtful))):
+            name = self._doubtful.popleft()
+            effect = self._wanted.get(name)
+            if effect is not None:
+                self._install(name, effect)
+        if self._fault is not None and not self._doubtful:
+            fault, self._fault = self._fault, None
+            raise fault
+        return bool(self._doubtful)
+
+    def close(self, leave_running: bool) -> None:
+        """Give everything back.
+
+        Args:
+            leave_running: the kernel goes on until the lease is over, and the next daemon takes
+                the routes over; else they end now.
+        """
+        if not leave_running:
+            self._config.words[_LEASE] = 0
+            # A pin that we may no longer remove leads the next daemon to maps that are nobody's.
+            self._config.words[_LAYOUT] = 0
+            self._program.detach()
+        self._config.close()
+        self._totals.close()
+        self._drops.close()
+        self._listeners.close()
+        self._table.close()
+        self._legs.close()
+        self._program.close()
+        self._interfaces.close()
+
+    def _start(self) -> None:
+        self._config.words[_BURST] = BURST_NS
+        self._config.words[_LAYOUT] = layout.LAYOUT
+        self.renew(self._clock_ns())
+        self._own = {key for key, _ in self._listeners.items()}
+        self._attach()
+        self._program.remove_dead(self._interfaces.filters(PRIORITY), self._clock_ns())
+        self._program.pin()
+
+    def _attach(self) -> None:
+        """Filter where packets arrive now, and know the relay's own addresses of now."""
+        own = self._interfaces.own_keys()
+        for key in own - self._own:
+            self._listeners.set(key, 0)
+        for key in self._own - own:
+            self._listeners.drop(key)
+        self._own = own
+        self._program.attach(self._interfaces.ingress(), self._interfaces.all())
+
+    def _install(self, name: bytes, effect: SetRoute) -> bool:
+        now_ns = self._clock_ns()
+        route = self._body(effect)
+        if route is None:
+            self._remove(name, now_ns)
+            return False
+        body, leg = route
+        key = body[: layout.ROUTE_KEY.size]
+        if self._installed.get(name, key) != key:
+            self._remove(name, now_ns)
+        if not self._table.set(body, effect.expires_ns, leg, now_ns):
+            self._remove(name, now_ns)
+            return False
+        self._installed[name] = key
+        return True
+
+    def _body(self, effect: SetRoute) -> tuple[bytes, int] | None:
+        """`struct route` from its key on, and the number of its leg."""
+        source, target = effect.source, effect.target
+        leg = self._legs.index(effect.leg)
+        server = self._interfaces.server_for(source.client.packed, source.server.packed)
+        way = self._interfaces.way(target.client.packed, target.server.packed)
+        if leg is None or server is None or way is None:
+            return None
+        if layout.listener_key(source.client.packed, source.client.port) in self._own:
+            return None
+        key = layout.route_key(source.client, server, source.server.port, effect.channel)
+        body = layout.ROUTE.pack(
+            0,
+            key,
+            layout.mapped(target.client.packed),
+            layout.mapped(way.server),
+            target.client.port.to_bytes(2),
+            target.server.port.to_bytes(2),
+            effect.target_channel.to_bytes(2),
+            way.packet_size_max,
+            way.ifindex,
+            leg,
+        )
+        return body[layout.ROUTE.offsets["key"] :], leg
+
+    def _forget(self, name: bytes) -> None:
+        self._wanted.pop(name, None)
+        self._remove(name, self._clock_ns())
+
+    def _remove(self, name: bytes, now_ns: int) -> None:
+        key = self._installed.pop(name, None)
+        if key is not None:
+            self._table.drop(key, now_ns)
+
+    def _drop_adopted(self, now_ns: int, only_expired: bool) -> None:
+        for leg in self._table.drop_adopted(now_ns, only_expired):
+            self._legs.release(leg, now_ns)
+
+
+def _name(effect: SetRoute | DropRoute) -> bytes:
+    """What a route is called here: its key, but for a wildcard in it."""
+    source = effect.source
+    return layout.route_key(source.client, source.server.packed, source.server.port, effect.channel)

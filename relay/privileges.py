@@ -1,0 +1,87 @@
+"""What the daemon may still do once everything that asks for a privilege is done.
+
+Rules of this file: it only ever takes privileges away; whoever has none is left alone.
+"""
+
+import ctypes
+import os
+import pwd
+import sys
+from pathlib import Path
+
+from relay.errors import RelayError
+
+_VERSION_3 = 0x20080522  # _LINUX_CAPABILITY_VERSION_3, <linux/capability.h>
+_PR_SET_KEEPCAPS, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 8, 24, 38
+_CAP_NET_ADMIN, _CAP_BPF = 12, 39
+_UNPRIVILEGED_MAPS = (5, 19)
+"""From this kernel on, maps that are open already may be used without CAP_BPF."""
+
+
+def drop(user: str, filters: bool) -> None:
+    """Give up every capability but what the fast path needs; become the user if one is named.
+
+    Args:
+        user: a name; empty to stay who we are.
+        filters: the fast path is attached: CAP_NET_ADMIN stays, to filter an interface that comes
+            later and to take the filters away at the end.
+    Raises: RelayError, where there is no such user or we may not become it.
+    """
+    if sys.platform != "linux":
+        return
+    keep = 1 << _CAP_NET_ADMIN if filters else 0
+    if filters and _kernel() < _UNPRIVILEGED_MAPS:
+        keep |= 1 << _CAP_BPF
+    keep &= _permitted()
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    for capability in range(64):
+        libc.prctl(
+            _PR_CAPBSET_DROP, capability, 0, 0, 0
+        )  # fails where we may not, or it is unknown
+    if user:
+        libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        _become(user)
+    _keep_only(libc, keep)
+
+
+def find(user: str) -> pwd.struct_passwd:
+    """Who that is. Raises: RelayError, where there is no such user."""
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        raise RelayError(f"user: {user}: there is no such user") from None
+
+
+def _become(user: str) -> None:
+    entry = find(user)
+    if entry.pw_uid == os.geteuid():
+        return
+    try:
+        os.setgroups([])
+        os.setgid(entry.pw_gid)
+        os.setuid(entry.pw_uid)
+    except OSError as error:
+        raise RelayError(f"user: {user}: {error.strerror}") from None
+
+
+def _keep_only(libc: ctypes.CDLL, keep: int) -> None:
+    """Set the effective, permitted and inheritable sets; only to less than we have."""
+    header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
+    low, high = keep & 0xFFFFFFFF, keep >> 32
+    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
+    if libc.capset(header, data):
+        raise RelayError(f"capabilities: {os.strerror(ctypes.get_errno())}")
+
+
+def _permitted() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "CapPrm":
+            return int(value, 16)
+    return 0
+
+
+def _kernel() -> tuple[int, int]:
+    major, minor, *_ = os.uname().release.split(".")
+    return int(major), int("".join(c for c in minor if c.isdigit()) or 0)

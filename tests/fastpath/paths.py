@@ -1,0 +1,45 @@
+"""The user path and the kernel path side by side, fed with the same effects."""
+
+import time
+from collections.abc import Sequence
+
+from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
+from relay.forward.fastpath import FastPath
+from relay.turn.effects import LegKey, SetLeg, SetRoute
+from tests.fastpath.bench_rig import Route
+from tests.fastpath.frames import End
+
+LEG = LegKey("call", "leg")
+SET_LEG = SetLeg(LEG, 8_000_000_000, 1_000_000)
+LEASE_S = 30
+_LONG_NS = 600_000_000_000
+
+
+def server_address(end: End) -> ServerAddress:
+    """Where the relay listens."""
+    return ServerAddress(end.packed, end.port)
+
+
+def client(end: End, server: End, transport: Transport = Transport.UDP) -> FiveTuple:
+    """A client of that listener."""
+    return FiveTuple(transport, ClientAddress(end.packed, end.port), server_address(server))
+
+
+def set_route(route: Route, leg: LegKey = LEG, lives_ns: int = _LONG_NS) -> SetRoute:
+    """The effect that makes this route."""
+    return SetRoute(
+        client(route.source, route.server),
+        route.channel,
+        client(route.target, route.target_server),
+        route.target_channel,
+        leg,
+        time.monotonic_ns() + lives_ns,
+    )
+
+
+def open_kernel_path(listeners: Sequence[End], *interfaces: str) -> FastPath:
+    """The kernel path with one leg, and no route."""
+    addresses = [server_address(end) for end in listeners]
+    path = FastPath.open(interfaces, addresses, LEASE_S, time.monotonic_ns)
+    assert path.set_leg(SET_LEG)
+    return path

@@ -1,0 +1,191 @@
+"""What the kernel is asked: interfaces, addresses, and the way to a client."""
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from relay.address import ServerAddress
+from relay.errors import FastPathError
+from relay.forward.fastpath import layout
+from relay.forward.fastpath.interfaces import Interfaces, Way
+from relay.forward.fastpath.netlink import LOOPBACK, Changes, Netlink
+from tests.lab.namespaces import Namespace
+
+_HOST4, _HOST6 = "192.0.2.1", "2001:db8::1"
+
+
+def packed(host: str) -> bytes:
+    return ipaddress.ip_address(host).packed
+
+
+@pytest.fixture(autouse=True)
+def cables(namespace: Namespace) -> Iterator[None]:
+    """Two interfaces: `cvf-a` with addresses and the default route, `cvf-b` with one more each."""
+    namespace.set_up(
+        [
+            "link add cvf-a mtu 1400 type veth peer name cvf-b",
+            f"addr add {_HOST4}/24 dev cvf-a",
+            f"addr add {_HOST6}/64 dev cvf-a nodad",
+            "addr add 198.51.100.1/24 dev cvf-b",
+            "addr add 2001:db8:b::1/64 dev cvf-b nodad",
+            "link set cvf-a up",
+            "link set cvf-b mtu 1400 up",
+            "route add default via 192.0.2.254 dev cvf-a",
+            "route add ::/0 via 2001:db8::fe dev cvf-a",
+        ]
+    )
+    yield
+    namespace.set_up(["link del cvf-a"])
+
+
+@contextmanager
+def interfaces(*listeners: str, names: tuple[str, ...] = ()) -> Iterator[Interfaces]:
+    addresses = [ServerAddress.parse(host, 3478) for host in listeners]
+    made = Interfaces(names, addresses)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def index(name: str) -> int:
+    return socket.if_nametoindex(name)
+
+
+@pytest.mark.parametrize(
+    ("listeners", "expected"),
+    [
+        ([_HOST4], ["cvf-a"]),
+        ([_HOST6], ["cvf-a"]),
+        ([_HOST4, "198.51.100.1"], ["cvf-a", "cvf-b"]),
+        (["127.0.0.1"], ["lo"]),
+        (["::1", _HOST4], ["lo", "cvf-a"]),
+        (["0.0.0.0"], ["cvf-a", "cvf-b"]),  # noqa: S104 - in a namespace
+        (["::"], ["cvf-a", "cvf-b"]),
+        (["203.0.113.1"], []),
+    ],
+    ids=str,
+)
+def test_interfaces_that_carry_the_listen_addresses_are_filtered(
+    listeners: list[str], expected: list[str]
+) -> None:
+    with interfaces(*listeners) as seen:
+        assert set(seen.ingress()) == {index(name) for name in expected}
+
+
+def test_interfaces_that_are_named_are_filtered() -> None:
+    with interfaces(_HOST4, names=("cvf-b", "lo")) as seen:
+        assert seen.ingress() == sorted([LOOPBACK, index("cvf-b")])
+
+
+def test_interface_without_ethernet_is_refused() -> None:
+    with pytest.raises(FastPathError, match="cvf-none"):
+        Interfaces(["cvf-none"], [])
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "name", "source"),
+    [
+        ("203.0.113.9", _HOST4, "cvf-a", _HOST4),
+        ("192.0.2.7", _HOST4, "cvf-a", _HOST4),
+        ("198.51.100.7", "198.51.100.1", "cvf-b", "198.51.100.1"),
+        ("198.51.100.7", "0.0.0.0", "cvf-b", "198.51.100.1"),  # noqa: S104 - in a namespace
+        ("2001:db8:b::7", "::", "cvf-b", "2001:db8:b::1"),
+        ("2001:db8:ffff::7", _HOST6, "cvf-a", _HOST6),
+        (_HOST4, _HOST4, "lo", _HOST4),
+        (_HOST6, _HOST6, "lo", _HOST6),
+        ("127.0.0.1", "127.0.0.1", "lo", "127.0.0.1"),
+    ],
+)
+def test_way_is_the_kernels_own(client: str, server: str, name: str, source: str) -> None:
+    mtu = 65536 if name == "lo" else 1400
+    with interfaces(_HOST4) as seen:
+        size = layout.packet_size_max(packed(client), mtu)
+        assert seen.way(packed(client), packed(server)) == Way(index(name), packed(source), size)
+
+
+@pytest.mark.parametrize("client", ["fe80::7", "224.0.0.1", "255.255.255.255", "192.0.2.255"])
+def test_there_is_no_way_to_what_is_no_client(client: str) -> None:
+    with interfaces(_HOST4) as seen:
+        assert seen.way(packed(client), bytes(len(packed(client)))) is None
+
+
+def test_rules_that_look_at_the_relays_address_hold(namespace: Namespace) -> None:
+    target = packed("203.0.113.9")
+    with interfaces(_HOST4) as seen:
+        namespace.set_up(
+            [
+                "rule add from 198.51.100.1 table 77",
+                "route add default via 198.51.100.254 dev cvf-b table 77",
+            ]
+        )
+        try:
+            one, other = seen.way(target, packed(_HOST4)), seen.way(target, packed("198.51.100.1"))
+            assert one
+            assert other
+            assert (one.ifindex, other.ifindex) == (index("cvf-a"), index("cvf-b"))
+        finally:
+            namespace.set_up(["rule del from 198.51.100.1 table 77"])
+
+
+def test_no_way_leads_over_an_interface_that_is_down(namespace: Namespace) -> None:
+    namespace.set_up(["link set cvf-a down"])
+    with interfaces(_HOST4) as seen:
+        assert seen.way(packed("192.0.2.7"), packed(_HOST4)) is None
+
+
+def test_addresses_of_the_relay_are_known_for_wildcards_too() -> None:
+    with interfaces("0.0.0.0", _HOST6) as seen:  # noqa: S104 - in a namespace
+        assert seen.own_keys() == {
+            layout.listener_key(packed(host), 3478)
+            for host in ("127.0.0.1", _HOST4, "198.51.100.1", _HOST6)
+        }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "addr add 192.0.2.3/24 dev cvf-a",
+        "addr add 2001:db8::3/64 dev cvf-a nodad",
+        "route add 203.0.113.0/24 dev cvf-a",
+        "route add 2001:db8:c::/64 dev cvf-a",
+        "rule add from 192.0.2.3 table main",
+        "link set cvf-a down",
+    ],
+)
+def test_changes_are_told(namespace: Namespace, change: str) -> None:
+    changes = Changes()
+    try:
+        changes.drain()
+        assert not changes.drain()
+        namespace.set_up([change])
+        assert changes.drain()
+        assert not changes.drain()
+    finally:
+        changes.close()
+        if change.startswith("rule"):
+            namespace.set_up([change.replace("add", "del")])
+
+
+def test_more_changes_than_fit_are_one_change(namespace: Namespace) -> None:
+    changes = Changes()
+    try:
+        changes.drain()
+        routes = [f"route add 10.{i // 256}.{i % 256}.0/24 dev cvf-a" for i in range(4_000)]
+        namespace.set_up(routes)
+        assert changes.drain()
+        assert not changes.drain()
+    finally:
+        changes.close()
+
+
+def test_dump_that_does_not_fit_one_datagram_is_whole(namespace: Namespace) -> None:
+    namespace.set_up([f"addr add 10.9.{i // 250}.{i % 250 + 1}/32 dev cvf-b" for i in range(1_000)])
+    netlink = Netlink()
+    try:
+        assert len([p for p in netlink.addresses() if p[:2] == b"\x0a\x09"]) == 1_000
+    finally:
+        netlink.close()
