@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := coturn curl ethtool nftables tcpdump iproute2 procps
+PACKAGES := chromium coturn curl ethtool nftables tcpdump iproute2 procps
 PROGRAM := $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 
@@ -20,7 +20,8 @@ help: ## this list
 
 setup: $(VENV)/installed ## create .venv with callveil in it
 
-run: $(VENV)/installed ## set up and start the daemon on loopback (config/callveil.yaml)
+run: export CALLVEIL__DEMO ?= true
+run: $(VENV)/installed ## set up and start the daemon with the demo on loopback (config/callveil.yaml)
 	@exec $(BIN)/callveil serve --config config/callveil.yaml
 
 test: lint ## set up, lint, and run the whole suite
@@ -70,10 +71,10 @@ $(BIN)/python:
 # A stamp is younger than what decides its content, so nothing is installed twice. The tests and
 # mypy go over the benchmarks too, and so need what those need.
 $(VENV)/installed: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
-$(VENV)/installed-bench: EXTRAS := bench
+$(VENV)/installed-bench: EXTRAS := bench,demo
 $(VENV)/installed-test: EXTRAS := test,bench
 $(VENV)/installed-bench $(VENV)/installed-test: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'

@@ -10,7 +10,6 @@ import logging
 import os
 import resource
 import signal
-import socket
 import sys
 import time
 from operator import attrgetter
@@ -25,11 +24,13 @@ from relay.calls.registry import Registry
 from relay.clock import Now
 from relay.config import Settings, load
 from relay.control.relay import ControlSettings
+from relay.demo import Demo
 from relay.engine import Engine
 from relay.errors import RelayError
 from relay.kernel import follow, open_fastpath
 from relay.listeners import Listeners
 from relay.relayed_ports import port_settings_of
+from relay.serving import url_of
 from relay.turn.settings import TurnSettings
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ class Daemon:
             self._settings.fastpath, self._listeners.udp_addresses, self._clocks.mono_ns
         )
         self._api = make_api(self.engine, self._control)
+        self._demo = Demo(self._api_socket, self._tokens()) if self._settings.demo else None
         kernel = self.engine.forwarder.kernel
         if kernel is not None and uid is not None:
             kernel.give_to(uid)
@@ -136,8 +138,12 @@ class Daemon:
         await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
         _tame_collector()
         self.engine.is_ready = True
-        self._say_ready(self._api_socket)
+        self._say_ready()
+        if self._demo is not None:
+            await self._demo.start()
         await self._run_until_stopped(serving)
+        if self._demo is not None:
+            await self._demo.stop()
         api.should_exit = True
         if kernel is not None:
             # Told twice to stop: calls are running, and the next daemon may take their routes over.
@@ -210,11 +216,9 @@ class Daemon:
     def _tokens(self) -> tuple[str, ...]:
         return tuple(token.get_secret_value() for token in self._settings.api.tokens)
 
-    def _say_ready(self, api: socket.socket) -> None:
-        host, port = api.getsockname()[:2]
-        host = f"[{host}]" if ":" in host else host
+    def _say_ready(self) -> None:
         urls = " ".join(self._listeners.urls)
-        sys.stderr.write(f"ready {urls} api http://{host}:{port}\n")
+        sys.stderr.write(f"ready {urls} api {url_of(self._api_socket)}\n")
         sys.stderr.flush()
 
 
