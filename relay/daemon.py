@@ -29,6 +29,7 @@ from relay.engine import Engine
 from relay.errors import RelayError
 from relay.kernel import follow, open_fastpath
 from relay.listeners import Listeners
+from relay.relayed_ports import port_settings_of
 from relay.serving import url_of
 from relay.turn.settings import TurnSettings
 
@@ -91,8 +92,9 @@ class Daemon:
         self._config = config
         registry = Registry(rules_of(settings))
         turn = turn_settings_of(settings, os.urandom(32))
+        ports = port_settings_of(settings, os.urandom(32))
         self._clocks = SystemClocks()
-        self.engine = Engine(turn, registry, self._clocks, os.urandom, self._reload)
+        self.engine = Engine(turn, registry, self._clocks, os.urandom, self._reload, ports)
         self._listeners = Listeners(settings, self.engine)
         self._stop = asyncio.Event()
         self._was_terminated = False
@@ -148,6 +150,7 @@ class Daemon:
             loop.remove_reader(kernel.fileno())
             kernel.close(leave_running=self._is_replaced)
         await self._listeners.close(loop)
+        self.engine.forwarder.close_ports()
         await serving
         log.info("stopped")
         return 0

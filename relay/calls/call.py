@@ -86,12 +86,14 @@ class Order(NamedTuple):
         parties: two or more, with different ids.
         ring: nothing crosses until the call is accepted; what is not said is the safer one.
         max_duration_s, max_bitrate_bps: at most the operator's limits; None means those.
+        ports: each of the two parties gets a relayed port instead of a TURN credential.
     """
 
     parties: tuple[Party, ...]
     ring: bool = True
     max_duration_s: int | None = None
     max_bitrate_bps: int | None = None
+    ports: bool = False
 
 
 class Grant(NamedTuple):
@@ -152,6 +154,7 @@ class Call:
         expires, expires_at: when it ends at the latest, on the monotonic and the wall clock.
         deadline: monotonic seconds; earlier than `expires` while it rings.
         bitrate_bps: cap of each leg.
+        ports: its legs are relayed ports, not allocations.
     """
 
     __slots__ = (
@@ -165,6 +168,7 @@ class Call:
         "is_registered",
         "legs",
         "number",
+        "ports",
         "relayed",
         "state",
     )
@@ -179,6 +183,7 @@ class Call:
         self.created = self.created_at = 0.0
         self.expires = self.expires_at = self.deadline = 0.0
         self.bitrate_bps = 0
+        self.ports = False
 
     @property
     def masked(self) -> list[str]:

@@ -97,6 +97,8 @@ def _checked_parties(call: Call, change: Change, rules: Rules) -> list[PartyChan
             newcomers.append(party)
         elif leg.asked and party.enhanced_call_privacy is False:
             raise CallError("only_tightens", "Privacy that is on stays on in this call.", call.id)
+    if newcomers and call.ports:
+        raise CallError("invalid_request", "parties: 2 are expected in ports mode.", call.id)
     if newcomers and len(call.legs) + len(newcomers) > rules.legs_per_call:
         most = rules.legs_per_call
         raise CallError("invalid_request", f"parties: at most {most} in a call are expected.")

@@ -59,9 +59,10 @@ class Registry:
         duration_s = _at_most(order.max_duration_s, self.rules.call_duration_s, "max_duration_s")
         bitrate = _at_most(order.max_bitrate_bps, self.rules.bitrate_bps, "max_bitrate_bps")
         asked = any(party.enhanced_call_privacy for party in order.parties)
-        relayed = self.rules.is_relayed(asked=asked)
+        relayed = order.ports or self.rules.is_relayed(asked=asked)
         call = self._new(REGISTERED_PREFIX + token(), relayed, duration_s, now)
         call.bitrate_bps = bitrate
+        call.ports = order.ports
         for party, asked in order.parties:
             masked = relayed and self.rules.is_masked(asked=asked)
             call.legs.append(Leg(token(), party, masked, asked))
@@ -154,17 +155,20 @@ class Registry:
         found = self._calls.get(call)
         if found is None:
             found = self._new_implicit(call, now)
-        elif found.deadline <= now.mono:
+        elif found.deadline <= now.mono or found.ports:
             raise Rejected(403)
-        granted = found.leg(leg) or self._new_leg(found, leg)
+        return self.grant(found, found.leg(leg) or self._new_leg(found, leg))
+
+    def grant(self, call: Call, leg: Leg) -> Grant:
+        """What one leg of a live call may do now."""
         return Grant(
-            call,
-            leg,
-            open=found.state is State.ACTIVE,
-            masked=granted.masked,
-            closed=found.is_registered and found.relayed,
-            expires=found.expires,
-            bitrate_bps=found.bitrate_bps,
+            call.id,
+            leg.id,
+            open=call.state is State.ACTIVE,
+            masked=leg.masked,
+            closed=call.is_registered and call.relayed,
+            expires=call.expires,
+            bitrate_bps=call.bitrate_bps,
             packets_per_s=self.rules.packets_per_s,
         )
 
@@ -269,6 +273,8 @@ class Registry:
             raise CallError("invalid_request", f"parties: 2 to {most} are expected.")
         if len({party.id for party in order.parties}) < len(order.parties):
             raise CallError("invalid_request", "parties: two of them have the same id.")
+        if order.ports and len(order.parties) != 2:  # what one says would have no one way to go
+            raise CallError("invalid_request", "parties: 2 are expected in ports mode.")
 
 
 def _deadline(call: Call) -> float:

@@ -43,7 +43,8 @@ def describe(call: Call, party: str, sdp: str, relayed: RelayedAddresses, mono: 
     Args:
         call: it rings or is active.
         relayed: of the call's legs, as far as they are known.
-    Raises: CallError `unknown_party`, `too_many`, `bad_description` or `plain_media`. Nothing else.
+    Raises: CallError `unknown_party`, `wrong_state`, `too_many`, `bad_description` or
+        `plain_media`. Nothing else.
     """
     leg = _leg_of(call, party)
     intake = _intake(leg, mono)
@@ -64,7 +65,7 @@ def trickle(
         call: it rings or is active.
         sent: as the party sent it.
         relayed: of the call's legs, as far as they are known.
-    Raises: CallError `unknown_party` or `too_many`. Nothing else.
+    Raises: CallError `unknown_party`, `wrong_state` or `too_many`. Nothing else.
     """
     leg = _leg_of(call, party)
     intake = _intake(leg, mono)
@@ -93,6 +94,8 @@ def _leg_of(call: Call, party: str) -> Leg:
     leg = call.party(party)
     if leg is None:
         raise CallError("unknown_party", "The call has no such party.", call.id)
+    if call.ports:  # the port and the relay's credentials of the other leg have to be put in
+        raise CallError("wrong_state", "In ports mode descriptions are yours to write.", call.id)
     return leg
 
 

@@ -9,8 +9,17 @@ from fastapi import APIRouter, Path, Query, Response, status
 
 from relay.calls import credentials
 from relay.calls.call import Call, Leg
+from relay.calls.endpoint import Access
 from relay.calls.signaling import release
-from relay.control.dependencies import BEARER, Daemon, Settings, faults, json
+from relay.control.dependencies import (
+    BEARER,
+    Daemon,
+    Settings,
+    faults,
+    json,
+    json_without_none,
+)
+from relay.control.endpoints import AskedEndpoint, EndpointView, PortParty, ToldEndpoint
 from relay.control.models import (
     AskedCall,
     AskedChange,
@@ -39,13 +48,15 @@ _PAGE = 200
     "",
     status_code=status.HTTP_201_CREATED,
     response_model=CreatedCall,
-    responses=faults("invalid_request", "draining"),
+    responses=faults("invalid_request", "draining", "out_of_ports"),
 )
 async def create_call(asked: AskedCall, relay: Daemon, settings: Settings) -> Response:
-    """Create a call, and a credential for each party."""
+    """Create a call, and for each party a credential, or a relayed port in `ports` mode."""
     if relay.status().draining:
         raise CallError("draining", "No new calls begin on this relay.")
     call = relay.registry.create(asked.order(), relay.token, relay.now())
+    if call.ports:
+        return _with_ports(call, asked.access(), relay)
     return json(_with_credentials(call, relay, settings), status=201)
 
 
@@ -111,6 +122,39 @@ async def end_call(call: CallId, relay: Daemon) -> Response:
     if relay.registry.end(call, relay.now()):
         relay.ended(call)
     return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+@router.post(
+    "/{call}/endpoint",
+    response_model=ToldEndpoint,
+    responses=faults("unknown_call", "unknown_party", "wrong_state", "invalid_request"),
+)
+async def set_endpoint(call: CallId, asked: AskedEndpoint, relay: Daemon) -> Response:
+    """Say where a party of a call in `ports` mode is: its ICE credentials, or its address."""
+    found = relay.registry.live(call, relay.now())
+    if not found.ports:
+        raise CallError("wrong_state", "The call has no relayed ports.", call)
+    leg = found.party(asked.party)
+    if leg is None:
+        raise CallError("unknown_party", "The call has no such party.", call)
+    relay.set_access(call, leg.id, asked.access())
+    told = EndpointView.of(relay.endpoint(call, leg.id))
+    return json_without_none(ToldEndpoint(endpoint=told))
+
+
+def _with_ports(call: Call, access: dict[str, Access], relay: Relay) -> Response:
+    """A new call's relayed ports; where there are none the call has not been."""
+    try:
+        relay.open_ports(call.id, {leg.id: access[leg.name] for leg in call.legs})
+    except CallError:
+        relay.registry.end(call.id, relay.now())
+        raise
+    parties = {
+        leg.name: PortParty(leg=leg.id, endpoint=EndpointView.of(relay.endpoint(call.id, leg.id)))
+        for leg in call.legs
+    }
+    body = CreatedCall.model_validate({**head(call), "parties": parties})
+    return json_without_none(body, status=201)
 
 
 def _with_credentials(call: Call, relay: Relay, settings: ControlSettings) -> CreatedCall:

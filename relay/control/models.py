@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
 from relay.calls.call import Call, Order, Party
 from relay.calls.changes import Change, PartyChange
+from relay.calls.endpoint import Access
+from relay.control.endpoints import ASKED_ICE, AskedAccess, PortParty
 from relay.control.relay import LegView, Status
 
 _CALL = "cv_QmFzZTY0dXJsMTI4Yml0cw"
@@ -48,8 +50,10 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class AskedParty(Asked):
+class AskedParty(AskedAccess):
     """One side of a call. `id` is yours: it comes back to you and goes nowhere else."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "alice", "ice": ASKED_ICE}})
 
     id: PartyId
     enhanced_call_privacy: bool = False
@@ -74,14 +78,27 @@ class AskedCall(Asked):
     ring: bool = Field(
         True, description="nothing crosses until the call is accepted; false: active at once"
     )
-    mode: Literal["turn"] = "turn"
+    mode: Literal["turn", "ports"] = Field(
+        "turn", description="ports: a relayed port for each of two parties, instead of TURN"
+    )
     max_duration_s: Annotated[int, Field(ge=1)] | None = None
     max_bitrate_bps: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _needs_ports(self) -> Self:
+        if self.mode == "turn" and any(each.ice or each.address for each in self.parties):
+            raise ValueError("ice and address of a party are for ports mode")
+        return self
 
     def order(self) -> Order:
         """The same for the book of calls."""
         parties = tuple(Party(each.id, each.enhanced_call_privacy) for each in self.parties)
-        return Order(parties, self.ring, self.max_duration_s, self.max_bitrate_bps)
+        ports = self.mode == "ports"
+        return Order(parties, self.ring, self.max_duration_s, self.max_bitrate_bps, ports)
+
+    def access(self) -> dict[str, Access]:
+        """What is known of each party, by its id."""
+        return {each.id: each.access() for each in self.parties}
 
 
 class AskedPartyChange(Asked):
@@ -167,7 +184,7 @@ class CreatedCall(Head):
         }
     )
 
-    parties: dict[str, CreatedParty]
+    parties: dict[str, CreatedParty | PortParty]
 
 
 class PartyView(BaseModel):

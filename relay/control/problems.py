@@ -36,6 +36,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "too_many": (429, "This party sends too much"),
     "internal_error": (500, "The relay failed"),
     "draining": (503, "The relay is draining"),
+    "out_of_ports": (503, "No relayed port is free"),
     "not_ready": (503, "The relay takes no calls now"),
 }
 """Every kind of fault: its status and its title."""

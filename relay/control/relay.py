@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
+from relay.calls.endpoint import Access, Endpoint
 from relay.calls.registry import Registry
 from relay.clock import Now
 
@@ -31,7 +32,7 @@ class LegView(NamedTuple):
     """What the forwarding side knows of one leg.
 
     Args:
-        connected: it holds an allocation.
+        connected: it holds an allocation; of a relayed port, it is known where its party is.
         transport: between its client and the relay, once connected.
         path: where its packets are forwarded, once any was.
         packets, bytes: relayed from it, in application data.
@@ -72,6 +73,23 @@ class Relay(Protocol):
 
     def token(self) -> str:
         """128 random bits, 22 characters of base64url."""
+        ...
+
+    def open_ports(self, call: str, access: Mapping[str, Access]) -> None:
+        """Give each leg of a new call a relayed port.
+
+        Args:
+            access: what is known of the parties, by leg.
+        Raises: CallError `invalid_request` or `out_of_ports`, and then no port is open.
+        """
+        ...
+
+    def set_access(self, call: str, leg: str, access: Access) -> None:
+        """Take in where a party is. Raises: CallError `unknown_call` or `invalid_request`."""
+        ...
+
+    def endpoint(self, call: str, leg: str) -> Endpoint:
+        """A leg's relayed port. Raises: CallError `unknown_call`."""
         ...
 
     def opened(self, call: str) -> None:

@@ -1,6 +1,7 @@
 """`python -m tests.proof`: place the calls, show what each side saw, leave a page and JSON behind.
 
-Exit codes: 0 as promised, 1 not, 2 usage or what this host lacks, 130 Ctrl-C.
+Exit codes: 0 as promised, 1 not, or a call could not be placed, 2 usage or what this host lacks,
+130 Ctrl-C.
 """
 
 import argparse
@@ -38,10 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told.print(f"audit: {needs}", highlight=False, soft_wrap=True)
         return 2
     try:
-        results = run(_chosen(options), options.out, told)
+        results = run(_chosen(options), options.out, told, options.path)
     except KeyboardInterrupt:
         told.print("audit: stopped; nothing was written")
         return 130
+    except (RuntimeError, TimeoutError) as fault:
+        told.print(f"audit: {fault}", highlight=False, soft_wrap=True)
+        return 1
     document = json.dumps(results.as_document(), indent=2)
     (options.out / "audit.json").write_text(document + "\n")
     (options.out / "index.html").write_text(render(results))
@@ -53,14 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if results.is_proved else 1
 
 
-def run(chosen: Sequence[Scenario], out: Path, told: Console) -> Results:
-    """Place these calls, one after the other, then crash a relay."""
+def run(chosen: Sequence[Scenario], out: Path, told: Console, path: str = "user") -> Results:
+    """Place these calls, one after the other, then crash a relay.
+
+    Args:
+        path: of the relay, `user` or `kernel`.
+    """
     with Lab() as lab:
         prepare(lab)
         placed, relays = [], []
         for scenario in chosen:
             told.print(f"audit: {scenario.title}", highlight=False, soft_wrap=True)
-            call, relay = place(lab, scenario, out / scenario.key)
+            call, relay = place(lab, scenario, out / scenario.key, path)
             placed.append(call)
             relays.append(relay)
         told.print("audit: what the relay writes, crashes included")
@@ -86,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make audit", description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIRECTORY")
     parser.add_argument("--json", action="store_true", help="JSON on stdout, not a table")
+    parser.add_argument(
+        "--path", choices=("user", "kernel"), default="user", help="the relay's  [default: user]"
+    )
     parser.add_argument(
         "--without-rebuilding",
         action="store_true",

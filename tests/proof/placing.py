@@ -84,15 +84,19 @@ def prepare(lab: Lab) -> None:
         router.run(["nft", "-f", "-"], _HOME_ROUTER)
 
 
-def place(lab: Lab, scenario: Scenario, directory: Path) -> tuple[Placed, Relay]:
+def place(
+    lab: Lab, scenario: Scenario, directory: Path, path: str = "user"
+) -> tuple[Placed, Relay]:
     """Place a call and hang up.
 
+    Args:
+        path: of the relay, `user` or `kernel`.
     Returns: what came of it, and the relay, which has ended.
     """
     shutil.rmtree(directory, ignore_errors=True)
     for party in PARTIES:
         (directory / party).mkdir(parents=True)
-    relay = Relay(lab, directory, _config(scenario))
+    relay = Relay(lab, directory, _config(scenario), path)
     asked = [{"id": name, "enhanced_call_privacy": name in scenario.asked} for name in PARTIES]
     call = relay.create_call(ring=True, parties=asked)
     with capturing(lab, directory, _POINTS) as captures, parties(lab) as (caller, callee):

@@ -25,6 +25,7 @@ _CHOSEN = (
     scenarios.OFF_ANSWERED,
     scenarios.OFF_UNANSWERED,
     scenarios.ONE_ANSWERED,
+    scenarios.BOTH_ANSWERED,
     scenarios.BOTH_UNANSWERED,
     scenarios.CONTROL,
 )
@@ -47,6 +48,7 @@ def test_every_call_ends_as_it_has_to(results: Results) -> None:
         "off-answered": PARTIES,
         "off-unanswered": (CALLER,),
         "one-answered": (),
+        "both-answered": (),
         "both-unanswered": (),
         "both-answered-not-rebuilt": PARTIES,
     }
@@ -69,16 +71,17 @@ def test_a_call_that_nobody_answers_shows_the_caller(results: Results) -> None:
 
 
 def test_a_relayed_call_carries_media_and_shows_nothing(results: Results) -> None:
-    placed = _of(results, scenarios.ONE_ANSWERED)
-    assert (placed.direct, placed.relayed > 50) == (0, True)
-    assert placed.report.leaks == []
-    assert all(looked.packets > 100 for looked in placed.report.parties.values())
+    for scenario in (scenarios.ONE_ANSWERED, scenarios.BOTH_ANSWERED):
+        placed = _of(results, scenario)
+        assert (placed.direct, placed.relayed > 50) == (0, True)
+        assert placed.report.leaks == []
+        assert all(looked.packets > 100 for looked in placed.report.parties.values())
 
 
 def test_the_control_finds_what_clients_put_into_descriptions(results: Results) -> None:
     """The related address and the foundation, which is a hash of the address, are among it."""
     placed = _of(results, scenarios.CONTROL)
-    offer = json.loads((placed.directory / CALLEE / "received.json").read_text())["sdp"]
+    offer = json.loads((placed.directory / CALLEE / "received.json").read_text())["given"]
     assert re.search(rf"typ relay raddr {re.escape(topology.CALLER.public.v4)} ", offer)
     encodings = {
         leak.encoding

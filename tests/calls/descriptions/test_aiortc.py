@@ -32,6 +32,7 @@ from relay.config.settings import Settings
 from relay.daemon import SystemClocks, rules_of, turn_settings_of
 from relay.engine import Engine
 from relay.forward.udp import UdpListener
+from relay.relayed_ports import port_settings_of
 from tests.calls.book import ALICE, BOB
 from tests.calls.descriptions.samples import ACCEPTED, LEG, sample
 from tests.lab.media import Picture, Tone
@@ -124,7 +125,8 @@ async def laboratory(*, ring: bool) -> AsyncIterator[Laboratory]:
     )
     registry = Registry(rules_of(settings))
     turn = turn_settings_of(settings, os.urandom(32))
-    engine = Engine(turn, registry, SystemClocks(), os.urandom, lambda: None)
+    ports = port_settings_of(settings, os.urandom(32))
+    engine = Engine(turn, registry, SystemClocks(), os.urandom, lambda: None, ports)
     listener = UdpListener(ServerAddress.parse(LOOPBACK, 0), engine, engine.tally)
     engine.forwarder.add_udp(listener)
     loop = asyncio.get_running_loop()
