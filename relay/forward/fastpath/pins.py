@@ -41,6 +41,10 @@ class Pins:
         path.unlink(missing_ok=True)
         libbpf.call("bpf_obj_pin", fd, bytes(path))
 
+    def exist(self) -> bool:
+        """Whether there is any."""
+        return self._directory.exists()
+
     def remove(self) -> None:
         """Remove every pin."""
         shutil.rmtree(self._directory, ignore_errors=True)
