@@ -71,6 +71,7 @@ def figures_of(levels: Sequence[int], routes: Sequence[int]) -> tuple[Figure, ..
         ),
         Figure("restart_sent", "sent across kill and restart", 0),
         Figure("restart_lost", "of these lost", 0),
+        Figure("restart_late", "of these later than 50 ms", 0),
         Figure("set_ups_per_s", "call set-ups/s", 0),
         Figure("bytes_per_allocation", "memory/allocation, bytes", 0),
         Figure("descriptors_per_allocation", "descriptors/allocation", 3),

@@ -70,8 +70,8 @@ def generator_bound(turn: TurnRecord, limit_pps: float) -> list[str]:
 def medians(rounds: Iterable[RoundRecord]) -> dict[str, Figures]:
     """Per system the median of every figure; None where a round lacks it.
 
-    Of what a restart loses it is the most that any round lost: that one round loses nothing proves
-    nothing.
+    Of what a restart loses or delays it is the most of any round: that one round loses nothing
+    proves nothing.
     """
     collected: dict[str, dict[str, list[float | None]]] = {}
     for record in rounds:
@@ -129,7 +129,12 @@ def _memory(memory: MemoryRecord) -> Figures:
 
 
 def _restart(restart: RestartRecord) -> Figures:
-    return {"restart_sent": restart.trial.sent, "restart_lost": restart.lost}
+    trial = restart.trial
+    return {
+        "restart_sent": trial.sent,
+        "restart_lost": restart.lost,
+        "restart_late": trial.late if restart.is_back else None,
+    }
 
 
 def _kernel(kernel: KernelRecord | None) -> Figures:
@@ -181,7 +186,7 @@ def _over_rounds(key: str, values: Sequence[float | None]) -> float | None:
     present = [value for value in values if value is not None]
     if len(present) < len(values):
         return None
-    return max(present) if key == "restart_lost" else statistics.median(present)
+    return max(present) if key in ("restart_lost", "restart_late") else statistics.median(present)
 
 
 def _ratio(value: float | None, base: float | None) -> float | None:

@@ -102,10 +102,10 @@ class RestartRecord(Record):
 
     @property
     def lost(self) -> int | None:
-        """Packets that did not arrive in time; None if not all of that can be the relay's doing."""
+        """Packets that never arrived; None if not all of that can be the relay's doing."""
         if not self.is_back or self.trial.generator_dropped:
             return None
-        return self.trial.sent - self.trial.received
+        return self.trial.sent - self.trial.received - self.trial.late
 
 
 class ProgramRecord(Record):

@@ -52,6 +52,7 @@ def test_the_figures_of_a_turn_follow_from_its_records() -> None:
             "descriptors_per_allocation": 1,
             "restart_sent": 40_000,
             "restart_lost": 30_001,
+            "restart_late": 0,
         }
     )
 
@@ -79,7 +80,9 @@ def test_of_the_rounds_restarts_the_worst_counts() -> None:
 def test_a_restart_that_was_not_one_says_nothing_about_loss() -> None:
     whole = restart(5)
     dropped = whole.trial.model_copy(update={"generator_dropped": 1})
+    late = whole.trial.model_copy(update={"late": 2})
     assert whole.lost == 5
+    assert whole.model_copy(update={"trial": late}).lost == 3
     assert whole.model_copy(update={"is_back": False}).lost is None
     assert whole.model_copy(update={"trial": dropped}).lost is None
 
