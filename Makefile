@@ -2,8 +2,9 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := coturn curl ethtool nftables tcpdump iproute2 procps
-PARSERS := tests/stun tests/turn tests/calls tests/forward tests/control tests/config
+PACKAGES := chromium coturn curl ethtool nftables tcpdump iproute2 procps
+PROGRAM := $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h build_hook.py compile.py))
+PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` overrules it.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -12,14 +13,15 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup system-packages run test lint fmt bench fuzz clean
+.PHONY: help setup system-packages run test lint fmt bench audit fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/installed ## create .venv with callveil in it
 
-run: $(VENV)/installed ## set up and start the daemon on loopback (config/callveil.yaml)
+run: export CALLVEIL__DEMO ?= true
+run: $(VENV)/installed ## set up and start the daemon with the demo on loopback (config/callveil.yaml)
 	@exec $(BIN)/callveil serve --config config/callveil.yaml
 
 test: lint ## set up, lint, and run the whole suite
@@ -36,6 +38,9 @@ fmt: $(VENV)/installed-test ## format and sort imports
 
 bench: $(VENV)/installed-bench ## measure callveil and coturn side by side on this host (root)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+audit: $(VENV)/installed-test ## place calls and show what each side could see of the other (root)
+	$(BIN)/python -m tests.proof $(AUDIT)
 
 fuzz: $(VENV)/installed-test ## the property tests with many more examples
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q $(wildcard $(PARSERS))
@@ -65,12 +70,12 @@ $(BIN)/python:
 
 # A stamp is younger than what decides its content, so nothing is installed twice. The tests and
 # mypy go over the benchmarks too, and so need what those need.
-$(VENV)/installed: pyproject.toml relay/__init__.py | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+$(VENV)/installed: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
-$(VENV)/installed-bench: EXTRAS := bench
+$(VENV)/installed-bench: EXTRAS := bench,demo
 $(VENV)/installed-test: EXTRAS := test,bench
-$(VENV)/installed-bench $(VENV)/installed-test: pyproject.toml relay/__init__.py | $(BIN)/python
+$(VENV)/installed-bench $(VENV)/installed-test: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@ $(VENV)/installed

@@ -12,6 +12,7 @@ from relay.address import ServerAddress
 from relay.forward.fastpath import layout, libbpf
 from relay.forward.fastpath.program import Program
 from relay.forward.fastpath.table import RouteTable
+from relay.forward.routes import BURST_NS
 
 UP, DROP, OUT = -1, 2, 7  # TC_ACT_UNSPEC, TC_ACT_SHOT, TC_ACT_REDIRECT
 
@@ -143,7 +144,7 @@ class Rig:
         listener = ServerAddress(bytes([192, 0, 2, 1]), 3478)
         self.program = Program([listener], [], clock_is_config)
         self.config = self.program.array("config")
-        self.config.memory[: layout.CONFIG.size] = layout.initial_config()
+        self.config.words[layout.CONFIG.word("burst_ns")] = BURST_NS
         self.table = RouteTable(self.program.routes(), self.program.array("slots"), now_ns)
         self.totals = self.program.counters("totals")
 

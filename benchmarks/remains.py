@@ -9,6 +9,8 @@ from typing import Any
 
 from benchmarks.topology import RELAY_ADDRESS, Topology, inside, run_command
 from relay.address import ServerAddress
+from relay.forward.fastpath.adoption import close_maps
+from relay.forward.fastpath.layout import MAPS
 from relay.forward.fastpath.program import pins_of
 
 _SHARED_QDISC = "clsact"
@@ -61,8 +63,9 @@ class Remains:
     def _pins(self) -> set[str]:
         """What a relay there would take over. Those of others on this host are theirs."""
         with inside(self._namespace):
-            pins = pins_of([ServerAddress.parse(RELAY_ADDRESS, 3478)])
-        return {"pinned maps"} if pins.exist() else set()
+            found = pins_of([ServerAddress.parse(RELAY_ADDRESS, 3478)]).find(MAPS)
+        close_maps(found)
+        return {f"pinned map {name}" for name in found}
 
     def _filters(self) -> set[str]:
         return {

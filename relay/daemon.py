@@ -10,32 +10,32 @@ import logging
 import os
 import resource
 import signal
-import socket
 import sys
 import time
-from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
 
-import uvicorn
 import uvloop
 
 from relay import privileges
+from relay.api import bind_api, make_api
 from relay.calls.call import Masking, Policy, Rules
 from relay.calls.registry import Registry
 from relay.clock import Now
 from relay.config import Settings, load
 from relay.control.relay import ControlSettings
+from relay.demo import Demo
 from relay.engine import Engine
 from relay.errors import RelayError
 from relay.kernel import follow, open_fastpath
 from relay.listeners import Listeners
+from relay.relayed_ports import port_settings_of
+from relay.serving import url_of
 from relay.turn.settings import TurnSettings
 
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.25  # how late an expiry may be noticed; the contract says within one second
-_API_STOP_S = 1  # then whoever sends half a request is cut off; answers take milliseconds
 _ALLOCATIONS_MAX = 1_000_000  # some 4 GiB: a bound, for a relay that never runs into it
 
 _RESTART = (
@@ -92,8 +92,9 @@ class Daemon:
         self._config = config
         registry = Registry(rules_of(settings))
         turn = turn_settings_of(settings, os.urandom(32))
+        ports = port_settings_of(settings, os.urandom(32))
         self._clocks = SystemClocks()
-        self.engine = Engine(turn, registry, self._clocks, os.urandom, self._reload)
+        self.engine = Engine(turn, registry, self._clocks, os.urandom, self._reload, ports)
         self._listeners = Listeners(settings, self.engine)
         self._stop = asyncio.Event()
         self._was_terminated = False
@@ -106,20 +107,27 @@ class Daemon:
 
         Raises: RelayError, naming what cannot be had.
         """
+        user = self._settings.user
+        uid = privileges.find(user).pw_uid if user else None
         self._listeners.open()
-        self._api_socket = _bind_api(self._settings)
+        self._api_socket = bind_api(self._settings)
         self._control = ControlSettings(
             tuple(self._listeners.urls), self._secrets()[0], self._tokens()
         )
         self.engine.forwarder.kernel, self.engine.fastpath = open_fastpath(
             self._settings.fastpath, self._listeners.udp_addresses, self._clocks.mono_ns
         )
-        privileges.drop(self._settings.user, filters=self.engine.forwarder.kernel is not None)
+        self._api = make_api(self.engine, self._control)
+        self._demo = Demo(self._api_socket, self._tokens()) if self._settings.demo else None
+        kernel = self.engine.forwarder.kernel
+        if kernel is not None and uid is not None:
+            kernel.give_to(uid)
+        privileges.drop(user, filters=kernel is not None)
 
     async def serve(self) -> int:
         """Run, and stop when told to."""
         loop = asyncio.get_running_loop()
-        api = _make_api(self.engine, self._control)
+        api = self._api
         self._watch_signals(loop)
         kernel = self.engine.forwarder.kernel
         if kernel is not None:
@@ -130,14 +138,19 @@ class Daemon:
         await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
         _tame_collector()
         self.engine.is_ready = True
-        self._say_ready(self._api_socket)
+        self._say_ready()
+        if self._demo is not None:
+            await self._demo.start()
         await self._run_until_stopped(serving)
+        if self._demo is not None:
+            await self._demo.stop()
         api.should_exit = True
         if kernel is not None:
             # Told twice to stop: calls are running, and the next daemon may take their routes over.
             loop.remove_reader(kernel.fileno())
             kernel.close(leave_running=self._is_replaced)
         await self._listeners.close(loop)
+        self.engine.forwarder.close_ports()
         await serving
         log.info("stopped")
         return 0
@@ -203,11 +216,9 @@ class Daemon:
     def _tokens(self) -> tuple[str, ...]:
         return tuple(token.get_secret_value() for token in self._settings.api.tokens)
 
-    def _say_ready(self, api: socket.socket) -> None:
-        host, port = api.getsockname()[:2]
-        host = f"[{host}]" if ":" in host else host
+    def _say_ready(self) -> None:
         urls = " ".join(self._listeners.urls)
-        sys.stderr.write(f"ready {urls} api http://{host}:{port}\n")
+        sys.stderr.write(f"ready {urls} api {url_of(self._api_socket)}\n")
         sys.stderr.flush()
 
 
@@ -241,51 +252,6 @@ def turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
         unauthenticated_per_s=settings.limits.unauthenticated_per_s,
         nonce_key=nonce_key,
     )
-
-
-class _Api(uvicorn.Server):
-    """uvicorn, which leaves the signals to the daemon and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _make_api(engine: Engine, settings: ControlSettings) -> _Api:
-    from relay.control.app import make_app  # noqa: PLC0415 - after the sockets are bound
-
-    app = make_app(engine, settings)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=_API_STOP_S,
-    )
-    return _Api(config)
-
-
-def _bind_api(settings: Settings) -> socket.socket:
-    listen = settings.api.listen
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    sock = socket.socket(family)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((listen.host, listen.port))
-    except OSError as error:
-        sock.close()
-        raise RelayError(f"api.listen: {listen}: {error.strerror}") from None
-    return sock
 
 
 def _tame_collector() -> None:

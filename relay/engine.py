@@ -6,11 +6,12 @@ our own costs one datagram, never the relay.
 
 import base64
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from relay.address import FiveTuple, Transport
 from relay.calls.call import State
+from relay.calls.endpoint import Access, Endpoint
 from relay.calls.registry import Registry
 from relay.clock import Clocks, Now
 from relay.control.relay import LegView, Status
@@ -18,6 +19,9 @@ from relay.errors import DropReason, Rejected
 from relay.forward.forwarder import Forwarder
 from relay.forward.routes import Tally
 from relay.metrics import Counters, Snapshot, render
+from relay.ports.server import Ports
+from relay.ports.settings import PortSettings
+from relay.relayed_ports import RelayedPorts
 from relay.turn.authority import Grant
 from relay.turn.effects import Answered, Effect, LegConnected, LegIdle, LegKey
 from relay.turn.server import Server
@@ -33,6 +37,7 @@ class Engine:
         clocks: read once per event.
         entropy: random bytes on demand.
         reload: reads the configuration again; raises ConfigError where that fails.
+        ports: of legs without TURN.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class Engine:
         clocks: Clocks,
         entropy: Callable[[int], bytes],
         reload: Callable[[], None],
+        ports: PortSettings,
     ) -> None:
         self.registry = registry
         self.reload = reload
@@ -61,6 +67,8 @@ class Engine:
             LegConnected: self._leg_connected,
             LegIdle: self._leg_idle,
         }
+        core = Ports(ports, entropy)
+        self.ports = RelayedPorts(core, self.forwarder, self.tally, self.apply, self.now)
 
     def receive(self, datagram: bytes, client: FiveTuple) -> None:
         """Decide about a datagram and do what follows. Raises: nothing."""
@@ -91,19 +99,54 @@ class Engine:
         """128 random bits, 22 characters of base64url."""
         return base64.urlsafe_b64encode(self._entropy(16)).rstrip(b"=").decode()
 
+    def open_ports(self, call: str, access: Mapping[str, Access]) -> None:
+        """Give each leg of a new call a relayed port; CallError where that cannot be."""
+        found = self.registry.get(call, self.now())
+        grants = [self.registry.grant(found, leg) for leg in found.legs]
+        self.ports.open(grants, access)
+
+    def set_access(self, call: str, leg: str, access: Access) -> None:
+        """Take in where the party of a relayed port is; CallError where that cannot be."""
+        self.ports.set_access(LegKey(call, leg), access)
+
+    def endpoint(self, call: str, leg: str) -> Endpoint:
+        """A leg's relayed port; CallError where it has none."""
+        return self.ports.endpoint(LegKey(call, leg))
+
     def opened(self, call: str) -> None:
         """A call was accepted: its routes exist when this returns."""
         self.apply(self.server.open_call(call, self.now()))
+        self.ports.opened(call)
 
     def ended(self, call: str) -> None:
         """A call has ended: nothing of it is forwarded when this returns."""
         self.apply(self.server.end_call(call, self.now()))
+        self.ports.ended(call)
+
+    def tightened(self, call: str) -> None:
+        """A call is relayed now, or has more masked legs: no leg keeps what it may not have."""
+        now = self.now()
+        found = self.registry.live(call, now)
+        masked = frozenset(leg.id for leg in found.legs if leg.masked)
+        self.apply(
+            self.server.change_call(
+                call, closed=found.relayed, masked=masked, expires=found.expires, now=now
+            )
+        )
+        self.ports.changed(call, masked, found.expires)
+
+    extended = tightened  # the same: what the registry says now
+
+    def relayed(self, call: str) -> dict[str, list[tuple[str, int]]]:
+        """The relayed addresses of each leg, best first, to be told to the other parties."""
+        relayed = self.server.relayed_of(call)
+        return {leg: [each.reveal() for each in addresses] for leg, addresses in relayed.items()}
 
     def tick(self) -> None:
         """End what has run out."""
         now = self.now()
         for call in self.registry.handle_timeout(now):
-            self.apply(self.server.end_call(call, now))
+            self.ended(call)
         self.apply(self.server.handle_timeout(now))
         if self.forwarder.kernel is not None:
             self.forwarder.kernel.renew(self._mono_ns())
@@ -120,6 +163,8 @@ class Engine:
         views = {}
         for leg in self.server.legs_of(call):
             views[leg] = self._leg(LegKey(call, leg), transports.get(leg))
+        for leg, connected in self.ports.connected(call).items():
+            views[leg] = self._leg(LegKey(call, leg), Transport.UDP if connected else None)
         return views
 
     def status(self) -> Status:
@@ -138,8 +183,8 @@ class Engine:
 
     def is_drained(self) -> bool:
         """Whether it drains and nobody talks or is being called any more."""
-        is_busy = self.server.has_allocations() or self.registry.counts()[State.RINGING]
-        return self.is_draining and not is_busy
+        talks = self.server.has_allocations() or self.ports.has_calls()
+        return self.is_draining and not talks and not self.registry.counts()[State.RINGING]
 
     def metrics(self) -> bytes:
         """One scrape."""
@@ -156,7 +201,7 @@ class Engine:
                 for path, drops in (("user", tally.drops), ("kernel", in_kernel.drops))
                 for reason in DropReason
             },
-            ports_free=self.server.ports_free,
+            ports_free=min(self.server.ports_free, self.ports.free),
             fastpath_attached=kernel is not None,
             restarts_adopted=int(kernel is not None and kernel.adopted > 0),
         )

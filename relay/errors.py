@@ -47,6 +47,8 @@ class DropReason(IntEnum):
     TOO_BIG = 20
     OWN_SOURCE = 21
     INTERNAL = 22
+    UNKNOWN_SOURCE = 23
+    UNKNOWN_TARGET = 24
 
     @property
     def label(self) -> str:

@@ -45,16 +45,22 @@ def drop(user: str, filters: bool) -> None:
     _keep_only(libc, keep)
 
 
-def _become(user: str) -> None:
+def find(user: str) -> pwd.struct_passwd:
+    """Who that is. Raises: RelayError, where there is no such user."""
     try:
-        entry = pwd.getpwnam(user)
-        if entry.pw_uid == os.geteuid():
-            return
+        return pwd.getpwnam(user)
+    except KeyError:
+        raise RelayError(f"user: {user}: there is no such user") from None
+
+
+def _become(user: str) -> None:
+    entry = find(user)
+    if entry.pw_uid == os.geteuid():
+        return
+    try:
         os.setgroups([])
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)
-    except KeyError:
-        raise RelayError(f"user: {user}: there is no such user") from None
     except OSError as error:
         raise RelayError(f"user: {user}: {error.strerror}") from None
 

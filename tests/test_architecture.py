@@ -22,7 +22,10 @@ TOP_LEVEL = {
 GENERATED = {"dist", "test-output"}
 
 _FIRST = {"errors", "address", "clock"}
-_DOING = {*_FIRST, "stun", "turn", "calls", "forward", "control", "config", "metrics", "logs"}
+_DOING = {
+    *_FIRST,
+    *("stun", "turn", "calls", "ports", "forward", "control", "config", "metrics", "logs"),
+}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -31,21 +34,32 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stun": _FIRST,
     "turn": {*_FIRST, "stun"},
     "calls": {*_FIRST, "stun"},
+    "ports": {*_FIRST, "stun", "calls", "turn.effects", "turn.ports", "turn.rate"},
     "forward": {"errors", "address", "turn.effects", "stun.framing"},
     "control": {*_FIRST, "stun", "calls", "metrics", "logs"},
     "logs": set(),
     "metrics": {*_FIRST, "stun"},
     "config": _FIRST,
-    "engine": _DOING,
+    "relayed_ports": _DOING,
+    "engine": {*_DOING, "relayed_ports"},
     "listeners": {*_DOING, "engine"},
-    "daemon": {*_DOING, "engine", "listeners"},
+    "kernel": {"errors", "address", "forward", "config"},
+    "privileges": {"errors"},
+    "serving": {"errors"},
+    "api": {*_DOING, "engine", "serving"},
+    "demo": {"errors", "serving"},
+    "daemon": {
+        *(*_DOING, "relayed_ports", "engine", "listeners", "kernel", "privileges"),
+        *("serving", "api", "demo"),
+    },
     "probe": {*_FIRST, "calls", "config"},
-    "cli": {*_FIRST, "calls", "config", "logs", "probe", "daemon"},
+    "audit": {*_FIRST, "stun"},
+    "cli": {*_FIRST, "audit", "calls", "config", "logs", "probe", "daemon"},
 }
 """Who may import whom, by the first name below `relay`; the table of the design, row by row. The
 last rows wire: each may import those before it. A dotted name allows that one module."""
 
-PURE = ("stun", "turn", "calls")
+PURE = ("stun", "turn", "calls", "ports")
 IMPURE = {
     *("socket", "ssl", "select", "selectors", "asyncio", "threading", "subprocess", "ctypes"),
     *("time", "datetime", "random", "secrets", "uuid", "os", "pathlib", "logging", "sys"),
@@ -55,6 +69,9 @@ MAY_REVEAL = {
     "relay/forward/sockets.py": "binds the relay's own sockets",
     "relay/forward/udp.py": "sends to a client, and to nobody else",
     "relay/listeners.py": "tells clients where the relay listens",
+    "relay/control/endpoints.py": "tells a signaling server where a relayed port is",
+    "relay/audit/report.py": "shows an operator what is in the operator's own captures, if asked",
+    "relay/engine.py": "tells parties each other's relayed addresses, which are the relay's own",
 }
 
 MAY_READ_CLOCKS = {
@@ -257,7 +274,7 @@ def test_the_source_keeps_the_rule(rule: Rule) -> None:
         *((impure_imports, "relay/turn/a.py", f"import {name}") for name in sorted(IMPURE)),
         (impure_imports, "relay/calls/a.py", "from os import urandom"),
         (impure_imports, "relay/stun/a.py", "def f():\n    import asyncio.events"),
-        (revealed_addresses, "relay/engine.py", "host, _ = client.client.reveal()"),
+        (revealed_addresses, "relay/turn/server.py", "host, _ = client.client.reveal()"),
         (revealed_addresses, "relay/logs.py", "show = Address.reveal"),
         (clock_readings, "relay/engine.py", "now = time.monotonic()"),
         (clock_readings, "relay/logs.py", "from time import time_ns"),

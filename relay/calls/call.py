@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from relay.calls.intake import Intake
+
 
 class State(Enum):
     """Where a call stands. `TRANSITIONS` is what may follow what."""
@@ -61,6 +63,14 @@ class Rules:
     call_duration_s: int = 14_400
     credential_ttl_s: int = 3_600
 
+    def is_relayed(self, *, asked: bool) -> bool:
+        """Whether a call is relayed; `asked`: any party of it wants privacy."""
+        return asked or self.policy is Policy.ALWAYS
+
+    def is_masked(self, *, asked: bool) -> bool:
+        """Whether a party of a relayed call is masked; `asked`: that party wants privacy."""
+        return asked or self.masking is Masking.BOTH
+
 
 class Party(NamedTuple):
     """One side of a call that is to be created; `id` is 1..=128 characters."""
@@ -76,12 +86,14 @@ class Order(NamedTuple):
         parties: two or more, with different ids.
         ring: nothing crosses until the call is accepted; what is not said is the safer one.
         max_duration_s, max_bitrate_bps: at most the operator's limits; None means those.
+        ports: each of the two parties gets a relayed port instead of a TURN credential.
     """
 
     parties: tuple[Party, ...]
     ring: bool = True
     max_duration_s: int | None = None
     max_bitrate_bps: int | None = None
+    ports: bool = False
 
 
 class Grant(NamedTuple):
@@ -107,14 +119,22 @@ class Grant(NamedTuple):
 
 
 class Leg:
-    """One party's place in a call. `party` is empty where only the leg's own name is known."""
+    """One party's place in a call.
 
-    __slots__ = ("id", "masked", "party")
+    Args:
+        party: empty where only the leg's own name is known.
+        masked: its address is kept from the other parties.
+        asked: its party has enhanced call privacy on.
+    """
 
-    def __init__(self, leg: str, party: str, masked: bool) -> None:
+    __slots__ = ("asked", "id", "intake", "masked", "party")
+
+    def __init__(self, leg: str, party: str, masked: bool, asked: bool = False) -> None:
         self.id = leg
         self.party = party
         self.masked = masked
+        self.asked = asked
+        self.intake: Intake | None = None  # made when its party first sends a description
 
     @property
     def name(self) -> str:
@@ -127,16 +147,20 @@ class Call:
 
     Args:
         id: opaque; `cv_…` where the API created it, else what a username named.
+        created: when, on the monotonic clock; `created_at` on the wall clock.
         number: grows with every call, so that a list can go on where it stopped.
         is_registered: the API created it; otherwise it exists since a credential named it.
         relayed: its clients are told to use nothing but the relay.
         expires, expires_at: when it ends at the latest, on the monotonic and the wall clock.
         deadline: monotonic seconds; earlier than `expires` while it rings.
         bitrate_bps: cap of each leg.
+        ports: its legs are relayed ports, not allocations.
     """
 
     __slots__ = (
         "bitrate_bps",
+        "created",
+        "created_at",
         "deadline",
         "expires",
         "expires_at",
@@ -144,6 +168,7 @@ class Call:
         "is_registered",
         "legs",
         "number",
+        "ports",
         "relayed",
         "state",
     )
@@ -155,8 +180,10 @@ class Call:
         self.relayed = relayed
         self.state = State.ACTIVE
         self.legs: list[Leg] = []
+        self.created = self.created_at = 0.0
         self.expires = self.expires_at = self.deadline = 0.0
         self.bitrate_bps = 0
+        self.ports = False
 
     @property
     def masked(self) -> list[str]:
@@ -167,5 +194,12 @@ class Call:
         """The leg of that name. A scan: a call has eight at most, and a dict costs more."""
         for each in self.legs:
             if each.id == leg:
+                return each
+        return None
+
+    def party(self, name: str) -> Leg | None:
+        """The leg that the signaling server calls so."""
+        for each in self.legs:
+            if each.name == name:
                 return each
         return None

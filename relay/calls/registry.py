@@ -8,7 +8,8 @@ calls and legs come off the wire: everything kept under one is bounded.
 from collections.abc import Callable
 from itertools import islice
 
-from relay.calls.call import TRANSITIONS, Call, Grant, Leg, Masking, Order, Policy, Rules, State
+from relay.calls.call import TRANSITIONS, Call, Grant, Leg, Order, Rules, State
+from relay.calls.changes import Change, Changed, apply
 from relay.calls.deadlines import Deadlines, Tombstones
 from relay.clock import Now
 from relay.errors import CallError, Rejected
@@ -57,16 +58,17 @@ class Registry:
         self._check_parties(order)
         duration_s = _at_most(order.max_duration_s, self.rules.call_duration_s, "max_duration_s")
         bitrate = _at_most(order.max_bitrate_bps, self.rules.bitrate_bps, "max_bitrate_bps")
-        relayed = self._is_relayed(order)
+        asked = any(party.enhanced_call_privacy for party in order.parties)
+        relayed = order.ports or self.rules.is_relayed(asked=asked)
         call = self._new(REGISTERED_PREFIX + token(), relayed, duration_s, now)
         call.bitrate_bps = bitrate
-        call.legs = [
-            Leg(token(), party.id, relayed and self._is_masked(party.enhanced_call_privacy))
-            for party in order.parties
-        ]
+        call.ports = order.ports
+        for party, asked in order.parties:
+            masked = relayed and self.rules.is_masked(asked=asked)
+            call.legs.append(Leg(token(), party, masked, asked))
         if order.ring:
             call.state = State.RINGING
-            call.deadline = min(call.expires, now.mono + RING_TIMEOUT_S)
+            call.deadline = _deadline(call)
             self._ringing += 1
         self._add(call)
         return call
@@ -76,15 +78,24 @@ class Registry:
 
         Raises: CallError `unknown_call` or `wrong_state`. Nothing else.
         """
-        found = self.get(call, now)
-        if State.ACTIVE not in TRANSITIONS[found.state] or found.deadline <= now.mono:
+        found = self.live(call, now)
+        if State.ACTIVE not in TRANSITIONS[found.state]:
             raise CallError("wrong_state", f"The call is not ringing: {found.state.value}.", call)
         found.state = State.ACTIVE
         self._ringing -= 1
-        if found.deadline != found.expires:
-            found.deadline = found.expires
-            self._deadlines.schedule(found.deadline, call, len(self._calls))
+        self._reschedule(found)
         return found
+
+    def change(self, call: str, change: Change, token: Callable[[], str], now: Now) -> Changed:
+        """Tighten a call, extend it, add parties to it: all of what is asked for, or nothing.
+
+        Raises: CallError `unknown_call`, `wrong_state`, `only_tightens` or `invalid_request`.
+            Nothing else.
+        """
+        found = self.live(call, now)
+        changed = apply(found, change, self.rules, token)
+        self._reschedule(found)
+        return changed
 
     def end(self, call: str, now: Now) -> bool:
         """End a call.
@@ -106,6 +117,16 @@ class Registry:
         found = self._calls.get(call) or self._ended(call, now)
         if found is None:
             raise CallError("unknown_call", "There is no such call.")
+        return found
+
+    def live(self, call: str, now: Now) -> Call:
+        """The call of that id, which rings or is active.
+
+        Raises: CallError `unknown_call`, or `wrong_state` where it has ended. Nothing else.
+        """
+        found = self.get(call, now)
+        if found.state is State.ENDED or found.deadline <= now.mono:
+            raise CallError("wrong_state", "The call has ended.", call)
         return found
 
     def page(self, after: int, limit: int) -> list[Call]:
@@ -134,17 +155,20 @@ class Registry:
         found = self._calls.get(call)
         if found is None:
             found = self._new_implicit(call, now)
-        elif found.deadline <= now.mono:
+        elif found.deadline <= now.mono or found.ports:
             raise Rejected(403)
-        granted = found.leg(leg) or self._new_leg(found, leg)
+        return self.grant(found, found.leg(leg) or self._new_leg(found, leg))
+
+    def grant(self, call: Call, leg: Leg) -> Grant:
+        """What one leg of a live call may do now."""
         return Grant(
-            call,
-            leg,
-            open=found.state is State.ACTIVE,
-            masked=granted.masked,
-            closed=found.is_registered and found.relayed,
-            expires=found.expires,
-            bitrate_bps=found.bitrate_bps,
+            call.id,
+            leg.id,
+            open=call.state is State.ACTIVE,
+            masked=leg.masked,
+            closed=call.is_registered and call.relayed,
+            expires=call.expires,
+            bitrate_bps=call.bitrate_bps,
             packets_per_s=self.rules.packets_per_s,
         )
 
@@ -189,6 +213,7 @@ class Registry:
         self._created += 1
         is_registered = call.startswith(REGISTERED_PREFIX)
         new = Call(call, self._created, is_registered=is_registered, relayed=relayed)
+        new.created, new.created_at = now.mono, now.wall
         new.expires = new.deadline = now.mono + duration_s
         new.expires_at = now.wall + duration_s
         new.bitrate_bps = self.rules.bitrate_bps
@@ -214,6 +239,12 @@ class Registry:
     def _add(self, call: Call) -> None:
         self._calls[call.id] = call
         self._deadlines.schedule(call.deadline, call.id, len(self._calls))
+
+    def _reschedule(self, call: Call) -> None:
+        deadline = _deadline(call)
+        if deadline != call.deadline:
+            call.deadline = deadline
+            self._deadlines.schedule(deadline, call.id, len(self._calls))
 
     def _end(self, call: Call, now: Now, *, is_final: bool) -> None:
         if call.state is State.RINGING:
@@ -242,13 +273,15 @@ class Registry:
             raise CallError("invalid_request", f"parties: 2 to {most} are expected.")
         if len({party.id for party in order.parties}) < len(order.parties):
             raise CallError("invalid_request", "parties: two of them have the same id.")
+        if order.ports and len(order.parties) != 2:  # what one says would have no one way to go
+            raise CallError("invalid_request", "parties: 2 are expected in ports mode.")
 
-    def _is_relayed(self, order: Order) -> bool:
-        asked = any(party.enhanced_call_privacy for party in order.parties)
-        return asked or self.rules.policy is Policy.ALWAYS
 
-    def _is_masked(self, asked: bool) -> bool:
-        return asked or self.rules.masking is Masking.BOTH
+def _deadline(call: Call) -> float:
+    """When the call ends unless something happens before."""
+    if call.state is State.RINGING:
+        return min(call.expires, call.created + RING_TIMEOUT_S)
+    return call.expires
 
 
 def _at_most(asked: int | None, limit: int, field: str) -> int:

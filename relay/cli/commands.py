@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from relay import __version__
-from relay.cli import probing
+from relay.cli import auditing, probing
 from relay.cli.options import Config, Json
 
 MAX_USERNAME_BYTES = 508
@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     app.command("check-config", short_help="Check a configuration file.")(check_config)
     app.command("credential", short_help="Make a username and password.")(credential)
     app.command("probe", short_help="Test a running relay from outside.")(probing.probe)
+    app.command("audit", short_help="Look for addresses in captures.")(auditing.audit)
 
 
 def _version(is_asked: bool) -> None:

@@ -93,7 +93,6 @@ def _unavailable(settings: Settings) -> list[str]:
         "fleet.redis: expected ''": settings.fleet.redis != "",
         "fleet.node: expected ''": settings.fleet.node != "",
         "fleet.region: expected ''": settings.fleet.region != "",
-        "demo: True: expected false": settings.demo,
     }
     return [
         f"{fault}; not available in this version" for fault, is_asked in asked.items() if is_asked

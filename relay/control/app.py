@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from relay import __version__
-from relay.control import calls, operations, problems
+from relay.control import calls, operations, permission, problems, signaling
 from relay.control.guard import Guard
 from relay.control.relay import ControlSettings, Relay
 
@@ -29,6 +29,8 @@ def make_app(relay: Relay, settings: ControlSettings) -> FastAPI:
     app.state.relay = relay
     app.state.settings = settings
     app.include_router(calls.router)
+    app.include_router(signaling.router)
+    app.include_router(permission.router)
     app.include_router(operations.router)
     problems.install(app)
     app.add_middleware(Guard, settings=settings)

@@ -1,4 +1,4 @@
-"""`/v1/calls`: create, list, look at, accept, end.
+"""`/v1/calls`: create, list, look at, accept, change, end.
 
 Rules of this file: first the book of calls decides, then the daemon acts, then the client hears.
 """
@@ -9,9 +9,20 @@ from fastapi import APIRouter, Path, Query, Response, status
 
 from relay.calls import credentials
 from relay.calls.call import Call, Leg
-from relay.control.dependencies import BEARER, Daemon, Settings, faults, json
+from relay.calls.endpoint import Access
+from relay.calls.signaling import release
+from relay.control.dependencies import (
+    BEARER,
+    Daemon,
+    Settings,
+    faults,
+    json,
+    json_without_none,
+)
+from relay.control.endpoints import AskedEndpoint, EndpointView, PortParty, ToldEndpoint
 from relay.control.models import (
     AskedCall,
+    AskedChange,
     CallList,
     CallView,
     CreatedCall,
@@ -22,6 +33,7 @@ from relay.control.models import (
     head,
 )
 from relay.control.relay import ControlSettings, LegView, Relay
+from relay.control.signaling import AcceptedCall, Candidate
 from relay.errors import CallError
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"], dependencies=[BEARER])
@@ -36,17 +48,16 @@ _PAGE = 200
     "",
     status_code=status.HTTP_201_CREATED,
     response_model=CreatedCall,
-    responses=faults("invalid_request", "draining"),
+    responses=faults("invalid_request", "draining", "out_of_ports"),
 )
 async def create_call(asked: AskedCall, relay: Daemon, settings: Settings) -> Response:
-    """Create a call, and a credential for each party."""
+    """Create a call, and for each party a credential, or a relayed port in `ports` mode."""
     if relay.status().draining:
         raise CallError("draining", "No new calls begin on this relay.")
-    now = relay.now()
-    call = relay.registry.create(asked.order(), relay.token, now)
-    expiry = int(now.wall) + relay.registry.rules.credential_ttl_s
-    parties = {leg.name: _created(call, leg, settings, expiry) for leg in call.legs}
-    return json(CreatedCall.model_validate({**head(call), "parties": parties}), status=201)
+    call = relay.registry.create(asked.order(), relay.token, relay.now())
+    if call.ports:
+        return _with_ports(call, asked.access(), relay)
+    return json(_with_credentials(call, relay, settings), status=201)
 
 
 @router.get("", response_model=CallList, responses=faults("invalid_request"))
@@ -69,13 +80,40 @@ async def get_call(call: CallId, relay: Daemon) -> Response:
 
 
 @router.post(
-    "/{call}/accept", response_model=CallView, responses=faults("unknown_call", "wrong_state")
+    "/{call}/accept", response_model=AcceptedCall, responses=faults("unknown_call", "wrong_state")
 )
 async def accept_call(call: CallId, relay: Daemon) -> Response:
-    """Let a ringing call begin: media may cross from now on."""
+    """Let a ringing call begin: media may cross from now on.
+
+    `candidates` holds what each party sent while the call rang: pass it on to the others now.
+    """
     accepted = relay.registry.accept(call, relay.now())
     relay.opened(call)
-    return json(_view(accepted, relay))
+    held = {name: [*map(Candidate.of, sent)] for name, sent in release(accepted).items()}
+    view = dict(_view(accepted, relay))
+    return json(AcceptedCall.model_construct(**view, candidates=held))
+
+
+@router.patch(
+    "/{call}",
+    response_model=CreatedCall,
+    responses=faults("unknown_call", "wrong_state", "invalid_request"),
+)
+async def change_call(
+    call: CallId, asked: AskedChange, relay: Daemon, settings: Settings
+) -> Response:
+    """Switch a party's privacy on, extend the call, add parties: all of it or nothing.
+
+    Every party gets a fresh credential. Where `relayed` or `masked` has changed, give each party
+    its new `rtc_configuration` (`setConfiguration`) and restart ICE: what was direct ends. Privacy
+    that is on stays on: switching it off is a 409.
+    """
+    changed = relay.registry.change(call, asked.change(), relay.token, relay.now())
+    if changed.tightened:
+        relay.tightened(call)
+    if changed.extended:
+        relay.extended(call)
+    return json(_with_credentials(changed.call, relay, settings))
 
 
 @router.delete("/{call}", status_code=status.HTTP_204_NO_CONTENT, responses=faults("unknown_call"))
@@ -84,6 +122,46 @@ async def end_call(call: CallId, relay: Daemon) -> Response:
     if relay.registry.end(call, relay.now()):
         relay.ended(call)
     return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+@router.post(
+    "/{call}/endpoint",
+    response_model=ToldEndpoint,
+    responses=faults("unknown_call", "unknown_party", "wrong_state", "invalid_request"),
+)
+async def set_endpoint(call: CallId, asked: AskedEndpoint, relay: Daemon) -> Response:
+    """Say where a party of a call in `ports` mode is: its ICE credentials, or its address."""
+    found = relay.registry.live(call, relay.now())
+    if not found.ports:
+        raise CallError("wrong_state", "The call has no relayed ports.", call)
+    leg = found.party(asked.party)
+    if leg is None:
+        raise CallError("unknown_party", "The call has no such party.", call)
+    relay.set_access(call, leg.id, asked.access())
+    told = EndpointView.of(relay.endpoint(call, leg.id))
+    return json_without_none(ToldEndpoint(endpoint=told))
+
+
+def _with_ports(call: Call, access: dict[str, Access], relay: Relay) -> Response:
+    """A new call's relayed ports; where there are none the call has not been."""
+    try:
+        relay.open_ports(call.id, {leg.id: access[leg.name] for leg in call.legs})
+    except CallError:
+        relay.registry.end(call.id, relay.now())
+        raise
+    parties = {
+        leg.name: PortParty(leg=leg.id, endpoint=EndpointView.of(relay.endpoint(call.id, leg.id)))
+        for leg in call.legs
+    }
+    body = CreatedCall.model_validate({**head(call), "parties": parties})
+    return json_without_none(body, status=201)
+
+
+def _with_credentials(call: Call, relay: Relay, settings: ControlSettings) -> CreatedCall:
+    """The call, and for each party a credential that is valid from now on."""
+    expiry = int(relay.now().wall) + relay.registry.rules.credential_ttl_s
+    parties = {leg.name: _created(call, leg, settings, expiry) for leg in call.legs}
+    return CreatedCall.model_validate({**head(call), "parties": parties})
 
 
 def _created(call: Call, leg: Leg, settings: ControlSettings, expiry: int) -> CreatedParty:

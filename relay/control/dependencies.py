@@ -30,6 +30,12 @@ def json(body: BaseModel, status: int = 200) -> Response:
     return Response(body.model_dump_json(), status, media_type="application/json")
 
 
+def json_without_none(body: BaseModel, status: int = 200) -> Response:
+    """The same, where what is not there is left out."""
+    text = body.model_dump_json(exclude_none=True)
+    return Response(text, status, media_type="application/json")
+
+
 def faults(*kinds: str, needs_token: bool = True) -> dict[int | str, dict[str, Any]]:
     """The faults of an endpoint, for the OpenAPI document."""
     statuses = [KINDS[kind] for kind in (*(["unauthenticated"] if needs_token else []), *kinds)]

@@ -13,11 +13,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay import logs
+from relay.calls.descriptions import MAX_BYTES
 from relay.control.problems import problem
 from relay.control.relay import ControlSettings
 
 MAX_BODY_BYTES = 64 * 1024
-"""A call with a thousand parties fits; nothing that the API takes is larger."""
+"""A call with a thousand parties fits; nothing that the API takes is larger, but descriptions."""
+
+MAX_DESCRIPTION_BODY_BYTES = MAX_BYTES + MAX_BODY_BYTES
+"""A session description of the longest: JSON writes its line ends in four bytes instead of two."""
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
 """What tells nothing about anybody: probes and scrapers carry no tokens, and the rest is published
@@ -39,9 +43,10 @@ class Guard:
             return
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
-        body = None if refusal else await _read(receive, headers)
+        most = _most(scope["path"])
+        body = None if refusal else await _read(receive, headers, most)
         if body is None:
-            refusal = refusal or problem("too_large", f"At most {MAX_BODY_BYTES} bytes are taken.")
+            refusal = refusal or problem("too_large", f"At most {most} bytes are taken.")
             await refusal(scope, receive, send)
             return
         await self._run(scope, _Replay(body, receive), send)
@@ -94,10 +99,16 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-async def _read(receive: Receive, headers: Headers) -> bytes | None:
+def _most(path: str) -> int:
+    """How long a body may be."""
+    is_description = path.startswith("/v1/calls/") and path.endswith("/description")
+    return MAX_DESCRIPTION_BODY_BYTES if is_description else MAX_BODY_BYTES
+
+
+async def _read(receive: Receive, headers: Headers, most: int) -> bytes | None:
     """The whole body; None where it is too large, or its sender has gone."""
     announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
+    if announced.isdecimal() and int(announced[:20]) > most:
         return None
     body = bytearray()
     while True:
@@ -105,7 +116,7 @@ async def _read(receive: Receive, headers: Headers) -> bytes | None:
         if message["type"] != "http.request":
             return None
         body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > most:
             return None
         if not message.get("more_body", False):
             return bytes(body)

@@ -3,11 +3,14 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
 from relay.calls.call import Call, Order, Party
+from relay.calls.changes import Change, PartyChange
+from relay.calls.endpoint import Access
+from relay.control.endpoints import ASKED_ICE, AskedAccess, PortParty
 from relay.control.relay import LegView, Status
 
 _CALL = "cv_QmFzZTY0dXJsMTI4Yml0cw"
@@ -41,20 +44,22 @@ _SERVERS: JsonDict = {
 PartyId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class _Asked(BaseModel):
+class Asked(BaseModel):
     """Exact types, no unknown field."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class AskedParty(_Asked):
+class AskedParty(AskedAccess):
     """One side of a call. `id` is yours: it comes back to you and goes nowhere else."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "alice", "ice": ASKED_ICE}})
 
     id: PartyId
     enhanced_call_privacy: bool = False
 
 
-class AskedCall(_Asked):
+class AskedCall(Asked):
     """A call that is to be created. What is absent is false, or the operator's limit."""
 
     model_config = ConfigDict(
@@ -73,17 +78,60 @@ class AskedCall(_Asked):
     ring: bool = Field(
         True, description="nothing crosses until the call is accepted; false: active at once"
     )
-    mode: Literal["turn"] = "turn"
+    mode: Literal["turn", "ports"] = Field(
+        "turn", description="ports: a relayed port for each of two parties, instead of TURN"
+    )
     max_duration_s: Annotated[int, Field(ge=1)] | None = None
     max_bitrate_bps: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _needs_ports(self) -> Self:
+        if self.mode == "turn" and any(each.ice or each.address for each in self.parties):
+            raise ValueError("ice and address of a party are for ports mode")
+        return self
 
     def order(self) -> Order:
         """The same for the book of calls."""
         parties = tuple(Party(each.id, each.enhanced_call_privacy) for each in self.parties)
-        return Order(parties, self.ring, self.max_duration_s, self.max_bitrate_bps)
+        ports = self.mode == "ports"
+        return Order(parties, self.ring, self.max_duration_s, self.max_bitrate_bps, ports)
+
+    def access(self) -> dict[str, Access]:
+        """What is known of each party, by its id."""
+        return {each.id: each.access() for each in self.parties}
 
 
-class _Camel(BaseModel):
+class AskedPartyChange(Asked):
+    """A party of the call, or one that joins it. What is absent stays as it is, or is off."""
+
+    id: PartyId
+    enhanced_call_privacy: bool | None = None
+
+
+class AskedChange(Asked):
+    """What is to be different about a call. Privacy is switched on, never off."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "parties": [{"id": "bob", "enhanced_call_privacy": True}, {"id": "carol"}],
+                "max_duration_s": 7200,
+            }
+        }
+    )
+
+    parties: list[AskedPartyChange] = Field(default=[], description="those who change, or join")
+    max_duration_s: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="of the whole call, counted from its creation; it only grows"
+    )
+
+    def change(self) -> Change:
+        """The same for the book of calls."""
+        parties = tuple(PartyChange(each.id, each.enhanced_call_privacy) for each in self.parties)
+        return Change(parties, self.max_duration_s)
+
+
+class Camel(BaseModel):
     """Named as the W3C names them."""
 
     model_config = ConfigDict(
@@ -91,7 +139,7 @@ class _Camel(BaseModel):
     )
 
 
-class IceServer(_Camel):
+class IceServer(Camel):
     """`RTCIceServer` of the W3C."""
 
     urls: list[str]
@@ -99,7 +147,7 @@ class IceServer(_Camel):
     credential: str
 
 
-class RtcConfiguration(_Camel):
+class RtcConfiguration(Camel):
     """`RTCConfiguration` of the W3C: goes into `new RTCPeerConnection(…)` as it is."""
 
     ice_servers: list[IceServer]
@@ -113,7 +161,7 @@ class CreatedParty(BaseModel):
     rtc_configuration: RtcConfiguration
 
 
-class _Head(BaseModel):
+class Head(BaseModel):
     """What every answer about a call begins with."""
 
     id: str
@@ -123,8 +171,8 @@ class _Head(BaseModel):
     expires_at: str = Field(description="when the call ends at the latest, or has ended")
 
 
-class CreatedCall(_Head):
-    """A new call: the ids of its parties, and for each what goes to that party alone."""
+class CreatedCall(Head):
+    """A call as it was created or changed: its parties, and for each what goes to it alone."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -136,7 +184,7 @@ class CreatedCall(_Head):
         }
     )
 
-    parties: dict[str, CreatedParty]
+    parties: dict[str, CreatedParty | PortParty]
 
 
 class PartyView(BaseModel):
@@ -156,7 +204,7 @@ class PartyView(BaseModel):
         return cls.model_construct(leg=leg, **view._asdict())
 
 
-class CallView(_Head):
+class CallView(Head):
     """A call as it stands. Of an ended one, the parties are forgotten."""
 
     model_config = ConfigDict(

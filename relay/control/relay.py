@@ -4,10 +4,11 @@ Rules of this file: it imports neither FastAPI nor pydantic, so that the daemon 
 has paid for them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
+from relay.calls.endpoint import Access, Endpoint
 from relay.calls.registry import Registry
 from relay.clock import Now
 
@@ -31,7 +32,7 @@ class LegView(NamedTuple):
     """What the forwarding side knows of one leg.
 
     Args:
-        connected: it holds an allocation.
+        connected: it holds an allocation; of a relayed port, it is known where its party is.
         transport: between its client and the relay, once connected.
         path: where its packets are forwarded, once any was.
         packets, bytes: relayed from it, in application data.
@@ -74,12 +75,44 @@ class Relay(Protocol):
         """128 random bits, 22 characters of base64url."""
         ...
 
+    def open_ports(self, call: str, access: Mapping[str, Access]) -> None:
+        """Give each leg of a new call a relayed port.
+
+        Args:
+            access: what is known of the parties, by leg.
+        Raises: CallError `invalid_request` or `out_of_ports`, and then no port is open.
+        """
+        ...
+
+    def set_access(self, call: str, leg: str, access: Access) -> None:
+        """Take in where a party is. Raises: CallError `unknown_call` or `invalid_request`."""
+        ...
+
+    def endpoint(self, call: str, leg: str) -> Endpoint:
+        """A leg's relayed port. Raises: CallError `unknown_call`."""
+        ...
+
     def opened(self, call: str) -> None:
         """A ringing call is active: let its data cross."""
         ...
 
     def ended(self, call: str) -> None:
         """A call is over: take away its allocations and routes."""
+        ...
+
+    def tightened(self, call: str) -> None:
+        """A call is relayed now, or has more masked legs: let no leg keep what it may not have."""
+        ...
+
+    def extended(self, call: str) -> None:
+        """A call may last longer, until what the registry now says."""
+        ...
+
+    def relayed(self, call: str) -> Mapping[str, Sequence[tuple[str, int]]]:
+        """The relayed addresses that the legs of a call hold, best first, as numeric host and port.
+
+        By leg; legs without an allocation may be missing.
+        """
         ...
 
     def legs(self, call: str) -> Mapping[str, LegView]:

@@ -5,12 +5,16 @@ from typing import Protocol
 from relay.address import FiveTuple
 
 
-class Core(Protocol):
-    """The TURN server with the effects of its decisions applied."""
+class Receiver(Protocol):
+    """What decides about datagrams, with the effects of its decisions applied."""
 
     def receive(self, datagram: bytes, client: FiveTuple) -> None:
         """Take a datagram, or a frame of a stream, that no route forwards."""
         ...
+
+
+class Core(Receiver, Protocol):
+    """The TURN server."""
 
     def disconnect(self, client: FiveTuple) -> None:
         """A client's connection has ended."""

@@ -4,20 +4,27 @@ Rules of this file: effects are applied in the order given; what names a client 
 gone by now does nothing but count.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from relay.address import FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
+from relay.forward.core import Receiver
 from relay.forward.fastpath import FastPath, LegCounts
+from relay.forward.port import PortListener, SharedBatches
 from relay.forward.routes import Meter, Route, Tally
+from relay.forward.slots import Batch
 from relay.forward.tcp import Connection, TcpListener
-from relay.forward.udp import UdpListener
+from relay.forward.udp import UdpListener, best_batch
 from relay.turn.effects import (
+    NO_CHANNEL,
+    ClosePort,
     Count,
     Deliver,
     DropLeg,
     DropRoute,
     LegKey,
+    OpenPort,
     Send,
     SetLeg,
     SetRoute,
@@ -32,13 +39,19 @@ class Forwarder:
 
     Args:
         clock_ns: the monotonic clock, read for data that comes through the core.
+        batch: receives and sends on relayed ports; None for the best that this system has.
     """
 
-    def __init__(self, tally: Tally, clock_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, tally: Tally, clock_ns: Callable[[], int], batch: type[Batch] | None = None
+    ) -> None:
         self._tally = tally
         self._clock_ns = clock_ns
-        self._udp: dict[ServerAddress, UdpListener] = {}
+        self.udp: dict[ServerAddress, UdpListener] = {}
+        """Where clients are reached over UDP: listeners, and relayed ports that are open."""
         self._streams: list[TcpListener] = []
+        self._port_core: Receiver | None = None
+        self._batches = SharedBatches(batch or best_batch())
         self._meters: dict[LegKey, Meter] = {}
         self.kernel: FastPath | None = None
         self.handlers: dict[type, Callable[..., None]] = {
@@ -48,13 +61,25 @@ class Forwarder:
             DropRoute: self._drop_route,
             SetLeg: self._set_leg,
             DropLeg: self._drop_leg,
+            OpenPort: self._open_port,
+            ClosePort: self._close_port,
             Count: self._count,
         }
         """What applies which effect; the daemon adds those that are not the forwarder's."""
 
     def add_udp(self, listener: UdpListener) -> None:
         """Reach clients of this listener."""
-        self._udp[listener.address] = listener
+        self.udp[listener.address] = listener
+
+    def receive_ports(self, core: Receiver) -> None:
+        """Let relayed ports be opened; this core gets what no route of theirs forwards."""
+        self._port_core = core
+
+    def close_ports(self) -> None:
+        """Close every relayed port."""
+        for address in [a for a, each in self.udp.items() if isinstance(each, PortListener)]:
+            self._close_port(ClosePort(address))
+        self._batches.close()
 
     def add_stream(self, listener: TcpListener) -> None:
         """Reach clients of this listener."""
@@ -75,13 +100,13 @@ class Forwarder:
     @property
     def routes(self) -> int:
         """How many routes the user path has."""
-        udp = sum(listener.routes for listener in self._udp.values())
+        udp = sum(listener.routes for listener in self.udp.values())
         return udp + sum(listener.routes for listener in self._streams)
 
     def _send(self, effect: Send) -> None:
         client = effect.client
         if client.transport is Transport.UDP:
-            self._udp[client.server].send(client, effect.datagram)
+            self.udp[client.server].send(client, effect.datagram)
             return
         connection = self._connection(client)
         if connection is not None:
@@ -105,14 +130,15 @@ class Forwarder:
         if meter is None or send is None:
             return
         source, target = effect.source, effect.target
-        rewrite = None
-        if source.transport is target.transport is Transport.UDP and source.server == target.server:
-            rewrite = self._udp[source.server].rewrite_to(target, effect.target_channel)
+        rewrite = leaves_by = None
+        if source.transport is target.transport is Transport.UDP:
+            rewrite = self.udp[source.server].rewrite_to(target, effect.target_channel)
+            leaves_by = self.udp[target.server].socket
         channel = effect.target_channel.to_bytes(2)
-        route = Route(channel, rewrite, send, meter, effect.expires_ns)
+        route = Route(channel, rewrite, send, meter, effect.expires_ns, leaves_by)
         if source.transport is Transport.UDP:
-            self._udp[source.server].set_route(source, effect.channel, route)
-            if self.kernel is not None:
+            self.udp[source.server].set_route(source, effect.channel, route)
+            if self.kernel is not None and effect.channel != NO_CHANNEL:
                 self.kernel.set_route(effect)
             return
         connection = self._connection(source)
@@ -122,9 +148,9 @@ class Forwarder:
     def _drop_route(self, effect: DropRoute) -> None:
         source = effect.source
         if source.transport is Transport.UDP:
-            if self.kernel is not None:
+            if self.kernel is not None and effect.channel != NO_CHANNEL:
                 self.kernel.drop_route(effect)
-            self._udp[source.server].drop_route(source, effect.channel)
+            self.udp[source.server].drop_route(source, effect.channel)
             return
         connection = self._connection(source)
         if connection is not None:
@@ -144,6 +170,18 @@ class Forwarder:
         if self.kernel is not None:
             self.kernel.drop_leg(effect)
 
+    def _open_port(self, effect: OpenPort) -> None:
+        assert self._port_core is not None  # noqa: S101  wired before the first call
+        loop = asyncio.get_running_loop()
+        listener = PortListener(effect.address, self._port_core, self._tally, self._batches.of)
+        listener.start(loop)
+        self.udp[effect.address] = listener
+
+    def _close_port(self, effect: ClosePort) -> None:
+        listener = self.udp.pop(effect.address, None)
+        if listener is not None:
+            listener.close(asyncio.get_running_loop())
+
     def _count(self, effect: Count) -> None:
         self._tally.dropped(effect.reason)
         meter = self._meters.get(effect.leg) if effect.leg else None
@@ -159,6 +197,6 @@ class Forwarder:
     def _sender_to(self, client: FiveTuple) -> Callable[[bytes], None] | None:
         """A function that sends relayed data to a client; None if it is gone."""
         if client.transport is Transport.UDP:
-            return self._udp[client.server].sender_to(client)
+            return self.udp[client.server].sender_to(client)
         connection = self._connection(client)
         return connection.send_media if connection else None

@@ -37,6 +37,10 @@ class MmsgBatch(Batch):
         self.lengths = memoryview(receive).cast("B").cast("I")[_LENGTH_WORD::_HEADER_WORDS]
         self.send_lengths = memoryview(send_iovecs).cast("B").cast("Q")[1::2]
 
+    def use(self, sock: socket.socket) -> None:
+        """The calls are told a file descriptor; that of a closed socket is none, and fails."""
+        self._fd = sock.fileno()
+
     def receive(self) -> int:
         """One recvmmsg."""
         count = self._recvmmsg(self._fd, self._receive_at, SLOTS, _DONTWAIT, None)

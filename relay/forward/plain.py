@@ -19,6 +19,10 @@ class PlainBatch(Batch):
         self._payloads = [memory[at : at + PAYLOAD_MAX] for at in starts]
         memory.release()
 
+    def use(self, sock: socket.socket) -> None:
+        """The calls of this one."""
+        self._socket = sock
+
     def receive(self) -> int:
         """A recvfrom per datagram, until none is left."""
         for slot, payload in enumerate(self._payloads):

@@ -1,5 +1,6 @@
 """What the user-space path forwards by: routes, and the meters of the legs they belong to."""
 
+import socket
 from collections.abc import Callable
 
 from relay.errors import DropReason
@@ -62,18 +63,19 @@ class Meter:
 
 
 class Route:
-    """Where ChannelData of one client and channel goes.
+    """Where data of one client goes: ChannelData of one channel, or all that comes to a port.
 
     Args:
         channel: the target's channel number, 2 bytes as on the wire.
-        rewrite: what to write over the source's key in a received batch, where the target is on the
-            same socket; else None.
-        send: sends a whole ChannelData message to the target.
+        rewrite: what to write over the source's key in a received batch, where a batch can carry it
+            on; else None.
+        send: sends a whole message to the target.
         meter: the sender's leg.
         expires_ns: on the monotonic clock.
+        leaves_by: the socket that reaches the target over UDP; None over a stream.
     """
 
-    __slots__ = ("channel", "expires_ns", "meter", "rewrite", "send")
+    __slots__ = ("channel", "expires_ns", "leaves_by", "meter", "rewrite", "send")
 
     def __init__(
         self,
@@ -82,12 +84,14 @@ class Route:
         send: Callable[[bytes], None],
         meter: Meter,
         expires_ns: int,
+        leaves_by: socket.socket | None = None,
     ) -> None:
         self.channel = channel
         self.rewrite = rewrite
         self.send = send
         self.meter = meter
         self.expires_ns = expires_ns
+        self.leaves_by = leaves_by
 
 
 class Tally:

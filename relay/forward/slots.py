@@ -27,7 +27,8 @@ class Batch(ABC):
     """Buffers for up to 64 datagrams of one socket.
 
     `data` is the memory of all slots; of slot i, `data[keys[i]]` is the key and `lengths_at[i]` is
-    where the two bytes of a ChannelData message's length are. `lengths[i]` is how much was
+    where the two bytes of a ChannelData message's length are; `data[names[i]]` is the socket
+    address alone and `payloads_at[i]` is where the datagram is. `lengths[i]` is how much was
     received; `send_lengths[i]` is how much is to be sent.
     """
 
@@ -40,6 +41,12 @@ class Batch(ABC):
         payloads = range(PAYLOAD_AT, SLOTS * STRIDE, STRIDE)
         self.keys = [slice(at - self.name_size, at + 2) for at in payloads]
         self.lengths_at = [at + 2 for at in payloads]
+        self.names = [slice(at - self.name_size, at) for at in payloads]
+        self.payloads_at = list(payloads)
+
+    @abstractmethod
+    def use(self, sock: socket.socket) -> None:
+        """Receive and send on this socket from now on, which is of the same family."""
 
     @abstractmethod
     def receive(self) -> int:
@@ -57,8 +64,7 @@ class Batch(ABC):
 
     def name(self, slot: int) -> bytes:
         """The socket address that slot came from."""
-        at = slot * STRIDE + PAYLOAD_AT
-        return self.data[at - self.name_size : at]
+        return self.data[self.names[slot]]
 
     def payload(self, slot: int) -> bytes:
         """A copy of the datagram in that slot."""

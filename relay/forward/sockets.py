@@ -11,8 +11,6 @@ from contextlib import suppress
 from relay.address import IPV4, Address, ClientAddress, ServerAddress
 
 HOP_LIMIT = 64
-_BUFFER_BYTES = 8 * 1024 * 1024  # some 40 ms of media at 1 Gbit/s, in both directions
-
 _UNSENT_BYTES = 64 * 1024  # in the kernel, per TCP client, besides what is on its way
 
 # Linux's numbers, which the socket module of Python 3.11 does not name.
@@ -58,12 +56,12 @@ def bound_address(sock: socket.socket) -> ServerAddress:
     return ServerAddress.parse(host, port)
 
 
-def open_udp(address: ServerAddress) -> socket.socket:
-    """A bound, non-blocking UDP socket. Raises: OSError."""
+def open_udp(address: ServerAddress, buffer_bytes: int) -> socket.socket:
+    """A bound, non-blocking UDP socket that queues so much each way. Raises: OSError."""
     sock = socket.socket(family_of(address), socket.SOCK_DGRAM)
     try:
         _normalise(sock)
-        _enlarge(sock)
+        _enlarge(sock, buffer_bytes)
         sock.setblocking(False)
         sock.bind(address.reveal())
     except BaseException:
@@ -108,13 +106,13 @@ def _normalise(sock: socket.socket) -> None:
             sock.setsockopt(level, option, value)
 
 
-def _enlarge(sock: socket.socket) -> None:
+def _enlarge(sock: socket.socket, buffer_bytes: int) -> None:
     """Take a large buffer: beyond the system's limit where we may, else as large as it allows."""
     for force, plain in (
         (_SO_RCVBUFFORCE, socket.SO_RCVBUF),
         (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
     ):
         try:
-            sock.setsockopt(socket.SOL_SOCKET, force, _BUFFER_BYTES)
+            sock.setsockopt(socket.SOL_SOCKET, force, buffer_bytes)
         except OSError:
-            sock.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_BYTES)
+            sock.setsockopt(socket.SOL_SOCKET, plain, buffer_bytes)

@@ -14,7 +14,7 @@ from functools import partial
 from relay.address import FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
 from relay.forward import mmsg, sockets
-from relay.forward.core import Core
+from relay.forward.core import Receiver
 from relay.forward.mmsg import MmsgBatch
 from relay.forward.plain import PlainBatch
 from relay.forward.routes import Route, Tally
@@ -32,29 +32,31 @@ class UdpListener:
         batch: receives and sends; None for the best that this system has.
     """
 
+    buffer_bytes = 8 * 1024 * 1024  # some 40 ms of media at 1 Gbit/s, in both directions
+
     def __init__(
         self,
         address: ServerAddress,
-        core: Core,
+        core: Receiver,
         tally: Tally,
         batch: Callable[[socket.socket], Batch] | None = None,
     ) -> None:
-        self._socket = sockets.open_udp(address)
-        self.address = sockets.bound_address(self._socket)
+        self.socket = sockets.open_udp(address, self.buffer_bytes)
+        self.address = sockets.bound_address(self.socket)
         self._core = core
         self._tally = tally
-        self._batch = (batch or best_batch())(self._socket)
+        self._batch = (batch or best_batch())(self.socket)
         self._routes: dict[bytes, Route] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Receive from now on."""
-        loop.add_reader(self._socket.fileno(), self._on_readable)
+        loop.add_reader(self.socket.fileno(), self._on_readable)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stop, and give the port back."""
-        loop.remove_reader(self._socket.fileno())
+        loop.remove_reader(self.socket.fileno())
         self._batch.close()
-        self._socket.close()
+        self.socket.close()
 
     def set_route(self, client: FiveTuple, channel: int, route: Route) -> None:
         """Forward what this client sends on this channel; replaces."""
@@ -64,9 +66,11 @@ class UdpListener:
         """Forward it no longer."""
         self._routes.pop(_key(client, channel), None)
 
-    def rewrite_to(self, client: FiveTuple, channel: int) -> bytes:
-        """What a slot's key must become for the slot to reach this client of this socket."""
-        return _key(client, channel)
+    def rewrite_to(self, client: FiveTuple, channel: int) -> bytes | None:
+        """What a slot's key must become for a batch to carry the slot on to this client; None where
+        it cannot: to a client of another socket.
+        """
+        return _key(client, channel) if client.server == self.address else None
 
     def sender_to(self, client: FiveTuple) -> Callable[[bytes], None]:
         """A function that sends a datagram to this client."""
@@ -83,17 +87,20 @@ class UdpListener:
 
     def _send_to(self, name: tuple[str, int], datagram: bytes) -> None:
         try:
-            self._socket.sendto(datagram, name)
+            self.socket.sendto(datagram, name)
         except OSError:
             self._tally.dropped(DropReason.SEND_FAILED)
 
     def _on_readable(self) -> None:
         for _ in range(_BATCHES_PER_WAKE_UP):
-            received = self._batch.receive()
+            received = self._receive()
             if received:
                 self._forward(received, time.monotonic_ns())
             if received < SLOTS:
                 return
+
+    def _receive(self) -> int:
+        return self._batch.receive()
 
     def _forward(self, received: int, now_ns: int) -> None:
         """Rewrite each slot that has a route and send whole runs of them; see to the others."""

@@ -7,8 +7,11 @@ a route exists before the client hears that it does.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from relay.address import FiveTuple, Transport
+from relay.address import FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
+
+NO_CHANNEL = 0
+"""The channel of a route between relayed ports: datagrams are forwarded whole, as they are."""
 
 
 class LegKey(NamedTuple):
@@ -45,10 +48,11 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class SetRoute:
-    """Forward ChannelData from one client to another without asking the core; replaces.
+    """Forward data from one client to another without asking the core; replaces.
 
     Args:
-        source, channel: what arrives: the sender and its channel number, 0x4000..=0x7FFF.
+        source, channel: what arrives: the sender and its channel number, 0x4000..=0x7FFF; or
+            NO_CHANNEL, then also for `target_channel`, and both servers are relayed ports.
         target, target_channel: what leaves: the receiver and its channel number.
         leg: the sender's leg, known by an earlier `SetLeg`.
         expires_ns: on the monotonic clock; from then on the route forwards nothing.
@@ -84,6 +88,22 @@ class DropLeg:
     """A leg is gone, and its counters with it."""
 
     leg: LegKey
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPort:
+    """Receive on a relayed port from now on. The one effect that can fail: OSError, and nothing
+    of it is left behind.
+    """
+
+    address: ServerAddress
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePort:
+    """Receive on it no longer, and give it back. A port that is not open is no error."""
+
+    address: ServerAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +144,8 @@ Effect = (
     | DropRoute
     | SetLeg
     | DropLeg
+    | OpenPort
+    | ClosePort
     | Count
     | Answered
     | LegConnected

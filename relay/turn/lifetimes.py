@@ -36,6 +36,25 @@ class Lifetimes:
             effects.append(LegIdle(allocation.leg.key))
         return effects
 
+    def confine(self, allocation: Allocation) -> list[Effect]:
+        """Leave an allocation nothing but its siblings: it may have known others before."""
+        call = allocation.leg.call
+        effects: list[Effect] = []
+        for channel, binding in list(allocation.channels.items()):
+            target = binding.target
+            if target.leg.call is call:
+                continue
+            effects += self._routes.drop_one(allocation, binding)
+            back = target.binding_to(allocation)
+            effects += self._routes.drop_one(target, back) if back else []
+            del allocation.channels[channel]
+        allocation.permissions = {
+            peer: expires
+            for peer, expires in allocation.permissions.items()
+            if peer.leg.call is call
+        }
+        return effects
+
     def end_call(self, name: str, now: Now) -> list[Effect]:
         """End every allocation of a call, then the call. An unknown call has no effects."""
         call = self._table.calls.pop(name, None)

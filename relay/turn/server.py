@@ -6,7 +6,7 @@ and raises nothing.
 
 from collections.abc import Callable
 
-from relay.address import FiveTuple, Transport
+from relay.address import FiveTuple, PeerAddress, Transport
 from relay.clock import Now
 from relay.errors import DropReason, Malformed, Rejected
 from relay.stun.attributes import Attribute
@@ -104,6 +104,42 @@ class Server:
     def end_call(self, call: str, now: Now) -> list[Effect]:
         """A call has ended: its routes, its allocations and its legs go at once."""
         return self._lifetimes.end_call(call, now)
+
+    def change_call(
+        self, call: str, *, closed: bool, masked: frozenset[str], expires: float, now: Now
+    ) -> list[Effect]:
+        """A running call is tightened or extended: what its legs may no longer have goes at once.
+
+        Args:
+            closed: siblings only; a call that is closed already stays so.
+            masked: its masked legs.
+            expires: when it ends now, in monotonic seconds.
+        Returns: the end of routes to others, then its own routes with their new expiry.
+        """
+        closed_call = self._table.calls.get(call)
+        if closed_call is None:
+            return []
+        closed_call.expires = expires
+        for leg in closed_call.legs.values():
+            leg.masked = leg.key.leg in masked
+        effects: list[Effect] = []
+        if closed and not closed_call.closed:
+            closed_call.closed = True
+            for allocation in closed_call.by_port.values():
+                effects += self._lifetimes.confine(allocation)
+        for allocation in closed_call.by_port.values():
+            effects += self._routes.of(allocation, now)
+        return effects
+
+    def relayed_of(self, call: str) -> dict[str, list[PeerAddress]]:
+        """The relayed addresses of each leg that holds an allocation, the latest first."""
+        closed_call = self._table.calls.get(call)
+        legs = closed_call.legs.values() if closed_call else ()
+        return {
+            leg.key.leg: [allocation.relayed for allocation in reversed(leg.allocations)]
+            for leg in legs
+            if leg.allocations
+        }
 
     def replace_secrets(self, secrets: tuple[str, ...]) -> None:
         """Verify later allocations with these; allocations keep the key they were made with."""

@@ -164,7 +164,7 @@ def test_maps_that_the_next_relay_would_take_over_are_noticed(
     remains = Remains(topology)
     program.pin()
     try:
-        with pytest.raises(Contaminated, match="pinned maps"):
+        with pytest.raises(Contaminated, match="pinned map routes"):
             remains.check("somebody")
     finally:
         program.detach()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from relay.calls.call import Party, Rules, State
+from relay.calls.changes import Change, PartyChange
 from relay.calls.registry import RING_TIMEOUT_S
 from relay.errors import CallError, Rejected
 from tests.calls.book import Book
@@ -26,6 +27,8 @@ class Expected:
     state: str = "active"
     ended_at: float = 0.0
     legs: list[str] = field(default_factory=list)
+    created: float = 0.0
+    joined: list[str] = field(default_factory=list)
 
 
 class RegistryModel(RuleBasedStateMachine):
@@ -49,6 +52,7 @@ class RegistryModel(RuleBasedStateMachine):
             expires=expires,
             state="ringing" if ring else "active",
             legs=[leg.id for leg in call.legs],
+            created=self.book.mono,
         )
         return call.id
 
@@ -60,6 +64,39 @@ class RegistryModel(RuleBasedStateMachine):
         assert outcome == {"ringing": "done", "unknown": "unknown_call"}.get(state, "wrong_state")
         if expected and outcome == "done":
             expected.state, expected.deadline = "active", expected.expires
+
+    @rule(call=calls, duration=st.integers(1, DURATION_S))
+    def extend(self, call: str, duration: int) -> None:
+        expected = self._known(call)
+        change = Change(max_duration_s=duration)
+        outcome = _outcome(lambda: self._change(call, change))
+        if expected is None or expected.state == "ended":
+            assert outcome == ("wrong_state" if expected else "unknown_call")
+        elif expected.created + duration < expected.expires:
+            assert outcome == "invalid_request"
+        else:
+            assert outcome == "done"
+            expected.expires = expected.created + duration
+            rings_until = expected.created + RING_TIMEOUT_S
+            is_ringing = expected.state == "ringing"
+            expected.deadline = min(expected.expires, rings_until if is_ringing else 1e9)
+
+    @rule(call=calls, who=NAMES)
+    def join(self, call: str, who: str) -> None:
+        expected = self._known(call)
+        if expected is None or expected.state == "ended":
+            return
+        before = len(expected.legs)
+        change = Change((PartyChange(who),))
+        outcome = _outcome(lambda: self._change(call, change))
+        assert outcome == ("done" if before < 3 or who in expected.joined else "invalid_request")
+        if outcome == "done" and who not in expected.joined:
+            expected.joined.append(who)
+            expected.legs = [leg.id for leg in self.book.registry.get(call, self.book.now).legs]
+            assert len(expected.legs) == before + 1
+
+    def _change(self, call: str, change: Change) -> None:
+        self.book.registry.change(call, change, self.book.token, self.book.now)
 
     @rule(call=st.one_of(calls, ROOMS))
     def end(self, call: str) -> None:
@@ -88,7 +125,7 @@ class RegistryModel(RuleBasedStateMachine):
     @rule(call=calls, which=st.integers(0, 2))
     def admit_registered(self, call: str, which: int) -> None:
         expected = self.expected[call]
-        leg = [*expected.legs, "stranger"][which]
+        leg = [*expected.legs[:2], "stranger"][which]
         outcome = _outcome(lambda: self.book.registry.admit(call, leg, self.book.now))
         is_welcome = expected.state != "ended" and leg != "stranger"
         assert outcome == ("done" if is_welcome else 403)

@@ -13,6 +13,7 @@ TARGETS = [
     "lint",
     "fmt",
     "bench",
+    "audit",
     "fuzz",
     "clean",
 ]

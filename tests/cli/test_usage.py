@@ -9,7 +9,8 @@ import pytest
 from relay import __version__
 from tests.cli.running import COMMAND, callveil, environment
 
-COMMANDS = ["serve", "check-config", "credential", "probe", "calls", "status", "drain", "reload"]
+COMMANDS = ["serve", "check-config", "credential", "probe", "audit"]
+COMMANDS += ["calls", "status", "drain", "reload"]
 
 
 def test_help_names_every_command() -> None:
@@ -117,10 +118,10 @@ def test_check_config_cautions_and_is_still_well(tmp_path: Path) -> None:
 
 def test_serve_refuses_a_faulty_configuration(tmp_path: Path) -> None:
     path = tmp_path / "faulty.yaml"
-    path.write_text("demo: true\n")
+    path.write_text("fleet: {node: a}\n")
     done = callveil("serve", "--config", str(path))
     assert (done.code, done.out) == (2, "")
-    assert done.err == "callveil: demo: True: expected false; not available in this version\n"
+    assert done.err == "callveil: fleet.node: expected ''; not available in this version\n"
 
 
 def test_a_reader_that_leaves_is_no_traceback() -> None:

@@ -46,7 +46,6 @@ def make_certificate(directory: Path, password: bytes | None = None) -> tuple[Pa
         ("fleet: {redis: 'redis://:hush@192.0.2.1'}", "fleet.redis"),
         ("fleet: {node: a}", "fleet.node"),
         ("fleet: {region: a}", "fleet.region"),
-        ("demo: true", "demo"),
     ],
 )
 def test_what_this_version_cannot_do_is_refused(content: str, key: str) -> None:

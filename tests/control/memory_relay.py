@@ -1,16 +1,19 @@
 """A daemon without a network: the real book of calls, the real API, a note of what was asked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from relay.address import PeerAddress
 from relay.calls.call import Rules
+from relay.calls.endpoint import Access, Endpoint, IceCredentials
 from relay.calls.registry import Registry
 from relay.clock import Now
 from relay.control.app import make_app
 from relay.control.relay import ControlSettings, LegView, Status
-from relay.errors import ConfigError
+from relay.errors import CallError, ConfigError
 from relay.metrics import Counters, Snapshot, render
 from tests.calls.book import Book
 
@@ -26,8 +29,12 @@ class MemoryRelay:
     book: Book = field(default_factory=Book)
     told: list[tuple[str, str]] = field(default_factory=list)
     known: dict[str, dict[str, LegView]] = field(default_factory=dict)
+    relayed_addresses: dict[str, dict[str, list[tuple[str, int]]]] = field(default_factory=dict)
     is_draining: bool = False
     config_faults: tuple[str, ...] = ()
+    ports_fault: CallError | None = None
+    access: dict[tuple[str, str], Access] = field(default_factory=dict)
+    places: dict[tuple[str, str], PeerAddress] = field(default_factory=dict)
 
     @property
     def registry(self) -> Registry:
@@ -39,11 +46,39 @@ class MemoryRelay:
     def token(self) -> str:
         return self.book.token()
 
+    def open_ports(self, call: str, access: Mapping[str, Access]) -> None:
+        if self.ports_fault is not None:
+            raise self.ports_fault
+        found = self.registry.get(call, self.now())
+        for number, leg in enumerate(found.legs):
+            self.access[call, leg.id] = access[leg.id]
+            self.places[call, leg.id] = PeerAddress.parse("203.0.113.7", 50_000 + number)
+        self.told.append(("open_ports", call))
+
+    def set_access(self, call: str, leg: str, access: Access) -> None:
+        if self.ports_fault is not None:
+            raise self.ports_fault
+        self.access[call, leg] = access
+
+    def endpoint(self, call: str, leg: str) -> Endpoint:
+        is_declared = self.access[call, leg].address is not None
+        ice = None if is_declared else IceCredentials(f"ufrag{leg[-1]}", "p" * 24)
+        return Endpoint(self.places[call, leg], ice)
+
     def opened(self, call: str) -> None:
         self.told.append(("opened", call))
 
     def ended(self, call: str) -> None:
         self.told.append(("ended", call))
+
+    def tightened(self, call: str) -> None:
+        self.told.append(("tightened", call))
+
+    def extended(self, call: str) -> None:
+        self.told.append(("extended", call))
+
+    def relayed(self, call: str) -> dict[str, list[tuple[str, int]]]:
+        return self.relayed_addresses.get(call, {})
 
     def legs(self, call: str) -> dict[str, LegView]:
         return self.known.get(call, {})

@@ -19,7 +19,7 @@ ANYTHING = st.recursive(
 )
 PARTY = st.fixed_dictionaries(
     {"id": st.text(max_size=3) | SCALARS},
-    optional={"enhanced_call_privacy": SCALARS, "ice": ANYTHING},
+    optional={"enhanced_call_privacy": SCALARS, "ice": ANYTHING, "address": ANYTHING},
 )
 NEARLY = st.fixed_dictionaries(
     {"parties": st.lists(PARTY, max_size=10) | ANYTHING},
@@ -66,6 +66,8 @@ def _with_canary(canary: str) -> list[Any]:
         {"parties": [{"id": "a", canary: 1}, {"id": "b"}]},
         {"parties": [{"id": "a", "enhanced_call_privacy": canary}, {"id": "b"}]},
         {"parties": [{"id": "a", "ice": {"ufrag": canary}}, {"id": "b"}]},
+        {"parties": [{"id": "a", "address": {"address": canary}}, {"id": "b"}], "mode": "ports"},
+        {"parties": [{"id": "a", "address": {"address": canary, "port": 0}}, {"id": "b"}]},
         {"parties": fine, canary: {canary: canary}},
         {"parties": fine, "ring": canary},
         {"parties": fine, "mode": canary},

@@ -31,7 +31,7 @@ def check_problem(answer: httpx.Response, kind: str) -> None:
         ("POST", f"/v1/calls/{CANARY}/accept", "unknown_call"),
         ("DELETE", f"/v1/calls/{CANARY}", "unknown_call"),
         ("PUT", "/v1/calls", "method_not_allowed"),
-        ("PATCH", f"/v1/calls/{CANARY}", "method_not_allowed"),
+        ("PUT", f"/v1/calls/{CANARY}", "method_not_allowed"),
         ("GET", f"/v1/calls?limit={CANARY}", "invalid_request"),
     ],
 )

@@ -196,6 +196,7 @@ def config_of(**sections: object) -> Config:
         "listen": ["udp://127.0.0.1:0"],
         "auth": {"secrets": [SECRET]},
         "api": {"listen": "127.0.0.1:0", "tokens": [TOKEN]},
+        "fastpath": {"mode": "off"},
         **sections,
     }
 

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar, TypeVarTuple, get_args
 
 import pytest
 
-from relay.address import FiveTuple, ServerAddress
+from relay.address import FiveTuple, PeerAddress, ServerAddress
 from relay.calls import credentials
 from relay.calls.call import Call, Order, Party, Rules
 from relay.calls.registry import RING_TIMEOUT_S, Registry
@@ -19,6 +19,7 @@ from relay.engine import Engine
 from relay.errors import DropReason
 from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
+from relay.ports.settings import PortSettings
 from relay.stun.message import Method
 from relay.turn.effects import Count, Effect, LegKey
 from relay.turn.settings import TurnSettings
@@ -68,7 +69,9 @@ class Stage:
         )
         self.clocks = Clocks()
         registry = Registry(Rules(**rules))
-        self.engine = Engine(settings, registry, self.clocks, os.urandom, lambda: None)
+        local = PeerAddress.parse("127.0.0.1", 0), ServerAddress.parse("127.0.0.1", 0)
+        ports = PortSettings((local,), settings.ports, True, 1000, bytes(32))
+        self.engine = Engine(settings, registry, self.clocks, os.urandom, lambda: None, ports)
         self._clients: list[TurnClient] = []
 
     async def __aenter__(self) -> Self:
@@ -85,6 +88,7 @@ class Stage:
     async def __aexit__(self, *exc: object) -> None:
         for client in self._clients:
             client.sock.close()
+        self.engine.forwarder.close_ports()
         await self.tcp.close()
         self.udp.close(asyncio.get_running_loop())
 

@@ -33,7 +33,8 @@ def test_every_endpoint_is_there_with_its_status_and_no_other() -> None:
 def test_examples_are_those_of_the_document() -> None:
     schemas = _document()["components"]["schemas"]
     shown = [parse_json(block) for block in blocks("docs/api.md")]
-    names = ("AskedCall", "CreatedCall", "CallView", "Problem")
+    names = ["AskedCall", "CreatedCall", "CallView"]
+    names += ["AskedParty", "PortParty", "AskedEndpoint", "ToldEndpoint", "Problem"]
     assert shown == [schemas[name]["example"] for name in names]
 
 

@@ -17,6 +17,7 @@ from relay.config import Settings
 from relay.daemon import SystemClocks, rules_of, turn_settings_of
 from relay.engine import Engine
 from relay.forward.udp import UdpListener
+from relay.relayed_ports import port_settings_of
 from relay.stun import channel_data
 from relay.stun.attributes import Attribute
 from relay.stun.credentials import long_term_key
@@ -84,7 +85,8 @@ async def two_clients() -> AsyncIterator[tuple[Client, Client]]:
     settings = Settings().with_secret(os.urandom)
     turn_settings = turn_settings_of(settings, os.urandom(32))
     registry = Registry(rules_of(settings))
-    engine = Engine(turn_settings, registry, SystemClocks(), os.urandom, lambda: None)
+    ports = port_settings_of(settings, bytes(32))
+    engine = Engine(turn_settings, registry, SystemClocks(), os.urandom, lambda: None, ports)
     listener = UdpListener(ServerAddress.parse("127.0.0.1", 0), engine, engine.tally)
     engine.forwarder.add_udp(listener)
     listener.start(asyncio.get_running_loop())

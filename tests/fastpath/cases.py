@@ -77,6 +77,7 @@ def rewritten(route: Route) -> Iterator[Case]:
 
 GOES_UP_4 = (
     Case("IP options", ipv4(A4, SERVER4, _UDP4, options=bytes([1, 1, 1, 0]))),
+    Case("IP options like UDP", ipv4(A4, SERVER4, _UDP4[24:], options=_UDP4[:24])),
     Case("a first fragment", ipv4(A4, SERVER4, _UDP4, fragment=0x2000)),
     Case("a later fragment", ipv4(A4, SERVER4, _UDP4, fragment=0x0010)),
     Case("a last fragment with DF", ipv4(A4, SERVER4, _UDP4, fragment=0x4010)),
@@ -110,7 +111,7 @@ def misfits(route: Route) -> Iterator[Case]:
     for description, data in {
         "a STUN message": struct.pack("!HHI", 1, 0, 0x2112A442) + bytes(12),
         "channel below the range": channel_data(0x3FFF, PAYLOAD),
-        "channel above the range": channel_data(0x5001, PAYLOAD),
+        "channel above the range": channel_data(0x8001, PAYLOAD),
         "another channel": channel_data(CHANNEL + 1, PAYLOAD),
         "padding": channel_data(CHANNEL, b"abc") + b"\0",
         "three bytes of padding": channel_data(CHANNEL, b"a") + b"\0\0\0",

@@ -1,7 +1,9 @@
 """A daemon that is killed, and the next one: packets flow on, and the next one takes over."""
 
 import ctypes
+import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,10 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from relay.forward.fastpath import FastPath, layout, pins, program
+from relay.forward.fastpath import FastPath, adoption, layout, pins, program
+from relay.forward.fastpath.adoption import DEAD_NS
+from relay.forward.fastpath.netlink import Netlink
 from relay.turn.effects import LegKey, SetLeg
 from tests.fastpath.bench_rig import Route
 from tests.fastpath.cases import B4, PAYLOAD, ROUTE4, SERVER4, SERVER6, relayed, sent
+from tests.fastpath.frames import End
 from tests.fastpath.paths import LEG, open_kernel_path, server_address, set_route
 from tests.fastpath.tap import Tap
 from tests.lab.namespaces import Namespace
@@ -169,7 +174,8 @@ def test_another_layout_is_not_adopted_and_misroutes_nothing(
     with holder(namespace) as daemon:
         kill(daemon)
     assert crosses(tap, ROUTE4)
-    monkeypatch.setattr(program, "LAYOUT", layout.LAYOUT + 1)
+    for module in (adoption, program):
+        monkeypatch.setattr(module, "LAYOUT", layout.LAYOUT + 1)
     monkeypatch.setattr(layout, "LAYOUT", layout.LAYOUT + 1)
     path = open_kernel_path(_SERVERS)
     try:
@@ -231,6 +237,74 @@ def test_maps_are_found_by_their_pins_where_the_filter_is_gone(
     finally:
         second.close(leave_running=False)
     assert list(bpf_file_system.glob("callveil-*")) == []
+
+
+def test_user_that_the_daemon_becomes_removes_the_pins(
+    namespace: Namespace, tap: Tap, bpf_file_system: Path
+) -> None:
+    path = open_kernel_path(_SERVERS)
+    path.give_to(65534)
+    (directory,) = bpf_file_system.glob("callveil-*")
+    os.seteuid(65534)
+    try:
+        path.close(leave_running=False)
+    finally:
+        os.seteuid(0)
+        namespace.run(["tc", "qdisc", "del", "dev", tap.name, "clsact"])
+    assert list(directory.iterdir()) == []
+
+
+def test_pins_that_could_not_be_removed_bring_no_call_back(
+    namespace: Namespace, tap: Tap, bpf_file_system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_kernel_path(_SERVERS)
+    first.set_route(set_route(ROUTE4))
+    with monkeypatch.context() as unprivileged:
+        unprivileged.setattr(pins.Pins, "remove", pins.Pins.close)
+        first.close(leave_running=False)
+    assert list(bpf_file_system.glob("callveil-*/routes"))
+    second = open_kernel_path(_SERVERS)
+    try:
+        assert second.adopted == 0
+        assert not crosses(tap, ROUTE4)
+    finally:
+        second.close(leave_running=False)
+
+
+def test_what_dead_relays_left_is_removed(
+    namespace: Namespace, tap: Tap, bpf_file_system: Path
+) -> None:
+    """Listen addresses that no daemon comes back to, or a directory its user could not remove."""
+    dead, alive = (open_kernel_path([End(SERVER4.host, port)]) for port in (1001, 1002))
+    dead.renew(time.monotonic_ns() - 30_000_000_000 - DEAD_NS)
+    alive.renew(time.monotonic_ns() - 30_000_000_000 - DEAD_NS + 5_000_000_000)
+    for path in (dead, alive):
+        path.close(leave_running=True)
+    (bpf_file_system / "callveil-empty").mkdir()
+    (bpf_file_system / "somebody-else").mkdir()
+    netlink = Netlink()
+    index = socket.if_nametoindex(tap.name)
+
+    def left() -> tuple[set[int], set[Path]]:
+        filters = netlink.filters(index, program.PRIORITY)
+        return set(filters), set(bpf_file_system.glob("callveil-*/config"))
+
+    before = left()
+    path = open_kernel_path(_SERVERS)
+    try:
+        after = (
+            netlink.filters(index, program.PRIORITY),
+            {*bpf_file_system.glob("callveil-*/config")},
+        )
+        assert (len(before[0]), len(before[1])) == (2, 2)
+        assert len(set(before[0]) & set(after[0])) == len(before[1] & after[1]) == 1
+        assert (len(after[0]), len(after[1])) == (2, 2)
+        assert not (bpf_file_system / "callveil-empty").exists()
+        assert (bpf_file_system / "somebody-else").exists()
+    finally:
+        path.close(leave_running=False)
+        netlink.close()
+        namespace.run(["tc", "qdisc", "del", "dev", tap.name, "clsact"])
 
 
 def test_pins_of_other_maps_by_that_name_are_replaced(

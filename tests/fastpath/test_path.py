@@ -1,5 +1,7 @@
 """`FastPath` as the daemon uses it: effects in, counts out."""
 
+import errno
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from relay.address import Transport
-from relay.errors import FastPathError
-from relay.forward.fastpath import FastPath, program
+from relay.errors import DropReason, FastPathError
+from relay.forward.fastpath import FastPath, libbpf, program
 from relay.turn.effects import DropLeg, DropRoute, LegKey, SetLeg
 from tests.fastpath.cases import (
     A4,
@@ -193,6 +195,37 @@ def test_interface_that_gets_the_listen_address_is_filtered(namespace: Namespace
         path.close(leave_running=False)
 
 
+def test_routes_are_followed_even_where_a_new_interface_may_not_be_filtered(
+    namespace: Namespace, tap: Tap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = open_kernel_path([SERVER4])
+    other = Tap(namespace, "cvf-other", [])
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    try:
+        path.set_route(set_route(ROUTE4))
+        other.know(B4)
+        namespace.set_up(
+            [
+                "addr add 192.0.2.99/32 dev cvf-tap",
+                f"addr del {SERVER4.host}/32 dev cvf-tap",
+                f"addr add {SERVER4.host}/32 dev cvf-other",
+                f"route add {B4.host} dev cvf-other",
+            ]
+        )
+        monkeypatch.setattr(libbpf, "attach", refuse)
+        with pytest.raises(FastPathError, match="Operation not permitted"):
+            follow_all(path)
+        assert not path.follow()
+        tap.send(sent(ROUTE4, PAYLOAD))
+        assert other.received(B4) == [relayed(ROUTE4, PAYLOAD)]
+    finally:
+        other.close()
+        path.close(leave_running=False)
+
+
 def test_wildcard_listener_serves_the_address_that_the_kernel_answers_from(
     tap: Tap,
 ) -> None:
@@ -263,3 +296,37 @@ def test_missing_object_says_why(
     reason.write_text("not compiled: no compiler\n")
     with pytest.raises(FastPathError, match=r"^not compiled: no compiler$"):
         open_kernel_path([SERVER4])
+
+
+def test_missing_library_is_named(namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libbpf, "LIBRARY", "libbpf.so.none")
+    monkeypatch.setattr(libbpf, "load_library", libbpf.load_library.__wrapped__)
+    with pytest.raises(FastPathError, match="apt-get install libbpf1"):
+        open_kernel_path([SERVER4])
+
+
+def test_other_systems_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(FastPathError, match="Linux only"):
+        open_kernel_path([SERVER4])
+
+
+def test_object_that_is_none_is_refused(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nonsense = tmp_path / "nonsense.o"
+    nonsense.write_bytes(b"not an ELF object")
+    monkeypatch.setattr(program, "OBJECT", nonsense)
+    with pytest.raises(FastPathError, match=r"nonsense\.o cannot be read"):
+        open_kernel_path([SERVER4])
+
+
+def test_counters_are_those_of_the_user_paths_tally(tap: Tap, path: FastPath) -> None:
+    path.set_leg(SetLeg(LEG, 8, 1))
+    path.set_route(set_route(ROUTE4))
+    assert not crosses(tap)
+    tap.send(sent(replace(ROUTE4, source=SERVER4), PAYLOAD))
+    tally = path.counters()
+    drops = {reason: count for reason, count in zip(DropReason, tally.drops, strict=True) if count}
+    assert drops == {DropReason.OVER_BITRATE: 1, DropReason.OWN_SOURCE: 1}
+    assert (tally.packets, tally.bytes) == (0, 0)

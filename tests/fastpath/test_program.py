@@ -27,7 +27,15 @@ from tests.fastpath.cases import (
     rewritten,
     sent,
 )
-from tests.fastpath.frames import ETHERNET_SIZE, End, Header, frame
+from tests.fastpath.frames import (
+    ETHERNET_SIZE,
+    End,
+    Header,
+    channel_data,
+    frame,
+    internet_checksum,
+    udp,
+)
 from tests.lab.namespaces import Namespace
 
 _BOTH = {"v4": ROUTE4, "v6": ROUTE6}
@@ -235,6 +243,42 @@ def test_any_packet_of_any_route_comes_out_right(
         outcome = bench.run(frame(sent(route, payload, header)))
     assert outcome.verdict == OUT
     assert outcome.frame[ETHERNET_SIZE:] == relayed(route, payload)
+
+
+@pytest.mark.parametrize("family", ROUTES)
+def test_checksum_that_passes_through_zero_is_right(bench: Bench, family: str) -> None:
+    """Zero says that there is none, so 0xFFFF is sent instead; on the way as well as at the end."""
+    route = ROUTES[family]
+    before = udp(route.source, route.server, channel_data(route.channel, PAYLOAD + b"\0\0"), 0)
+    after = udp(
+        route.target_server, route.target, channel_data(route.target_channel, PAYLOAD + b"\0\0"), 0
+    )
+    size = len(after).to_bytes(4) + bytes(3) + b"\x11"
+    pseudo = route.target_server.packed + route.target.packed + size
+    for halfway in (before, after):
+        filler = internet_checksum(pseudo + halfway).to_bytes(2)
+        with bench.routes(route):
+            outcome = bench.run(frame(sent(route, PAYLOAD + filler)))
+        assert outcome.frame[ETHERNET_SIZE:] == relayed(route, PAYLOAD + filler)
+
+
+def test_sums_that_carry_twice_are_right(bench: Bench) -> None:
+    nothing, little, more = End("::", 1), End("100::", 1), End("300::", 1)
+    route = Route(nothing, nothing, 0x4000, little, more, 0x4000)
+    with bench.routes(route):
+        outcome = bench.run(frame(sent(route, PAYLOAD)))
+    assert outcome.frame[ETHERNET_SIZE:] == relayed(route, PAYLOAD)
+
+
+@pytest.mark.parametrize("family", _BOTH)
+def test_other_ip_version_goes_up(bench: Bench, family: str) -> None:
+    good = frame(sent(_BOTH[family], PAYLOAD))
+    first = good[ETHERNET_SIZE]
+    with bench.routes(_BOTH[family]):
+        for version in set(range(16)) - {first >> 4}:
+            bad = version << 4 | first & 0x0F
+            frame_of_it = good[:ETHERNET_SIZE] + bytes([bad]) + good[ETHERNET_SIZE + 1 :]
+            assert bench.run(frame_of_it).verdict == UP
 
 
 def test_leg_counts_what_it_forwarded(bench: Bench) -> None:

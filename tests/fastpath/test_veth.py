@@ -8,7 +8,6 @@ import itertools
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -90,24 +89,28 @@ def test_real_sockets_talk_through_the_kernel_alone(
     assert counts.packets == 8
 
 
-def test_clients_on_the_relays_own_host_talk_over_loopback(namespace: Namespace) -> None:
-    server = End("127.0.0.1", 3478)
-    path = open_kernel_path([server])
+@pytest.mark.parametrize("to", [4, 6])
+@pytest.mark.parametrize("of", [4, 6])
+def test_clients_on_the_relays_own_host_talk_over_loopback(
+    namespace: Namespace, of: int, to: int
+) -> None:
+    servers = {4: End("127.0.0.1", 3478), 6: End("::1", 3478)}
+    kinds = {4: socket.AF_INET, 6: socket.AF_INET6}
+    path = open_kernel_path([*servers.values()])
     try:
         with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as a,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as b,
+            socket.socket(kinds[of], socket.SOCK_DGRAM) as a,
+            socket.socket(kinds[to], socket.SOCK_DGRAM) as b,
         ):
-            for sock in (a, b):
-                sock.settimeout(_TIMEOUT_S)
-                sock.bind((server.host, 0))
-            one, other = End(*a.getsockname()), End(*b.getsockname())
-            route = Route(one, server, CHANNEL, other, server, TARGET_CHANNEL)
+            a.bind((servers[of].host, 0))
+            b.bind((servers[to].host, 0))
+            b.settimeout(_TIMEOUT_S)
+            one, other = End(*a.getsockname()[:2]), End(*b.getsockname()[:2])
+            route = Route(one, servers[of], CHANNEL, other, servers[to], TARGET_CHANNEL)
             assert path.set_route(set_route(route))
-            a.sendto(channel_data(CHANNEL, PAYLOAD), server)
-            expected = channel_data(TARGET_CHANNEL, PAYLOAD), tuple(server)
-            assert b.recvfrom(2048) == expected
-            assert not path.set_route(set_route(replace(route, source=server)))
+            a.sendto(channel_data(CHANNEL, PAYLOAD), servers[of])
+            data, name = b.recvfrom(2048)
+            assert (data, End(*name[:2])) == (channel_data(TARGET_CHANNEL, PAYLOAD), servers[to])
     finally:
         path.close(leave_running=False)
 

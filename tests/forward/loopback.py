@@ -9,6 +9,7 @@ from typing import Self
 
 from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
+from relay.forward import sockets
 from relay.forward.forwarder import Forwarder
 from relay.forward.mmsg import MmsgBatch
 from relay.forward.plain import PlainBatch
@@ -16,7 +17,7 @@ from relay.forward.routes import Tally
 from relay.forward.slots import Batch
 from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
-from relay.turn.effects import Effect, LegKey, SetLeg, SetRoute
+from relay.turn.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute
 from tests.forward.certificates import contexts
 
 V4, V6 = "127.0.0.1", "::1"
@@ -128,7 +129,8 @@ class Stage:
     def __init__(self, batch: type[Batch] | None = None) -> None:
         self.core = NotingCore()
         self.tally = Tally()
-        self.forwarder = Forwarder(self.tally, time.monotonic_ns)
+        self.forwarder = Forwarder(self.tally, time.monotonic_ns, batch)
+        self.forwarder.receive_ports(self.core)
         self._batch = batch
         self._udp: list[UdpListener] = []
         self._streams: list[TcpListener] = []
@@ -145,6 +147,7 @@ class Stage:
             await stream.close()
         for udp in self._udp:
             udp.close(asyncio.get_running_loop())
+        self.forwarder.close_ports()
 
     def udp(self, host: str = V4) -> UdpListener:
         """A UDP listener that receives."""
@@ -153,6 +156,15 @@ class Stage:
         listener.start(asyncio.get_running_loop())
         self._udp.append(listener)
         return listener
+
+    def port(self, host: str = V4) -> UdpListener:
+        """A relayed port on a number that nobody has."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as free:
+            free.bind((host, 0))
+            address = sockets.bound_address(free)
+        self.apply(OpenPort(address))
+        return self.forwarder.udp[address]
 
     async def stream(self, transport: Transport, host: str = V4) -> TcpListener:
         """A TCP or TLS listener that accepts."""

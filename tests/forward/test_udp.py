@@ -97,7 +97,7 @@ def test_a_route_ends_at_the_very_nanosecond(batch: type[Batch]) -> None:
     alice.close()
     bob.close()
     listener._batch.close()
-    listener._socket.close()
+    listener.socket.close()
 
 
 @on_uvloop

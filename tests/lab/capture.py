@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from relay.audit.packets import Packet, parse
 from tests.lab import pcap
 from tests.lab.namespaces import Namespace
 from tests.lab.topology import UPLINK, Lab
@@ -42,14 +43,14 @@ class Capture:
             stderr=subprocess.PIPE,
         )
         self._said = ""
-        self._reader = pcap.Reader(path)
-        self._packets: list[pcap.Packet] = []
+        self._reader = pcap.Follower(path)
+        self._packets: list[Packet] = []
 
     def wait_until_listening(self) -> None:
         """Return when everything from now on is captured."""
         self._read_until("listening on ")
 
-    def packets(self) -> list[pcap.Packet]:
+    def packets(self) -> list[Packet]:
         """Every packet that passed before this call, markers left out. The capture goes on."""
         marker = struct.pack("!6s6sH", b"\xff" * 6, bytes(6), _MARKER_TYPE) + os.urandom(46)
         with (
@@ -70,15 +71,15 @@ class Capture:
         is_there = False
         for time_s, frame in self._reader.read():
             if frame[12:14] != _MARKER_TYPE.to_bytes(2, "big"):
-                self._packets.append(pcap.parse(frame, time_s))
+                self._packets.append(parse(frame, time_s))
             is_there |= frame == marker
         return is_there
 
     def frames(self) -> list[bytes]:
-        """The same, as bytes, for `canaries.find`."""
+        """The same, as bytes, for `relay.audit.search.find`."""
         return [packet.frame for packet in self.packets()]
 
-    def stop(self) -> list[pcap.Packet]:
+    def stop(self) -> list[Packet]:
         """End the capture and return every packet of it.
 
         Raises: RuntimeError if the kernel dropped any.

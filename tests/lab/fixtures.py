@@ -24,13 +24,16 @@ def lab() -> Iterator[Lab]:
 def relay(
     lab: Lab, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Relay]:
-    """One daemon per test module, configured by the module's `CONFIG`.
+    """One daemon per test module and path, configured by the module's `CONFIG`.
+
+    Its parameter is the path that forwards: `user` (where nothing else is said), or `kernel`.
 
     Whatever the tests did to it, it runs at the end, has logged no fault, and neither its log at
     debug level nor any answer of its API holds an address of a party.
     """
+    path = getattr(request, "param", "user")
     config = getattr(request.module, "CONFIG", {})
-    running = Relay(lab, tmp_path_factory.mktemp("relay"), config)
+    running = Relay(lab, tmp_path_factory.mktemp("relay"), config, path)
     yield running
     running.stop()
     assert running.canaries() == []

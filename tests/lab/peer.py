@@ -18,6 +18,7 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
+from aiortc.sdp import candidate_from_sdp
 
 from tests.lab.media import Picture, Tone, count_frames
 
@@ -57,9 +58,27 @@ class WebRtc:
         await self.connection.setLocalDescription(await self.connection.createOffer())
         return {"sdp": self.connection.localDescription.sdp}
 
-    async def answer(self, sdp: str) -> Json:
-        """Take an offer, gather candidates; returns the description. ICE starts now."""
+    async def ring(self, sdp: str) -> Json:
+        """Take an offer and do no more: nobody has picked up."""
         await self.connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+        return {}
+
+    async def add_candidates(self, candidates: list[Json]) -> Json:
+        """Take candidates of the other side, as browsers write them."""
+        for each in candidates:
+            candidate = candidate_from_sdp(each["candidate"].removeprefix("candidate:"))
+            candidate.sdpMid, candidate.sdpMLineIndex = each["sdpMid"], each["sdpMLineIndex"]
+            await self.connection.addIceCandidate(candidate)
+        return {}
+
+    async def answer(self, sdp: str = "") -> Json:
+        """Gather candidates; returns the description. ICE starts now.
+
+        Args:
+            sdp: the offer, unless it rings already.
+        """
+        if sdp:
+            await self.ring(sdp)
         await self.connection.setLocalDescription(await self.connection.createAnswer())
         return {"sdp": self.connection.localDescription.sdp}
 

@@ -8,12 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from tests.lab import canaries, certificate
+from relay.audit.search import Hit, find
+from tests.lab import certificate
 from tests.lab.polling import wait_until
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
@@ -22,6 +24,7 @@ TOKEN = "a-token-of-the-laboratory"
 UDP_PORT = TCP_PORT = 3478
 TLS_PORT = 5349
 _API = ("127.0.0.1", 8080)
+_CALLVEIL = str(Path(sys.executable).with_name("callveil"))
 _SAMPLE = re.compile(r"^(\w+(?:\{[^}]*\})?) ([0-9.eE+-]+)$", re.MULTILINE)
 
 Config = dict[str, Any]
@@ -40,10 +43,21 @@ class Relay:
     Args:
         directory: for its configuration, certificate and log.
         overrides: sections of the configuration, merged key by key over the laboratory's.
+        path: which path has to forward where it can, `user` or `kernel`.
+        program: what to run in place of `callveil`.
     """
 
-    def __init__(self, lab: Lab, directory: Path, overrides: Config | None = None) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        directory: Path,
+        overrides: Config | None = None,
+        path: str = "user",
+        program: Sequence[str] = (_CALLVEIL,),
+    ) -> None:
         self.lab = lab
+        self.path = path
+        self._program = program
         self.certificate = certificate.make(directory)
         self.log = directory / "relay.log"
         self.bodies: list[bytes] = []
@@ -63,11 +77,12 @@ class Relay:
             "auth": {"secrets": [SECRET]},
             "api": {"listen": f"{_API[0]}:{_API[1]}", "tokens": [TOKEN]},
             "tls": {"certificate": str(files.certificate), "key": str(files.key)},
+            "fastpath": {"mode": "require" if self.path == "kernel" else "off"},
         }
 
     def _start(self) -> subprocess.Popen[str]:
-        command = [str(Path(sys.executable).with_name("callveil")), "serve"]
-        command += ["--config", str(self._config), "--log-level", "debug"]
+        command = [*self._program, "serve", "--config", str(self._config)]
+        command += ["--log-level", "debug"]
         with self.log.open("wb") as log:
             process = self.lab.popen(
                 self.lab.relay, command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -152,15 +167,15 @@ class Relay:
             lines += Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]
         return [line.split() for line in lines]
 
-    def canaries(self) -> list[canaries.Hit]:
+    def canaries(self) -> list[Hit]:
         """Hits of any address of either party in its log and in every body it has answered."""
         lines = self.log.read_bytes().splitlines()
-        return canaries.find([*lines, *self.bodies], *CALLER.addresses, *CALLEE.addresses)
+        return find([*lines, *self.bodies], *CALLER.addresses, *CALLEE.addresses)
 
-    def stop(self) -> None:
+    def stop(self, by: signal.Signals = signal.SIGKILL) -> None:
         """End it at once, and fail if it had ended before."""
         assert self._process.poll() is None, f"the daemon ended: {self.log_text()[-2000:]}"
-        os.kill(self.pid, signal.SIGKILL)
+        os.kill(self.pid, by)
         self._process.wait(20)
 
 

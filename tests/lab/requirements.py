@@ -5,6 +5,7 @@ Under CI, and where `.ci/run` says so, nothing may be skipped: what is missing i
 
 import os
 import shutil
+from collections.abc import Mapping
 
 import pytest
 
@@ -17,18 +18,22 @@ PACKAGES = {
 }
 
 
-def missing() -> str:
-    """What to do before the laboratory can be built; empty if it can be."""
-    packages = sorted({package for tool, package in PACKAGES.items() if not shutil.which(tool)})
+def missing(packages_of: Mapping[str, str] = PACKAGES) -> str:
+    """What to do before the laboratory can be built; empty if it can be.
+
+    Args:
+        packages_of: each tool that is needed, and the package that has it.
+    """
+    packages = sorted({package for tool, package in packages_of.items() if not shutil.which(tool)})
     needs = ["run as root"] if os.geteuid() != 0 else []
     if packages:
         needs.append(f"apt-get install {' '.join(packages)}")
     return " and ".join(needs)
 
 
-def require() -> None:
+def require(packages_of: Mapping[str, str] = PACKAGES) -> None:
     """Skip, or fail under CI, the test whose laboratory cannot be built here."""
-    needs = missing()
+    needs = missing(packages_of)
     if needs and {"CI", "CALLVEIL_TEST_NO_SKIPS"} & set(os.environ):
         pytest.fail(f"network namespaces: {needs}", pytrace=False)
     if needs:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import canaries, pcap
+from relay.audit.packets import UDP, parse
+from relay.audit.search import find
 from tests.lab.capture import capturing
+from tests.lab.pcap import checksum_is_right
 from tests.lab.topology import CALLER, RELAY, Lab
 
 
@@ -51,11 +53,11 @@ def test_every_field_is_read_as_it_was_sent(lab: Lab, tmp_path: Path, to: tuple[
         (packet,) = [p for p in captures["relay"].stop() if p.receiver == to]
 
     assert packet.sender == (RELAY.v6 if v6 else RELAY.v4, 4242)
-    assert (packet.version, packet.protocol) == (6 if v6 else 4, pcap.UDP)
+    assert (packet.version, packet.protocol) == (6 if v6 else 4, UDP)
     assert (packet.ttl, packet.traffic_class, packet.dont_fragment) == (37, 46 << 2, True)
     assert (packet.payload, packet.trailer) == (b"odd", b"")
-    assert pcap.checksum_is_right(packet)
-    assert not pcap.checksum_is_right(pcap.parse(packet.frame[:-1] + b"x"))
+    assert checksum_is_right(packet)
+    assert not checksum_is_right(parse(packet.frame[:-1] + b"x"))
 
 
 def test_tcp_payloads_are_read(lab: Lab, tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_tcp_payloads_are_read(lab: Lab, tmp_path: Path) -> None:
 def test_a_bytes_trailer_after_the_ip_packet_is_seen() -> None:
     udp = bytes.fromhex("0001000200090000") + b"x"
     ip = bytes.fromhex("4500001d000040004011000001020304050607 08".replace(" ", "")) + udp
-    packet = pcap.parse(bytes(12) + b"\x08\x00" + ip + b"trailer")
+    packet = parse(bytes(12) + b"\x08\x00" + ip + b"trailer")
     assert (packet.payload, packet.trailer) == (b"x", b"trailer")
 
 
@@ -90,7 +92,7 @@ def test_a_party_is_found_in_a_capture_of_its_own_packets(lab: Lab, tmp_path: Pa
     ):
         sender.sendto(b"", ("2620:fe::fe", 53))
         frames = {name: capture.frames() for name, capture in captures.items()}
-    assert canaries.find(frames["caller"], CALLER.private.v6)
-    assert canaries.find(frames["caller-nat"], CALLER.public.v6)
-    assert canaries.find(frames["sink"], CALLER.public.v6)
-    assert canaries.find(frames["callee"], *CALLER.addresses) == []
+    assert find(frames["caller"], CALLER.private.v6)
+    assert find(frames["caller-nat"], CALLER.public.v6)
+    assert find(frames["sink"], CALLER.public.v6)
+    assert find(frames["callee"], *CALLER.addresses) == []

@@ -13,6 +13,7 @@ import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, NamedTuple, Self
 
 from tests.lab import namespaces
@@ -36,6 +37,11 @@ class Party(NamedTuple):
     def addresses(self) -> tuple[str, ...]:
         """All four: canaries."""
         return (*self.private, *self.public)
+
+    @property
+    def ips(self) -> tuple[IPv4Address | IPv6Address, ...]:
+        """The same, parsed."""
+        return tuple(ip_address(address) for address in self.addresses)
 
 
 CALLER = Party(

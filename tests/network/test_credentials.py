@@ -17,6 +17,8 @@ from tests.lab.relay import SECRET, Config, Relay
 from tests.lab.turn_client import TurnClient, over_tcp, over_udp
 from tests.turn import wire
 
+# Nothing here is forwarded.
+PATHS = ("user",)
 CONFIG: Config = {"limits": {"unauthenticated_per_s": 1000}}
 
 _UNAUTHENTICATED, _FORBIDDEN, _MISMATCH, _WRONG_CREDENTIALS, _STALE = 401, 403, 437, 441, 438

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from relay.address import IPV4, IPV6
+from relay.audit.packets import UDP, Packet
 from tests.lab.calls import CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
-from tests.lab.pcap import UDP, Packet, checksum_is_right
+from tests.lab.pcap import checksum_is_right
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 from tests.turn import wire

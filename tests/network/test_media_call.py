@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.lab import canaries
+from relay.audit.packets import Packet
+from relay.audit.search import find
 from tests.lab.capture import Capture, capturing
 from tests.lab.party import Party, parties
-from tests.lab.pcap import Packet
 from tests.lab.polling import wait_until
 from tests.lab.relay import Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
@@ -31,7 +31,7 @@ def test_two_webrtc_clients_call_each_other_and_neither_learns_the_others_addres
     call = relay.create_call(ring=True)
     with capturing(lab, tmp_path) as captures, parties(lab) as (caller, callee):
         descriptions = _exchange_descriptions(call, caller, callee)
-        assert canaries.find(descriptions, *CALLER.addresses, *CALLEE.addresses) == []
+        assert find(descriptions, *CALLER.addresses, *CALLEE.addresses) == []
 
         _assert_nothing_crosses_while_it_rings(relay, call, captures)
         assert relay.ask("POST", f"/v1/calls/{call['id']}/accept").body["state"] == "active"
@@ -104,8 +104,11 @@ def _have_seen_ten_seconds(*everybody: Party) -> bool:
 def _assert_statistics(relay: Relay, call: Config) -> None:
     for party in _statistics(relay, call)["parties"].values():
         assert (party["connected"], party["transport"]) == (True, "udp")
+        assert party["path"] == relay.path
         assert party["packets"] > _AUDIO_FRAMES
         assert party["bytes"] > party["packets"]
+    forwarded = relay.metrics()[f'callveil_packets_total{{path="{relay.path}"}}']
+    assert forwarded > 2 * _AUDIO_FRAMES
 
 
 def _end(relay: Relay, call: Config) -> float:
@@ -148,11 +151,11 @@ def _assert_no_canary(packets: dict[str, list[Packet]]) -> None:
         for name in (side, f"{side}-nat"):
             frames = [packet.frame for packet in packets[name]]
             assert len(frames) > 2 * _AUDIO_FRAMES
-            assert canaries.find(frames, *other.addresses) == []
+            assert find(frames, *other.addresses) == []
         told = [packet.payload for packet in packets[side] if _is_from_relay(packet)]
-        assert canaries.find([p for p in told if p[0] < 0x40], *own.addresses) == []
+        assert find([p for p in told if p[0] < 0x40], *own.addresses) == []
         inside = [packet.frame for packet in packets[side]]
-        assert canaries.find(inside[:50], own.private.v4)
+        assert find(inside[:50], own.private.v4)
 
 
 def _between_parties(packets: Iterable[Packet]) -> list[Packet]:

@@ -14,6 +14,8 @@ from tests.lab.topology import RELAY
 from tests.lab.turn_client import over_tcp
 from tests.turn import wire
 
+# Streams are not the kernel's.
+PATHS = ("user",)
 CONFIG: Config = {
     "limits": {
         "bitrate_bps": 10**10,

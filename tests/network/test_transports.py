@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from relay.address import IPV4, IPV6
-from tests.lab import canaries
+from relay.audit.search import find
 from tests.lab.calls import Access, credential_of, flowing, legs
 from tests.lab.capture import capturing
 from tests.lab.party import Party, parties
@@ -130,5 +130,5 @@ def test_indications_cross_before_channels_are_bound_and_name_nobody(
             assert indication[:2] == b"\x00\x17"
             assert data in indication
         frames = {name: capture.frames() for name, capture in captures.items()}
-    assert canaries.find(frames["caller"], *CALLEE.addresses) == []
-    assert canaries.find(frames["callee"], *CALLER.addresses) == []
+    assert find(frames["caller"], *CALLEE.addresses) == []
+    assert find(frames["callee"], *CALLER.addresses) == []

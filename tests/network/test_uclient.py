@@ -9,6 +9,8 @@ from tests.lab.relay import SECRET, TLS_PORT, Config, Relay
 from tests.lab.topology import RELAY, Lab
 
 # One username for both its clients, and so one leg: what a signaling server without calls does.
+# Its own client, over each transport: what it adds is the protocol, not the path.
+PATHS = ("user",)
 CONFIG: Config = {
     "relay": {"peers": "relay"},
     "limits": {

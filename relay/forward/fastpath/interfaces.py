@@ -55,6 +55,10 @@ class Interfaces:
         """Every interface, by index."""
         return list(self._links)
 
+    def filters(self, priority: int) -> list[tuple[int, int]]:
+        """Interface and handle of every BPF filter of this priority."""
+        return [(i, handle) for i in self._links for handle in self._netlink.filters(i, priority)]
+
     def ingress(self) -> list[int]:
         """The interfaces to filter, by index."""
         if self._names:
@@ -100,7 +104,7 @@ class Interfaces:
             return None
         hop = self._netlink.next_hop(client, None if server in _WILDCARDS else server)
         link = self._links.get(hop.ifindex) if hop else None
-        if hop is None or link is None or not link.has_ethernet or not link.is_up:
+        if hop is None or link is None or not link.has_ethernet:
             return None
         return Way(link.ifindex, hop.source, layout.packet_size_max(client, link.mtu))
 

@@ -6,14 +6,12 @@ A test compares names, offsets and sizes with the type information in the compil
 import struct
 
 from relay.address import Address
-from relay.forward.routes import BURST_NS
 from relay.forward.slots import PAYLOAD_MAX
 
 LAYOUT = 1
 """Of the maps; a map of another layout is never adopted."""
 
 V4_MAPPED = bytes(10) + b"\xff\xff"
-UNTIL_THE_END_NS = (1 << 64) - 1
 
 _UDP_HEADER, _IPV4_HEADER, _IPV6_HEADER = 8, 20, 40
 
@@ -92,11 +90,6 @@ MAPS = {
     "listeners": (LISTENER, INDEX),
 }
 """The maps by name: what the key is, what the value."""
-
-
-def initial_config() -> bytes:
-    """The configuration of maps that nobody has used yet: the lease is over."""
-    return CONFIG.pack(0, BURST_NS, LAYOUT, 0)
 
 
 def mapped(packed: bytes) -> bytes:

@@ -14,6 +14,8 @@ from typing import Any
 
 from relay.errors import FastPathError
 
+LIBRARY = "libbpf.so.1"
+
 _INGRESS = 1  # BPF_TC_INGRESS
 _REPLACE = 1  # BPF_TC_F_REPLACE
 _LOG_BYTES = 1 << 16
@@ -149,9 +151,9 @@ class BpfObject:
 def load_library() -> ctypes.CDLL:
     """libbpf itself. Raises: FastPathError."""
     try:
-        library = ctypes.CDLL("libbpf.so.1", use_errno=True)
+        library = ctypes.CDLL(LIBRARY, use_errno=True)
     except OSError:
-        raise FastPathError("libbpf.so.1 is missing: apt-get install libbpf1") from None
+        raise FastPathError(f"{LIBRARY} is missing: apt-get install libbpf1") from None
     for name, result in _POINTERS.items():
         getattr(library, name).restype = result
     for name, arguments in _ARGUMENTS.items():

@@ -1,4 +1,4 @@
-"""Questions to the kernel about links, addresses and routes (rtnetlink).
+"""Questions to the kernel about links, addresses, routes and filters (rtnetlink).
 
 Rules of this file: nothing is changed, only asked; one request on a connected socket is answered
 before `send` returns, so nothing here waits. pyroute2 answers the same questions in a millisecond
@@ -16,16 +16,18 @@ _ATTRIBUTE = struct.Struct("=HH")  # rtattr
 _ROUTE = struct.Struct("=8BI")  # rtmsg
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg
 _ADDRESS = struct.Struct("=4BI")  # ifaddrmsg
+_FILTER = struct.Struct("=BxHiIII")  # tcmsg
 
 _ERROR, _DONE = 2, 3
 _REQUEST, _DUMP = 0x1, 0x300
-_GET_LINK, _GET_ADDRESS, _GET_ROUTE = 18, 22, 26
+_GET_LINK, _GET_ADDRESS, _GET_ROUTE, _GET_FILTER = 18, 22, 26, 46
 _RTA_DST, _RTA_SRC, _RTA_OIF, _RTA_PREFSRC = 1, 2, 4, 7
 _RTN_UNICAST, _RTN_LOCAL = 1, 2
 _IFLA_IFNAME, _IFLA_MTU = 3, 4
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_TCA_KIND = 1
+_INGRESS = 0xFFFFFFF2  # of the qdisc clsact
 _ARPHRD_ETHER, _ARPHRD_LOOPBACK = 1, 772
-_IFF_UP = 1
 
 _GROUPS = (1, 5, 7, 8, 9, 11, 19)
 """RTNLGRP_: links, then addresses, routes and rules of IPv4 and of IPv6."""
@@ -42,7 +44,6 @@ class Link(NamedTuple):
     ifindex: int
     name: str
     mtu: int
-    is_up: bool
     has_ethernet: bool
 
 
@@ -65,12 +66,12 @@ class Netlink:
         """Every interface."""
         found = []
         for message in self._dump(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0)):
-            _, kind, ifindex, flags, _ = _LINK.unpack_from(message)
+            _, kind, ifindex, *_ = _LINK.unpack_from(message)
             attributes = _attributes(message[_LINK.size :])
             name = attributes[_IFLA_IFNAME].rstrip(b"\0").decode()
             mtu = int.from_bytes(attributes[_IFLA_MTU], "little")
             ethernet = kind in (_ARPHRD_ETHER, _ARPHRD_LOOPBACK)
-            found.append(Link(ifindex, name, mtu, bool(flags & _IFF_UP), ethernet))
+            found.append(Link(ifindex, name, mtu, ethernet))
         return found
 
     def addresses(self) -> dict[bytes, int]:
@@ -82,6 +83,17 @@ class Netlink:
             local = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
             if local is not None:
                 found[local] = ifindex
+        return found
+
+    def filters(self, ifindex: int, priority: int) -> list[int]:
+        """The handles of the BPF filters of one priority at an interface's ingress."""
+        request = _FILTER.pack(0, 0, ifindex, 0, _INGRESS, 0)
+        found = []
+        for message in self._dump(_GET_FILTER, request):
+            *_, handle, _, information = _FILTER.unpack_from(message)
+            kind = _attributes(message[_FILTER.size :]).get(_TCA_KIND)
+            if handle and information >> 16 == priority and kind == b"bpf\0":
+                found.append(handle)
         return found
 
     def next_hop(self, target: bytes, source: bytes | None) -> NextHop | None:
@@ -158,8 +170,6 @@ def _next_hop(message: bytes, source: bytes | None) -> NextHop | None:
     preferred = source or attributes.get(_RTA_PREFSRC)
     if preferred is None or kind not in (_RTN_UNICAST, _RTN_LOCAL):
         return None
-    if kind == _RTN_LOCAL:
-        return NextHop(LOOPBACK, preferred)
     return NextHop(int.from_bytes(attributes[_RTA_OIF], "little"), preferred)
 
 

@@ -4,6 +4,7 @@ Rules of this file: the user path has every route too, and gets whatever the ker
 So a route that cannot be in the kernel is no fault, and taking one away loses nothing.
 """
 
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -12,12 +13,13 @@ from relay.errors import DropReason, FastPathError
 from relay.forward.fastpath import layout
 from relay.forward.fastpath.interfaces import Interfaces
 from relay.forward.fastpath.legs import LegCounts, Legs
-from relay.forward.fastpath.program import Program
+from relay.forward.fastpath.program import PRIORITY, Program
 from relay.forward.fastpath.table import RouteTable
-from relay.forward.routes import Tally
+from relay.forward.routes import BURST_NS, Tally
 from relay.turn.effects import DropLeg, DropRoute, LegKey, SetLeg, SetRoute
 
-_LEASE = layout.CONFIG.word("lease_until_ns")
+_LEASE, _BURST = layout.CONFIG.word("lease_until_ns"), layout.CONFIG.word("burst_ns")
+_LAYOUT = layout.CONFIG.word("layout")
 _ROUTES_PER_TURN = 250  # some 5 ms of asking the kernel
 
 
@@ -41,6 +43,7 @@ class FastPath:
         self._wanted: dict[bytes, SetRoute] = {}
         self._installed: dict[bytes, bytes] = {}
         self._doubtful: deque[bytes] = deque()
+        self._fault: FastPathError | None = None
         self.adopted = self._table.adopted
         """How many routes of an earlier daemon were found at the start."""
 
@@ -61,6 +64,8 @@ class FastPath:
             clock_ns: CLOCK_MONOTONIC, the clock of the routes' expiry.
         Raises: FastPathError, with what is missing. Nothing else.
         """
+        if sys.platform != "linux":
+            raise FastPathError("it runs on Linux only")
         try:
             network = Interfaces(interfaces, listeners)
             try:
@@ -140,6 +145,10 @@ class FastPath:
         """End every route that an earlier daemon left and that has not been set since."""
         self._drop_adopted(self._clock_ns(), only_expired=False)
 
+    def give_to(self, uid: int) -> None:
+        """Let another user take everything away at the end: who the daemon is going to be."""
+        self._program.give_to(uid)
+
     def fileno(self) -> int:
         """Readable when interfaces, addresses, routes or rules have changed: call `follow`."""
         return self._interfaces.changes.fileno()
@@ -148,20 +157,24 @@ class FastPath:
         """Follow what has changed, for a few milliseconds.
 
         Returns: whether there is more to do; call again soon.
-        Raises: FastPathError where a new interface may not be filtered.
+        Raises: FastPathError at the end, where a new interface may not be filtered.
         """
         if self._interfaces.changes.drain():
             self._interfaces.refresh()
             self._doubtful = deque(self._wanted)
             try:
                 self._attach()
+                self._fault = None
             except OSError as error:
-                raise FastPathError(f"{error.strerror}") from error
+                self._fault = FastPathError(f"{error.strerror}")
         for _ in range(min(_ROUTES_PER_TURN, len(self._doubtful))):
             name = self._doubtful.popleft()
             effect = self._wanted.get(name)
             if effect is not None:
                 self._install(name, effect)
+        if self._fault is not None and not self._doubtful:
+            fault, self._fault = self._fault, None
+            raise fault
         return bool(self._doubtful)
 
     def close(self, leave_running: bool) -> None:
@@ -173,6 +186,8 @@ class FastPath:
         """
         if not leave_running:
             self._config.words[_LEASE] = 0
+            # A pin that we may no longer remove leads the next daemon to maps that are nobody's.
+            self._config.words[_LAYOUT] = 0
             self._program.detach()
         self._config.close()
         self._totals.close()
@@ -184,11 +199,12 @@ class FastPath:
         self._interfaces.close()
 
     def _start(self) -> None:
-        if not self._program.is_adopted:
-            self._config.memory[: layout.CONFIG.size] = layout.initial_config()
+        self._config.words[_BURST] = BURST_NS
+        self._config.words[_LAYOUT] = layout.LAYOUT
         self.renew(self._clock_ns())
         self._own = {key for key, _ in self._listeners.items()}
         self._attach()
+        self._program.remove_dead(self._interfaces.filters(PRIORITY), self._clock_ns())
         self._program.pin()
 
     def _attach(self) -> None:

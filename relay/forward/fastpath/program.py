@@ -2,7 +2,8 @@
 
 Two ways lead to the maps of an earlier daemon: the filter it left on an interface (which asks for
 CAP_SYS_ADMIN), and its pins (which ask for a BPF file system). Maps of another layout are left
-alone: they go with the program that used them when it is replaced.
+alone: they go with the program that used them when it is replaced. What relays have left that are
+gone for good is removed.
 """
 
 import hashlib
@@ -15,8 +16,9 @@ from pathlib import Path
 from relay.address import ServerAddress
 from relay.errors import FastPathError
 from relay.forward.fastpath import libbpf
+from relay.forward.fastpath.adoption import close_maps, is_dead, is_ours, maps_of
 from relay.forward.fastpath.compile import OBJECT, REASON
-from relay.forward.fastpath.layout import CONFIG, LAYOUT, MAPS, ROUTE_KEY
+from relay.forward.fastpath.layout import LAYOUT, MAPS, ROUTE_KEY
 from relay.forward.fastpath.maps import Array, HashMap, PerCpu
 from relay.forward.fastpath.pins import Pins
 
@@ -54,11 +56,10 @@ class Program:
         self._pins = pins_of(listeners)
         self._attached: set[int] = set()
         found = self._find(interfaces)
-        self.is_adopted = bool(found)
         try:
             self.fd, self.maps = _load(found, clock_is_config)
         finally:
-            _close(found)
+            close_maps(found)
 
     def routes(self) -> HashMap:
         """The map `routes`."""
@@ -80,8 +81,11 @@ class Program:
     def pin(self) -> None:
         """Pin the maps, where the host lets us."""
         with suppress(OSError):
-            for name, fd in self.maps.items():
-                self._pins.pin(name, fd)
+            self._pins.pin(self.maps)
+
+    def give_to(self, uid: int) -> None:
+        """Let another user remove the pins: who the daemon is going to be."""
+        self._pins.give_to(uid)
 
     def attach(self, wanted: Iterable[int], present: Iterable[int]) -> None:
         """Filter the wanted interfaces, and of those present no other. Raises: OSError."""
@@ -92,6 +96,19 @@ class Program:
             self._detach(ifindex)
         self._attached = chosen
 
+    def remove_dead(self, filters: Iterable[tuple[int, int]], now_ns: int) -> None:
+        """Remove what other relays have left that can be of no use to anybody.
+
+        Args:
+            filters: interfaces and handles of everything attached at our priority.
+        """
+        for ifindex, handle in filters:
+            program = libbpf.attached(ifindex, handle, PRIORITY)
+            if handle != self._handle and program is not None and is_dead(program, now_ns):
+                with suppress(OSError):
+                    libbpf.detach(ifindex, handle, PRIORITY)
+        self._pins.remove_dead(now_ns)
+
     def detach(self) -> None:
         """Leave nothing behind: no filter, no pin."""
         for ifindex in self._attached:
@@ -101,8 +118,9 @@ class Program:
 
     def close(self) -> None:
         """Give the file descriptors back; what is attached or pinned stays."""
-        _close(self.maps)
+        close_maps(self.maps)
         os.close(self.fd)
+        self._pins.close()
 
     def _detach(self, ifindex: int) -> None:
         if libbpf.attached(ifindex, self._handle, PRIORITY) is not None:
@@ -115,15 +133,14 @@ class Program:
             program = libbpf.attached(ifindex, self._handle, PRIORITY)
             if program is not None:
                 with suppress(OSError):
-                    found = _maps_of(program)
-                    if _is_ours(found):
+                    found = maps_of(program)
+                    if is_ours(found):
                         return found
-                    _close(found)
-        pinned = {name: self._pins.find(name) for name in MAPS}
-        found = {name: fd for name, fd in pinned.items() if fd is not None}
-        if _is_ours(found):
+                    close_maps(found)
+        found = self._pins.find(MAPS)
+        if is_ours(found):
             return found
-        _close(found)
+        close_maps(found)
         return {}
 
 
@@ -177,47 +194,6 @@ def _why_there_is_no_object() -> str:
         return REASON.read_text().strip()
     except OSError:
         return f"{OBJECT.name} is missing: install callveil again"
-
-
-def _maps_of(program_id: int) -> dict[str, int]:
-    """The maps of a program by name. Raises: OSError."""
-    program = libbpf.call("bpf_prog_get_fd_by_id", program_id)
-    found: dict[str, int] = {}
-    try:
-        for number in libbpf.map_ids(program):
-            fd = libbpf.call("bpf_map_get_fd_by_id", number)
-            name = libbpf.map_info(fd).name.decode()
-            if name in MAPS:
-                found[name] = fd
-            else:
-                os.close(fd)
-    except OSError:
-        _close(found)
-        raise
-    finally:
-        os.close(program)
-    return found
-
-
-def _is_ours(found: dict[str, int]) -> bool:
-    """Whether these are all our maps, and mean what ours mean."""
-    if found.keys() != MAPS.keys():
-        return False
-    for name, fd in found.items():
-        info = libbpf.map_info(fd)
-        key, value = MAPS[name]
-        if (info.key_size, info.value_size) != (key.size, value.size):
-            return False
-    config = Array(os.dup(found["config"]), CONFIG, 1)
-    try:
-        return bool(config.words[CONFIG.word("layout")] == LAYOUT)
-    finally:
-        config.close()
-
-
-def _close(maps: dict[str, int]) -> None:
-    for fd in maps.values():
-        os.close(fd)
 
 
 def _digest(*parts: bytes) -> str:

@@ -122,9 +122,8 @@ class RouteTable:
         self._slots.close()
 
     def _remove(self, key: bytes, entry: Entry, now_ns: int) -> None:
-        self._slots.words[entry.slot * _WORDS] = 0
-        self._hashed.drop(key)
         self._retire(entry, now_ns)
+        self._hashed.drop(key)
 
     def _retire(self, entry: Entry, now_ns: int) -> None:
         self._slots.words[entry.slot * _WORDS] = 0

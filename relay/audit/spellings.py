@@ -1,10 +1,8 @@
-"""Canaries: every spelling of an address, and the search for them in whatever was captured.
+"""Every spelling of an address: text, numbers, bytes, XORed, encoded, hashed.
 
-Rules: a spelling is a pattern over bytes. Patterns of 32 bits are *short*: in a megabyte of random
-bytes one of them turns up by chance often enough to matter, so they are searched for in what is
-not encrypted end to end (`clear_parts`), while all others are searched for in everything.
-The XOR of an IPv6 address depends on a message's transaction id and is looked for message by
-message.
+Rules of this file: a spelling is a pattern over bytes. Patterns of 32 bits are *short*: in a
+megabyte of random bytes one of them turns up by chance often enough to matter. The XOR of an IPv6
+address depends on a message's transaction id and is `search.py`'s.
 """
 
 import base64
@@ -13,14 +11,13 @@ import hashlib
 import ipaddress
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
-from tests.lab.opaque import clear_parts
+from relay.audit.layers import COOKIE
 
-_COOKIE = bytes.fromhex("2112a442")
 _SHORT_BYTES = 5
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -43,92 +40,35 @@ class Spelling:
     short: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A canary where it must not be: the way it was spelt, and where in what was searched."""
-
-    spelling: str
-    item: int
-    offset: int
-
-
 @cache
-def spellings(address: str) -> tuple[Spelling, ...]:
+def spellings(ip: IP) -> tuple[Spelling, ...]:
     """Every spelling of an address that does not depend on a STUN message around it."""
-    ip = ipaddress.ip_address(address)
     found: dict[bytes, Spelling] = {}
-    for name, literal in _literals(ip):
+    for name, literal in literals(ip):
         short = len(literal) < _SHORT_BYTES
-        found.setdefault(literal, Spelling(name, literal, re.compile(re.escape(literal)), short))
+        pattern = re.compile(_bounded(name, re.escape(literal), ip.version))
+        found.setdefault(literal, Spelling(name, literal, pattern, short))
     of_packed = _base64(ip.packed, "base64 packed")
     return (*found.values(), *of_packed, *_base64(str(ip).encode(), "base64 text"))
 
 
-def find(items: Iterable[bytes], *addresses: str) -> list[Hit]:
-    """Where any spelling of any of the addresses stands in any of the items.
-
-    Args:
-        items: frames of a capture, lines of a log, bodies of answers.
-        addresses: the canaries.
-    """
-    every = list(items)
-    clear = [(number, part) for number, item in enumerate(every) for part in clear_parts(item)]
-    hits: list[Hit] = []
-    ways = [spelling for address in addresses for spelling in spellings(address)]
-    hits += _search(list(enumerate(every)), [way for way in ways if not way.short])
-    hits += _search(clear, [way for way in ways if way.short])
-    for address in addresses:
-        ip = ipaddress.ip_address(address)
-        if ip.version == 6:
-            for number, item in enumerate(every):
-                hits += [Hit("xor v6", number, at) for at in _xored_v6(item, ip.packed)]
-    return hits
+_WHOLE = re.compile(
+    "(text( upper| with .)?|exploded|reverse DNS|groups.*|octal)( reversed)?|integer.*|.*decimal"
+)
+"""Spellings of digits alone: one within more digits is another address, or none."""
 
 
-def _search(items: list[tuple[int, bytes]], ways: list[Spelling]) -> list[Hit]:
-    """Search all items at once: they are joined, and an offset is turned back into its item."""
-    if not ways:
-        return []
-    joined = _SEPARATOR.join(part for _, part in items)
-    hits = []
-    for way in ways:
-        if way.core not in joined:
-            continue
-        for match in way.pattern.finditer(joined):
-            item, offset = _locate(items, match.start())
-            hits.append(Hit(way.name, item, offset))
-    return hits
+def _bounded(name: str, pattern: bytes, version: int) -> bytes:
+    """`pattern`, but not within a longer number: 10.0.0.1 does not stand in 10.0.0.12."""
+    if not _WHOLE.fullmatch(name):
+        return pattern
+    is_hex = name.startswith("groups") or (version == 6 and not name.startswith("integer"))
+    digit = b"[0-9A-Fa-f]" if is_hex and not name.endswith("decimal") else b"[0-9]"
+    return b"(?<!%b)%b(?!%b)" % (digit, pattern, digit)
 
 
-_SEPARATOR = b"\xff|item|\xff"
-
-
-def _locate(items: list[tuple[int, bytes]], at: int) -> tuple[int, int]:
-    """The item and the offset in it of an offset in all of them joined."""
-    for number, part in items:
-        if at < len(part):
-            return number, at
-        at -= len(part) + len(_SEPARATOR)
-    raise AssertionError("a hit lies outside of what was searched")
-
-
-def _xored_v6(item: bytes, packed: bytes) -> Iterator[int]:
-    """Where the item holds the address XORed with the id of a STUN message that it also holds.
-
-    Spec: RFC 8489 section 14.2.
-    """
-    start = item.find(_COOKIE)
-    while start >= 0:
-        pad = item[start : start + 16]
-        if len(pad) == 16:
-            at = item.find(_xor(packed, pad))
-            if at >= 0:
-                yield at
-        start = item.find(_COOKIE, start + 1)
-
-
-def _literals(ip: IP) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every fixed spelling."""
+def literals(ip: IP) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every fixed spelling, some of them the same."""
     yield from _binary(ip)
     yield from _textual(ip)
     yield from _numeric(ip)
@@ -140,15 +80,15 @@ def _binary(ip: IP) -> Iterator[tuple[str, bytes]]:
     yield "packed", packed
     yield "packed reversed", packed[::-1]
     if ip.version == 4:
-        yield "xor cookie", _xor(packed, _COOKIE)
-        yield "xor cookie reversed", _xor(packed, _COOKIE)[::-1]
-        yield "xor reversed cookie", _xor(packed, _COOKIE[::-1])
+        yield "xor cookie", _xor(packed, COOKIE)
+        yield "xor cookie reversed", _xor(packed, COOKIE)[::-1]
+        yield "xor reversed cookie", _xor(packed, COOKIE[::-1])
     else:
         words = struct.unpack("!4I", packed)
         yield "packed, words little-endian", struct.pack("<4I", *words)
         yield (
             "xor cookie, first four bytes with the rest plain",
-            (_xor(packed[:4], _COOKIE) + packed[4:]),
+            (_xor(packed[:4], COOKIE) + packed[4:]),
         )
 
 
@@ -194,8 +134,11 @@ def _numeric(ip: IP) -> Iterator[tuple[str, bytes]]:
                 pairs = sign.join(digits[i : i + 2] for i in range(0, len(digits), 2))
                 yield f"hex {case} {order}-endian with {sign!r}", pairs.encode()
     if ip.version == 4:
-        yield "hex xor cookie", _xor(packed, _COOKIE).hex().encode()
+        yield "hex xor cookie", _xor(packed, COOKIE).hex().encode()
         yield "octal", ".".join(f"0{octet:o}" for octet in packed).encode()
+        high, low = struct.unpack("!HH", packed)
+        yield "groups of IPv6", f":{high:x}:{low:x}".encode()
+        yield "groups of IPv6 upper", f":{high:X}:{low:X}".encode()
 
 
 def _hashes(ip: IP) -> Iterator[tuple[str, bytes]]:

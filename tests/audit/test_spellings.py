@@ -9,7 +9,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from tests.lab import canaries, opaque
+from relay.audit.layers import clear_spans
+from relay.audit.packets import parse
+from relay.audit.search import find
+from relay.audit.spellings import literals
 from tests.lab.topology import CALLEE, CALLER
 
 _V4, _V6 = CALLER.public
@@ -63,21 +66,21 @@ _BY_HAND_V6 = [
 
 @pytest.mark.parametrize("planted", _BY_HAND_V4)
 def test_a_spelling_of_an_ipv4_address_written_by_hand_is_found(planted: bytes) -> None:
-    assert canaries.find([_NOISE, _NOISE + planted + _NOISE], _V4)
+    assert find([_NOISE, _NOISE + planted + _NOISE], _V4)
 
 
 @pytest.mark.parametrize("planted", _BY_HAND_V6)
 def test_a_spelling_of_an_ipv6_address_written_by_hand_is_found(planted: bytes) -> None:
-    assert canaries.find([_NOISE, _NOISE + planted + _NOISE], _V6)
+    assert find([_NOISE, _NOISE + planted + _NOISE], _V6)
 
 
 @pytest.mark.parametrize("address", [*CALLER.addresses, *CALLEE.addresses])
 def test_every_spelling_is_found_where_it_is_planted(address: str) -> None:
     planted = _all(address)
 
-    hits = canaries.find([_NOISE + literal for _, literal in planted], address)
+    hits = find([_NOISE + literal for _, literal in planted], address)
 
-    found = {hit.item for hit in hits if hit.offset == len(_NOISE)}
+    found = {hit.item.number for hit in hits if hit.offset == len(_NOISE)}
     assert [name for item, (name, _) in enumerate(planted) if item not in found] == []
 
 
@@ -88,7 +91,7 @@ def test_base64_around_an_address_is_found_at_every_alignment(address: str, befo
     for data in (packed, address.encode()):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             text = encode(os.urandom(30 + before) + data + os.urandom(31))
-            assert canaries.find([text], address)
+            assert find([text], address)
 
 
 def test_an_ipv6_address_xored_with_a_transaction_id_is_found() -> None:
@@ -99,9 +102,9 @@ def test_an_ipv6_address_xored_with_a_transaction_id_is_found() -> None:
     message = struct.pack("!HHI", 0x0101, 24, 0x2112A442) + transaction_id
     message += struct.pack("!HHBBH", 0x0020, 20, 0, 2, 4711) + xored
 
-    hits = canaries.find([_NOISE, _NOISE + message], _V6)
+    hits = find([_NOISE, _NOISE + message], _V6)
 
-    assert [(hit.spelling, hit.item) for hit in hits] == [("xor v6", 1)]
+    assert [(hit.spelling, hit.item.number) for hit in hits] == [("xor v6", 1)]
 
 
 @pytest.mark.parametrize("address", [*CALLER.addresses, *CALLEE.addresses])
@@ -109,11 +112,11 @@ def test_what_is_not_there_is_not_found(address: str) -> None:
     others = {*CALLER.addresses, *CALLEE.addresses} - {address}
     planted = [literal for other in others for _, literal in _all(other)]
 
-    assert canaries.find([_NOISE, *planted], address) == []
+    assert find([_NOISE, *planted], address) == []
 
 
 def _all(address: str) -> list[tuple[str, bytes]]:
-    return list(canaries._literals(ip_address(address)))
+    return list(literals(ip_address(address)))
 
 
 def _frame(payload: bytes) -> bytes:
@@ -139,8 +142,8 @@ _DTLS = bytes.fromhex("17fefd0001000000000001")
     ],
 )
 def test_four_bytes_of_ciphertext_are_no_hit(ciphertext: bytes) -> None:
-    assert canaries.find([_frame(ciphertext)], _V4) == []
-    assert canaries.find([_frame(ciphertext + _V4.encode())], _V4)
+    assert find([_frame(ciphertext)], _V4) == []
+    assert find([_frame(ciphertext + _V4.encode())], _V4)
 
 
 @pytest.mark.parametrize(
@@ -158,15 +161,16 @@ def test_four_bytes_of_ciphertext_are_no_hit(ciphertext: bytes) -> None:
     ],
 )
 def test_four_bytes_in_the_clear_part_of_a_packet_are_a_hit(clear: bytes) -> None:
-    assert canaries.find([_frame(clear)], _V4)
+    assert find([_frame(clear)], _V4)
 
 
 def test_the_addresses_of_a_frame_itself_are_a_hit() -> None:
     frame = bytearray(_frame(_RTP))
     frame[26:30] = _PACKED
-    assert canaries.find([bytes(frame)], _V4)
+    assert find([bytes(frame)], _V4)
 
 
-def test_clear_parts_lose_nothing_of_what_is_not_ciphertext() -> None:
+def test_clear_spans_lose_nothing_of_what_is_not_ciphertext() -> None:
     for payload in (b"", b"\x01", b"\x00\x01\x00\x08" + bytes.fromhex("2112a442") + bytes(20)):
-        assert b"".join(opaque.clear_parts(_frame(payload))) == _frame(payload)
+        frame = _frame(payload)
+        assert clear_spans(parse(frame)) == [(0, len(frame))]

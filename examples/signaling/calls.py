@@ -1,0 +1,261 @@
+"""Calls between people: placed, accepted, carried, ended.
+
+Rules of this file: whoever may not call is told what a caller of somebody absent is told, before
+anything else is done. Nothing that a page sends for the other goes on before the call is accepted,
+and then only as callveil has rebuilt it. Whatever fails ends the call: it is never carried on with
+less privacy.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from examples.signaling.callveil import Callveil, CallveilError, Document
+from examples.signaling.messages import Accept, Candidate, Description, Reveal
+from examples.signaling.people import People, Person, permission
+
+RING_S = 45.0
+"""Well below the three minutes after which callveil ends a call that nobody accepts."""
+
+CALLER, CALLEE = "caller", "callee"
+"""What callveil is told of the parties: who they are is none of its business."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """Two people, and the call that callveil has made for them.
+
+    Args:
+        id: callveil's; empty until it has made the call.
+        privacy: whether it is relayed, and who is masked.
+        ring: ends it when nobody answers.
+    """
+
+    caller: Person
+    callee: Person
+    id: str = ""
+    privacy: tuple[bool, list[str]] = (False, [])
+    is_active: bool = False
+    is_over: bool = False
+    ring: asyncio.TimerHandle | None = None
+
+    def role(self, person: Person) -> str:
+        """What callveil calls this person."""
+        return CALLER if person is self.caller else CALLEE
+
+    def other(self, person: Person) -> Person:
+        """The one at the other end."""
+        return self.callee if person is self.caller else self.caller
+
+
+class Calls:
+    """All calls of this signaling server.
+
+    Args:
+        people: who there is.
+        callveil: the relay's API.
+        ring_s: how long a call may ring.
+    """
+
+    def __init__(self, people: People, callveil: Callveil, ring_s: float = RING_S) -> None:
+        self._people = people
+        self._callveil = callveil
+        self._ring_s = ring_s
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def place(self, caller: Person, name: str) -> None:
+        """Call somebody, or hear that nobody of that name is to be had."""
+        callee = self._people.get(name)
+        if caller.call is not None:
+            caller.tell({"type": "refused", "detail": "You are in a call."})
+            return
+        if callee is None or not _is_available(caller, callee):
+            caller.tell({"type": "unavailable", "name": name})
+            return
+        call = Call(caller, callee)
+        caller.call = callee.call = call
+        privacy = {CALLER: caller.wants_privacy, CALLEE: callee.wants_privacy}
+        try:
+            made = await self._callveil.create(privacy)
+        except CallveilError as error:
+            await self._fail(call, caller, error)
+            return
+        call.id, call.privacy = made["id"], _privacy_of(made)
+        if call.is_over:  # one of them has gone meanwhile
+            await self._forget(call)
+            return
+        self._tell_both(call, "calling", "ringing", made)
+        loop = asyncio.get_running_loop()
+        call.ring = loop.call_later(self._ring_s, self._do, call, "unanswered")
+
+    def _tell_both(self, call: Call, to_caller: str, to_callee: str, made: Document) -> None:
+        """Give each page its own way to the relay."""
+        for person, kind in ((call.caller, to_caller), (call.callee, to_callee)):
+            role = call.role(person)
+            person.tell(
+                {
+                    "type": kind,
+                    "call": call.id,
+                    "name": call.other(person).name,
+                    "relayed": made["relayed"],
+                    "rtc_configuration": made["parties"][role]["rtc_configuration"],
+                }
+            )
+
+    async def accept(self, callee: Person, asked: Accept) -> None:
+        """Take a call, if the caller may still call."""
+        call = self._of(callee, asked.call)
+        if call is None or callee is not call.callee or call.is_active:
+            return
+        call.is_active = True
+        if call.ring is not None:
+            call.ring.cancel()
+        try:
+            await self._callveil.accept(call.id)
+        except CallveilError as error:
+            await self._fail(call, callee, error)
+            return
+        if call.is_over:
+            return
+        for person in (call.caller, callee):
+            person.tell({"type": "accepted", "call": call.id, "commitment": asked.commitment})
+
+    async def describe(self, person: Person, sent: Description) -> None:
+        """Carry an offer or an answer over, rebuilt."""
+        call = self._open(person, sent.call)
+        if call is None:
+            return
+        try:
+            rebuilt = await self._callveil.description(call.id, call.role(person), sent.sdp)
+        except CallveilError as error:
+            await self._fail(call, person, error)
+            return
+        passed = {"call": call.id, "kind": sent.kind, "sdp": rebuilt["sdp"]}
+        self._carry(call, person, "description", passed, rebuilt["removed"])
+
+    async def suggest(self, person: Person, sent: Candidate) -> None:
+        """Carry a candidate over, rebuilt; the sender hears of one that was dropped too."""
+        call = self._open(person, sent.call)
+        if call is None:
+            return
+        try:
+            rebuilt = await self._callveil.candidate(call.id, call.role(person), sent.candidate)
+        except CallveilError as error:
+            await self._fail(call, person, error)
+            return
+        kept = rebuilt["candidate"]
+        passed = {"call": call.id, "candidate": kept, "mid": sent.mid, "index": sent.index}
+        self._carry(call, person, "candidate", passed, rebuilt["removed"])
+
+    def reveal(self, person: Person, sent: Reveal) -> None:
+        """Carry over what the commitment was made of."""
+        call = self._open(person, sent.call)
+        if call is not None:
+            message = {"type": "reveal", "call": call.id, "nonce": sent.nonce}
+            call.other(person).tell(message)
+
+    async def count(self, person: Person, id_: str) -> None:
+        """Tell a page what the relay has counted."""
+        call = self._of(person, id_)
+        if call is None:
+            return
+        try:
+            view = await self._callveil.view(call.id)
+        except CallveilError as error:
+            await self._fail(call, person, error)
+            return
+        if view["state"] == "ended":
+            await self.end(call, "ended")
+            return
+        legs, you = view["parties"], call.role(person)
+        counted = {"you": legs[you], "they": legs[call.role(call.other(person))]}
+        person.tell({"type": "statistics", "call": call.id, "relayed": view["relayed"], **counted})
+
+    async def tighten(self, person: Person) -> None:
+        """Somebody has switched privacy on: the call goes on with it, or not at all."""
+        call = person.call
+        if call is None or not call.id:
+            return
+        try:
+            made = await self._callveil.tighten(call.id, call.role(person))
+        except CallveilError as error:
+            await self._fail(call, person, error)
+            return
+        was, call.privacy = call.privacy, _privacy_of(made)
+        if call.privacy != was and not call.is_over:
+            self._tell_both(call, "tightened", "tightened", made)
+
+    async def hang_up(self, person: Person, id_: str) -> None:
+        """Decline, cancel or end."""
+        call = self._of(person, id_)
+        if call is None:
+            return
+        is_declined = person is call.callee and not call.is_active
+        await self.end(call, "declined" if is_declined else "hung_up")
+
+    async def review(self, person: Person) -> None:
+        """Somebody has changed what they allow, or what they think of somebody."""
+        call = person.call
+        if call is not None and not permission(call.caller, call.callee).allowed:
+            await self.end(call, "ended")
+
+    async def end(self, call: Call, why: str) -> None:
+        """End a call for both. Once is as good as twice."""
+        if call.is_over:
+            return
+        call.is_over = True
+        if call.ring is not None:
+            call.ring.cancel()
+        for person in (call.caller, call.callee):
+            person.call = None
+            person.tell({"type": "ended", "call": call.id, "why": why})
+        await self._forget(call)
+
+    async def _forget(self, call: Call) -> None:
+        """Have callveil end its side, if it has one yet."""
+        if not call.id:
+            return
+        try:
+            await self._callveil.end(call.id)
+        except CallveilError as error:  # it ends by itself when its time is up
+            call.caller.tell({"type": "refused", "detail": str(error)})
+
+    async def _fail(self, call: Call, person: Person, error: CallveilError) -> None:
+        person.tell({"type": "refused", "detail": str(error)})
+        await self.end(call, "failed")
+
+    def _carry(
+        self, call: Call, person: Person, kind: str, passed: dict[str, Any], removed: list[Document]
+    ) -> None:
+        """Tell the other page, and the sender's what it was that the other got."""
+        if call.is_over:
+            return
+        if passed.get("candidate", "") is not None:
+            call.other(person).tell({"type": kind, **passed})
+        person.tell({"type": "passed_on", **passed, "removed": removed})
+
+    def _of(self, person: Person, id_: str) -> Call | None:
+        """This person's call, if it is the one that is meant."""
+        call = person.call
+        return call if call is not None and call.id == id_ else None
+
+    def _open(self, person: Person, id_: str) -> Call | None:
+        """The same, once it has been accepted."""
+        call = self._of(person, id_)
+        return call if call is not None and call.is_active else None
+
+    def _do(self, call: Call, why: str) -> None:
+        """End a call from a timer."""
+        task = asyncio.get_running_loop().create_task(self.end(call, why))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _is_available(caller: Person, callee: Person) -> bool:
+    """Whether the other can be called now: all that a caller may learn."""
+    is_free = callee.page is not None and callee.call is None and callee is not caller
+    return permission(caller, callee).allowed and is_free
+
+
+def _privacy_of(made: Document) -> tuple[bool, list[str]]:
+    return made["relayed"], made["masked"]

@@ -1,0 +1,20 @@
+"""The HTTP API's server, in the daemon's own loop."""
+
+import socket
+
+from relay.config import Settings
+from relay.control.relay import ControlSettings
+from relay.engine import Engine
+from relay.serving import HttpServer, bind
+
+
+def make_api(engine: Engine, settings: ControlSettings) -> HttpServer:
+    """Make the server; nothing is served yet."""
+    from relay.control.app import make_app  # noqa: PLC0415 - a third of a second, after the ports are bound
+
+    return HttpServer(make_app(engine, settings))
+
+
+def bind_api(settings: Settings) -> socket.socket:
+    """The socket that it listens on. Raises: RelayError, where the place cannot be had."""
+    return bind(settings.api.listen.host, settings.api.listen.port, "api.listen")

@@ -1,0 +1,15 @@
+"""What each party of a call could see of the others, out of captures and session descriptions.
+
+    files = assign([Path("alice.pcap"), Path("bob.pcap"), Path("bob.sdp")], [])
+    report = audit(files)
+    report.is_clean
+
+Rules of this package: files are data from anywhere: any bytes are read, or are a ConfigError with
+the file's name. It uses nothing of the relay but the codec of STUN messages.
+"""
+
+from relay.audit.files import Source, assign
+from relay.audit.report import Exposure, Notice, Report, Secret
+from relay.audit.run import audit
+
+__all__ = ["Exposure", "Notice", "Report", "Secret", "Source", "assign", "audit"]

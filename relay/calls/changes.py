@@ -1,0 +1,117 @@
+"""What may change about a call while it rings or runs: it only tightens, lengthens and grows.
+
+Rules of this file: everything is checked before anything is changed. What privacy a call has it
+keeps, whatever the operator's rules have become since.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from relay.calls.call import Call, Leg, Rules
+from relay.errors import CallError
+
+
+class PartyChange(NamedTuple):
+    """A party that is in the call already, or that is to be added; None: as it is, or off."""
+
+    id: str
+    enhanced_call_privacy: bool | None = None
+
+
+class Change(NamedTuple):
+    """What is asked for.
+
+    Args:
+        parties: with different ids.
+        max_duration_s: of the whole call, counted from its creation; None leaves it.
+    """
+
+    parties: tuple[PartyChange, ...] = ()
+    max_duration_s: int | None = None
+
+
+class Changed(NamedTuple):
+    """What has come of it.
+
+    Args:
+        tightened: the call became relayed, or a leg masked, that was not before.
+        extended: it may last longer.
+        added: the new legs.
+    """
+
+    call: Call
+    tightened: bool
+    extended: bool
+    added: tuple[Leg, ...]
+
+
+def apply(call: Call, change: Change, rules: Rules, token: Callable[[], str]) -> Changed:
+    """Change a live call.
+
+    Args:
+        token: gives an opaque random token of 22 characters each time.
+    Raises: CallError `wrong_state`, `only_tightens` or `invalid_request`, and then nothing has
+        changed. Nothing else.
+    """
+    if not call.is_registered:
+        raise CallError("wrong_state", "No call that a credential has begun is changed.", call.id)
+    newcomers = _checked_parties(call, change, rules)
+    lasts_s = _checked_duration(call, change, rules)
+    before = call.relayed, call.masked
+    for party in change.parties:
+        leg = call.party(party.id)
+        if leg is not None:
+            leg.asked |= bool(party.enhanced_call_privacy)
+    added = tuple(
+        Leg(token(), party.id, masked=False, asked=bool(party.enhanced_call_privacy))
+        for party in newcomers
+    )
+    call.legs += added
+    _tighten(call, rules)
+    is_extended = call.created + lasts_s > call.expires
+    if is_extended:
+        call.expires, call.expires_at = call.created + lasts_s, call.created_at + lasts_s
+    names = {leg.name for leg in added}
+    after = call.relayed, [name for name in call.masked if name not in names]
+    return Changed(call, after != before, is_extended, added)
+
+
+def _tighten(call: Call, rules: Rules) -> None:
+    """What follows from who wants privacy now; what was relayed or masked stays so."""
+    call.relayed |= rules.is_relayed(asked=any(leg.asked for leg in call.legs))
+    for leg in call.legs:
+        if call.relayed and not leg.masked and rules.is_masked(asked=leg.asked):
+            leg.masked = True
+            if leg.intake is not None:
+                leg.intake.held.clear()  # its candidates name its own addresses
+
+
+def _checked_parties(call: Call, change: Change, rules: Rules) -> list[PartyChange]:
+    """Those who are not in the call yet."""
+    if len({party.id for party in change.parties}) < len(change.parties):
+        raise CallError("invalid_request", "parties: two of them have the same id.")
+    newcomers = []
+    for party in change.parties:
+        leg = call.party(party.id)
+        if leg is None:
+            newcomers.append(party)
+        elif leg.asked and party.enhanced_call_privacy is False:
+            raise CallError("only_tightens", "Privacy that is on stays on in this call.", call.id)
+    if newcomers and call.ports:
+        raise CallError("invalid_request", "parties: 2 are expected in ports mode.", call.id)
+    if newcomers and len(call.legs) + len(newcomers) > rules.legs_per_call:
+        most = rules.legs_per_call
+        raise CallError("invalid_request", f"parties: at most {most} in a call are expected.")
+    return newcomers
+
+
+def _checked_duration(call: Call, change: Change, rules: Rules) -> int:
+    """How long the call may last in all."""
+    lasts_s = round(call.expires - call.created)
+    asked, limit = change.max_duration_s, rules.call_duration_s
+    if asked is None or asked == lasts_s:
+        return lasts_s
+    if not lasts_s < asked <= limit:
+        detail = f"max_duration_s: {lasts_s} to {max(lasts_s, limit)} is expected."
+        raise CallError("invalid_request", detail)
+    return asked

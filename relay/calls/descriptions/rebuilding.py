@@ -1,0 +1,133 @@
+"""A whole description, rebuilt from an allow list.
+
+Rules of this file: nothing is filtered out of what came. Every line that goes out is composed, of
+constants and of values that a rule of the allow list has understood whole. What was rebuilt stays
+as it is when it is rebuilt again. Time is linear in what came, which is bounded.
+"""
+
+import re
+from typing import NamedTuple
+
+from relay.calls.descriptions.attributes import Level, Writing
+from relay.calls.descriptions.leg import LegDescription
+from relay.calls.descriptions.lines import Line, refusal, split
+from relay.calls.descriptions.names import Names
+from relay.calls.descriptions.removal import Kind, Removed, Tally
+from relay.calls.descriptions.section import (
+    CONNECTION,
+    HeldCandidate,
+    Section,
+    attribute,
+    bandwidth,
+)
+from relay.errors import CallError
+
+MAX_SECTIONS = 256
+
+_ORIGIN = re.compile(r"\S+ \S+ (\d{1,20}) \S+ \S+ \S+", re.ASCII)
+_NAME, _TIME = "-", "0 0"  # RFC 8829 section 5.2.1
+
+
+class Rebuilt(NamedTuple):
+    """One description after rebuilding.
+
+    Args:
+        sdp: it.
+        removed: what is not in it any more.
+        held: candidates that were set apart, since the call rings.
+    """
+
+    sdp: str
+    removed: tuple[Removed, ...]
+    held: tuple[HeldCandidate, ...] = ()
+
+
+def rebuild(sdp: str, leg: LegDescription) -> Rebuilt:
+    """Rebuild a description, so that it names no address but the relay's.
+
+    Args:
+        sdp: an offer or an answer, of any origin.
+        leg: of the party it comes from.
+    Raises: CallError `bad_description`, or `plain_media` where media would not be encrypted between
+        the parties. Nothing else; neither holds anything of the description.
+    Spec: RFC 8866, RFC 8829 section 5.
+    """
+    tally = Tally()
+    writing = Writing(Names(tally), tally)
+    head, rest = _cut(split(sdp))
+    first = _Head(head, leg, writing)
+    sections = _sections(rest, leg, writing)
+    for section in sections:
+        section.close(is_fingerprinted=first.is_fingerprinted)
+    lines = [*first.lines, *(line for section in sections for line in section.lines())]
+    held = tuple(each for section in sections for each in section.held())
+    return Rebuilt("".join(f"{line}\r\n" for line in lines), tally.removed(), held)
+
+
+def _cut(lines: list[Line]) -> tuple[list[Line], list[Line]]:
+    """The part before the first section, and the sections."""
+    first = next((at for at, line in enumerate(lines) if line.type == "m"), len(lines))
+    return lines[:first], lines[first:]
+
+
+def _sections(lines: list[Line], leg: LegDescription, writing: Writing) -> list[Section]:
+    sections: list[Section] = []
+    for line in lines:
+        if line.type != "m":
+            sections[-1].take(line)
+        elif len(sections) < MAX_SECTIONS:
+            sections.append(Section(len(sections), line, leg, writing))
+        else:
+            raise refusal(line, f"at most {MAX_SECTIONS} media sections are taken.")
+    return sections
+
+
+class _Head:
+    """The lines before the first section, rebuilt.
+
+    Raises: CallError, where it does not begin as every description does.
+    """
+
+    def __init__(self, lines: list[Line], leg: LegDescription, writing: Writing) -> None:
+        self.is_fingerprinted = False
+        self._leg = leg
+        self._writing = writing
+        if [line.type for line in lines[:2]] != ["v", "o"] or lines[0].value != "0":
+            raise CallError("bad_description", "It does not begin with v=0 and an origin.")
+        self.lines = ["v=0", self._origin(lines[1]), f"s={_NAME}", f"t={_TIME}"]
+        attributes = [self._taken(line) for line in lines[2:]]
+        self.lines += filter(None, attributes)
+
+    def _origin(self, line: Line) -> str:
+        """Nothing of it but its version, which tells a change from a repetition (RFC 3264, 8)."""
+        parts = _ORIGIN.fullmatch(line.value)
+        if parts is None:
+            raise refusal(line, "an origin of six fields is expected.")
+        constant = f"- 1 {parts[1]} {CONNECTION}"
+        return f"o={self._writing.tally.constant(Kind.ORIGIN, line.value, constant)}"
+
+    def _taken(self, line: Line) -> str | None:
+        tally = self._writing.tally
+        if line.type == "a":
+            name, _, value = line.value.partition(":")
+            kept = attribute(name, value, Level.SESSION, self._leg, self._writing)
+            self.is_fingerprinted |= name == "fingerprint" and kept is not None
+            return kept
+        if line.type == "b":
+            return bandwidth(line.value, self._writing)
+        constant = {"c": CONNECTION, "s": _NAME, "t": _TIME}.get(line.type)
+        if constant is not None:
+            tally.constant(_HEAD_KINDS[line.type], line.value, constant)
+        else:
+            tally.add(_HEAD_KINDS.get(line.type, Kind.SESSION_TEXT))
+        return None
+
+
+_HEAD_KINDS = {
+    "c": Kind.CONNECTION,
+    "s": Kind.SESSION_TEXT,
+    "t": Kind.TIMING,
+    "r": Kind.TIMING,
+    "z": Kind.TIMING,
+    "k": Kind.KEY,
+}

@@ -1,0 +1,75 @@
+"""What was removed from a description: kinds and counts, never a value."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """What was dropped, or replaced by a constant."""
+
+    ORIGIN = "origin"
+    """User name, id or address of `o=`."""
+    CONNECTION = "connection"
+    PORT = "port"
+    RTCP = "rtcp"
+    SESSION_TEXT = "session_text"
+    """`s= i= u= e= p=`: names, mail addresses, telephone numbers."""
+    TIMING = "timing"
+    KEY = "key"
+    """`k=`, a media key in clear text."""
+    BANDWIDTH = "bandwidth"
+    CNAME = "cname"
+    STREAM_ID = "stream_id"
+    ATTRIBUTE = "attribute"
+    """One that is not on the allow list, or not where it stood."""
+    VALUE = "value"
+    """A known attribute with a value that is not understood."""
+    PARAMETER = "parameter"
+    """A part of `fmtp`, `rid`, `extmap`, `group` or `ice-options` that is not on its list."""
+    REMOTE_CANDIDATES = "remote_candidates"
+    CANDIDATE_HOST = "candidate_host"
+    CANDIDATE_SRFLX = "candidate_srflx"
+    CANDIDATE_PRFLX = "candidate_prflx"
+    CANDIDATE_RELAY = "candidate_relay"
+    """A relay candidate whose address is none of this leg's relayed addresses."""
+    CANDIDATE_TCP = "candidate_tcp"
+    CANDIDATE_MDNS = "candidate_mdns"
+    CANDIDATE_NAME = "candidate_name"
+    """One that names a host: looking it up would tell that host who rings."""
+    CANDIDATE_RTCP = "candidate_rtcp"
+    """One of a second component: RTCP shares the port of RTP."""
+    CANDIDATE_DUPLICATE = "candidate_duplicate"
+    CANDIDATE_UNREADABLE = "candidate_unreadable"
+    CANDIDATE_DETAIL = "candidate_detail"
+    """Of a candidate that was kept: its foundation, preference, related address or extensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """So many of one kind."""
+
+    kind: Kind
+    count: int
+
+
+class Tally:
+    """Counts what is removed, in the order in which the kinds first occurred."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: dict[Kind, int] = {}
+
+    def add(self, kind: Kind) -> None:
+        """One more."""
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+
+    def constant(self, kind: Kind, was: str, becomes: str) -> str:
+        """`becomes`, counted if something else stood there."""
+        if was != becomes:
+            self.add(kind)
+        return becomes
+
+    def removed(self) -> tuple[Removed, ...]:
+        """All of it."""
+        return tuple(Removed(kind, count) for kind, count in self._counts.items())

@@ -1,0 +1,48 @@
+"""How much a party may have rebuilt, and its candidates that wait for the call to be accepted."""
+
+from relay.calls.descriptions import HeldCandidate
+from relay.errors import CallError
+
+_BURST_BYTES = 512 * 1024
+"""Two descriptions of the longest, or two thousand candidates: a client gathers some twenty."""
+_BYTES_PER_S = 32 * 1024
+_LEAST_BYTES = 256
+"""What anything costs at least: reading a short candidate takes as long as a long one."""
+_HELD = 256
+
+
+class Intake:
+    """What one leg's party sends: a token bucket over bytes, and what is held.
+
+    Args:
+        mono: monotonic seconds, now.
+    """
+
+    __slots__ = ("_at", "_bytes", "held")
+
+    def __init__(self, mono: float) -> None:
+        self._bytes = float(_BURST_BYTES)
+        self._at = mono
+        self.held: dict[HeldCandidate, None] = {}
+
+    def spend(self, length: int, mono: float) -> None:
+        """Take something of this length in.
+
+        Raises: CallError `too_many`, and then it is not to be looked at.
+        """
+        refilled = self._bytes + (mono - self._at) * _BYTES_PER_S
+        self._bytes, self._at = min(refilled, float(_BURST_BYTES)), mono
+        cost = max(length, _LEAST_BYTES)
+        if cost > self._bytes:
+            raise CallError("too_many", "This party sends more than a client would.")
+        self._bytes -= cost
+
+    def hold(self, *candidates: HeldCandidate) -> None:
+        """Keep candidates until the call is accepted; the same once.
+
+        Raises: CallError `too_many`, and then nothing more is held.
+        """
+        more = self.held | dict.fromkeys(candidates)
+        if len(more) > _HELD:
+            raise CallError("too_many", "No more candidates are held for this party.")
+        self.held = more

@@ -1,0 +1,110 @@
+"""What parties tell each other through the signaling server, as it may be passed on.
+
+Rules of this file: a call that nobody wants private is passed through as it is. In a relayed call
+everything is rebuilt, and before it is accepted no candidate is passed on.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from relay.calls.call import Call, Leg, State
+from relay.calls.descriptions import (
+    HeldCandidate,
+    LegDescription,
+    Rebuilt,
+    Removed,
+    rebuild,
+    rebuild_candidate,
+)
+from relay.calls.intake import Intake
+from relay.errors import CallError
+
+RelayedAddresses = Mapping[str, Sequence[tuple[str, int]]]
+"""Of each leg that has an allocation: numeric host and port of each."""
+
+
+class Trickled(NamedTuple):
+    """One candidate on its way.
+
+    Args:
+        candidate: to be passed on; None where it is held or dropped.
+        held: it is passed on once the call is accepted.
+        removed: what is not in it any more.
+    """
+
+    candidate: str | None
+    held: bool
+    removed: tuple[Removed, ...]
+
+
+def describe(call: Call, party: str, sdp: str, relayed: RelayedAddresses, mono: float) -> Rebuilt:
+    """Rebuild a party's description for the others; its candidates are held while the call rings.
+
+    Args:
+        call: it rings or is active.
+        relayed: of the call's legs, as far as they are known.
+    Raises: CallError `unknown_party`, `wrong_state`, `too_many`, `bad_description` or
+        `plain_media`. Nothing else.
+    """
+    leg = _leg_of(call, party)
+    intake = _intake(leg, mono)
+    intake.spend(len(sdp), mono)
+    if not call.relayed:
+        return Rebuilt(sdp, ())
+    rebuilt = rebuild(sdp, _description(call, leg, relayed))
+    intake.hold(*rebuilt.held)
+    return rebuilt
+
+
+def trickle(
+    call: Call, party: str, sent: HeldCandidate, relayed: RelayedAddresses, mono: float
+) -> Trickled:
+    """Rebuild a party's candidate for the others, or hold it while the call rings.
+
+    Args:
+        call: it rings or is active.
+        sent: as the party sent it.
+        relayed: of the call's legs, as far as they are known.
+    Raises: CallError `unknown_party`, `wrong_state` or `too_many`. Nothing else.
+    """
+    leg = _leg_of(call, party)
+    intake = _intake(leg, mono)
+    intake.spend(len(sent.candidate), mono)
+    if not call.relayed:
+        return Trickled(sent.candidate, False, ())
+    description = _description(call, leg, relayed)
+    candidate, removed = rebuild_candidate(sent.candidate, description)
+    if candidate is None or not description.ringing:
+        return Trickled(candidate, False, removed)
+    intake.hold(sent._replace(candidate=candidate))
+    return Trickled(None, True, removed)
+
+
+def release(call: Call) -> dict[str, list[HeldCandidate]]:
+    """What was held of each party, once the call is accepted; then nothing is held any more."""
+    released = {}
+    for leg in call.legs:
+        if leg.intake is not None and leg.intake.held:
+            released[leg.name] = list(leg.intake.held)
+            leg.intake.held = {}
+    return released
+
+
+def _leg_of(call: Call, party: str) -> Leg:
+    leg = call.party(party)
+    if leg is None:
+        raise CallError("unknown_party", "The call has no such party.", call.id)
+    if call.ports:  # the port and the relay's credentials of the other leg have to be put in
+        raise CallError("wrong_state", "In ports mode descriptions are yours to write.", call.id)
+    return leg
+
+
+def _intake(leg: Leg, mono: float) -> Intake:
+    if leg.intake is None:
+        leg.intake = Intake(mono)
+    return leg.intake
+
+
+def _description(call: Call, leg: Leg, relayed: RelayedAddresses) -> LegDescription:
+    ringing = call.state is State.RINGING
+    return LegDescription(relayed.get(leg.id, ()), masked=leg.masked, ringing=ringing)

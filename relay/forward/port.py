@@ -1,0 +1,121 @@
+"""A relayed port: a UDP socket of one leg, and the loop that forwards what comes to it.
+
+Rules of this file: those of `udp.py`. Here the source's socket address alone is the key, datagrams
+pass whole, and they leave by the socket of the other leg's port. What begins as STUN goes to the
+core, and nowhere else.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from relay.address import FiveTuple
+from relay.errors import DropReason
+from relay.forward import sockets
+from relay.forward.routes import Route
+from relay.forward.slots import PAYLOAD_MAX, Batch
+from relay.forward.udp import UdpListener
+
+_STUN_LAST = 3  # RFC 7983 section 7: the first byte of STUN is 0..=3
+
+
+class SharedBatches:
+    """One batch per family for all relayed ports: what came in one is sent before the next.
+
+    Ports come and go with their calls, and a batch of its own would cost each a quarter of a MiB.
+    """
+
+    def __init__(self, make: Callable[[socket.socket], Batch]) -> None:
+        self._make = make
+        self._batches: dict[int, Batch] = {}
+
+    def of(self, sock: socket.socket) -> Batch:
+        """The batch for sockets of this one's family."""
+        batch = self._batches.get(sock.family)
+        if batch is None:
+            batch = self._batches[sock.family] = self._make(sock)
+        return batch
+
+    def close(self) -> None:
+        """Free the memory; no port is open any more."""
+        for batch in self._batches.values():
+            batch.close()
+        self._batches.clear()
+
+
+class PortListener(UdpListener):
+    """One relayed port, and the routes from it. Its batch is `SharedBatches.of`."""
+
+    buffer_bytes = 1024 * 1024  # of one call's media; a second of the widest leg
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop, and give the port back."""
+        loop.remove_reader(self.socket.fileno())
+        self._routes.clear()
+        self.socket.close()
+
+    def set_route(self, client: FiveTuple, channel: int, route: Route) -> None:
+        """Forward what this client sends here; replaces."""
+        self._routes[sockets.pack(client.client)] = route
+
+    def drop_route(self, client: FiveTuple, channel: int) -> None:
+        """Forward it no longer."""
+        self._routes.pop(sockets.pack(client.client), None)
+
+    def rewrite_to(self, client: FiveTuple, channel: int) -> bytes | None:
+        """What a slot's name must become for a batch to carry the slot on to this client of another
+        port; None where that port is of the other family.
+        """
+        same = client.server.family == self.address.family
+        return sockets.pack(client.client) if same else None
+
+    def _receive(self) -> int:
+        self._batch.use(self.socket)
+        return self._batch.receive()
+
+    def _forward(self, received: int, now_ns: int) -> None:
+        """Rename each slot that has a route and send whole runs of them; see to the others."""
+        batch, routes = self._batch, self._routes
+        data, names, payloads_at = batch.data, batch.names, batch.payloads_at
+        lengths, send_lengths = batch.lengths, batch.send_lengths
+        leaves_by: socket.socket | None = None
+        run = packets = total = 0
+        for slot in range(received):
+            name, size = names[slot], lengths[slot]
+            route = routes.get(data[name])
+            if (
+                route is None
+                or now_ns >= route.expires_ns
+                or not 0 < size < PAYLOAD_MAX
+                or data[payloads_at[slot]] <= _STUN_LAST
+            ):
+                run = self._flush_by(leaves_by, run, slot)
+                self._ask(slot)
+                continue
+            reason = route.meter.charge(size, now_ns)
+            if reason is not None or route.rewrite is None:
+                run = self._flush_by(leaves_by, run, slot)
+                self._leave_out(route, slot, size, reason)
+                continue
+            if route.leaves_by is not leaves_by:
+                run = self._flush_by(leaves_by, run, slot) - 1
+                leaves_by = route.leaves_by
+            data[name] = route.rewrite
+            send_lengths[slot] = size
+            packets += 1
+            total += size
+        self._flush_by(leaves_by, run, received)
+        self._tally.forwarded(total, packets)
+
+    def _flush_by(self, leaves_by: socket.socket | None, start: int, stop: int) -> int:
+        """Send a run of slots by the socket that all of them leave by."""
+        if leaves_by is not None:
+            self._batch.use(leaves_by)
+        return self._flush(start, stop)
+
+    def _leave_out(self, route: Route, slot: int, payload: int, reason: DropReason | None) -> None:
+        if reason is not None:
+            self._tally.dropped(reason)
+        else:
+            self._tally.forwarded(payload)
+            route.send(self._batch.payload(slot))

@@ -1,0 +1,1 @@
+"""Relayed ports for endpoints without TURN, as decisions: datagrams in, effects out. Pure."""

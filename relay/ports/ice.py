@@ -1,0 +1,141 @@
+"""ICE on a relayed port, from the side of a lite agent: checks are answered, none are sent.
+
+Rules of this file: the checks are those of RFC 8489 section 9.1.3 in its order; what has not
+verified draws short answers within its source's rate, and changes nothing.
+"""
+
+from typing import Any
+
+from relay.address import FiveTuple
+from relay.clock import Now
+from relay.errors import DropReason, Malformed, Rejected
+from relay.ports.leg import PortLeg
+from relay.ports.settings import PortSettings
+from relay.stun.attributes import Attribute
+from relay.stun.integrity import verify
+from relay.stun.message import Class, Message, Method, build, parse
+from relay.turn.effects import Answered, Count, Effect, Send
+from relay.turn.rate import SourceRate
+
+_KNOWN = frozenset(
+    {
+        Attribute.USERNAME,
+        Attribute.MESSAGE_INTEGRITY,
+        Attribute.MESSAGE_INTEGRITY_SHA256,
+        Attribute.PRIORITY,
+        Attribute.USE_CANDIDATE,
+    }
+)
+"""What a check may require to be understood: RFC 8445 section 7.1."""
+
+
+class Check:
+    """A Binding request that has verified.
+
+    Args:
+        is_present: under the credentials that hold now, not those before an ICE restart.
+    """
+
+    __slots__ = ("_client", "_leg", "_message", "is_present", "nominates")
+
+    def __init__(self, message: Message, leg: PortLeg, client: FiveTuple, is_present: bool) -> None:
+        self._message = message
+        self._leg = leg
+        self._client = client
+        self.is_present = is_present
+        self.nominates = any(kind == Attribute.USE_CANDIDATE for kind, _ in message.attributes)
+
+    def success(self, is_masked: bool) -> list[Effect]:
+        """The success response.
+
+        Deviates: a masked leg is told its relayed address where its own would stand, so that it has
+        nothing to pass on (RFC 8489 section 7.3.1).
+        Spec: RFC 8445 section 7.3.
+        """
+        mapped = self._leg.relayed if is_masked else self._client.client
+        return self._answer(Class.SUCCESS, 0, (Attribute.XOR_MAPPED_ADDRESS, mapped))
+
+    def unknown(self) -> list[Effect]:
+        """420, where the request requires to be understood what is not; else nothing."""
+        unknown = self._message.unknown(_KNOWN)
+        if not unknown:
+            return []
+        code = (Attribute.ERROR_CODE, (420, ""))
+        return self._answer(Class.ERROR, 420, code, (Attribute.UNKNOWN_ATTRIBUTES, unknown))
+
+    def _answer(self, cls: Class, code: int, *attributes: tuple[Attribute, Any]) -> list[Effect]:
+        own = self._leg.own
+        if not self.is_present and self._leg.previous:
+            own = self._leg.previous[0]
+        datagram = build(
+            Method.BINDING,
+            cls,
+            self._message.transaction_id,
+            attributes,
+            key=own.pwd.encode(),
+            fingerprint=True,
+        )
+        return [Send(self._client, datagram), Answered(Method.BINDING, code)]
+
+
+class Ice:
+    """Turns a datagram into the check that it proves to be, or into what it deserves instead."""
+
+    def __init__(self, settings: PortSettings) -> None:
+        self._rate = SourceRate(settings.unauthenticated_per_s, settings.rate_key)
+
+    def receive(
+        self, datagram: bytes, leg: PortLeg, client: FiveTuple, now: Now
+    ) -> Check | list[Effect]:
+        """Read and verify.
+
+        A leg that does no ICE, or whose party's half of the username is not known yet, is silent: a
+        client sends its check again, while an error would end its pair.
+
+        Returns: the check; or effects where it is none, which change nothing.
+        Raises: Malformed. Nothing else.
+        Spec: RFC 8489 section 9.1.3, RFC 8445 section 7.3.
+        """
+        message = parse(datagram)
+        if message.cls is not Class.REQUEST or message.method != Method.BINDING:
+            raise Malformed(DropReason.NOT_A_REQUEST)
+        if leg.ufrag is None:
+            raise Malformed(DropReason.UNAUTHENTICATED)
+        try:
+            is_present = _authenticate(message, leg)
+        except Rejected as rejected:
+            return self._refuse(message, client, rejected.code, now)
+        if leg.is_replay(message.transaction_id, client.client):
+            raise Malformed(DropReason.UNAUTHENTICATED)
+        return Check(message, leg, client, is_present)
+
+    def _refuse(self, message: Message, client: FiveTuple, code: int, now: Now) -> list[Effect]:
+        if not self._rate.is_within(client.client, now.mono):
+            return [Count(DropReason.UNAUTHENTICATED_RATE)]
+        datagram = build(
+            Method.BINDING,
+            Class.ERROR,
+            message.transaction_id,
+            ((Attribute.ERROR_CODE, (code, "")),),
+            fingerprint=True,
+        )
+        return [Send(client, datagram), Answered(Method.BINDING, code)]
+
+
+def _authenticate(message: Message, leg: PortLeg) -> bool:
+    """Check both halves of the username, and the MAC with the password of the relay's half.
+
+    Returns: whether the credentials are the present ones.
+    Raises: Rejected 400 or 401, Malformed BAD_ATTRIBUTE. Nothing else.
+    Spec: RFC 8489 section 9.1.3, RFC 8445 section 7.2.2.
+    """
+    username = message.get(Attribute.USERNAME)
+    if username is None or not (message.integrity_at or message.integrity_sha256_at):
+        raise Rejected(400)
+    if username == f"{leg.own.ufrag}:{leg.ufrag}":
+        verify(message, leg.own.pwd.encode())
+        return True
+    if leg.previous and username == f"{leg.previous[0].ufrag}:{leg.previous[1]}":
+        verify(message, leg.previous[0].pwd.encode())
+        return False
+    raise Rejected(401)

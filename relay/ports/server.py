@@ -1,0 +1,297 @@
+"""Relayed ports: who gets one, whose datagrams it takes, and where they go.
+
+Rules of this file: where a party is, is learned from a verified ICE check or told by the signaling
+server, never from a packet that happens to arrive; every way that does not end in a route, a
+`Deliver` or an answer ends in `Count`.
+"""
+
+import base64
+from collections.abc import Iterable
+
+from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
+from relay.calls.call import Grant
+from relay.calls.endpoint import Access, Endpoint, IceCredentials
+from relay.clock import Now
+from relay.errors import CallError, DropReason, Malformed
+from relay.ports.declared import check_declared
+from relay.ports.ice import Ice
+from relay.ports.leg import PortCall, PortLeg
+from relay.ports.settings import PortSettings
+from relay.turn.effects import (
+    NO_CHANNEL,
+    ClosePort,
+    Count,
+    Deliver,
+    DropLeg,
+    DropRoute,
+    Effect,
+    LegConnected,
+    LegIdle,
+    LegKey,
+    OpenPort,
+    SetLeg,
+    SetRoute,
+)
+from relay.turn.ports import Entropy, PortPool
+
+_STUN = range(4)
+"""First bytes that mean STUN (RFC 7983 section 7). What begins so never crosses."""
+
+
+class Ports:
+    """
+    Args:
+        settings: what does not change while the relay lives.
+        entropy: random bytes on demand, from a CSPRNG.
+    """
+
+    def __init__(self, settings: PortSettings, entropy: Entropy) -> None:
+        self._settings = settings
+        self._entropy = entropy
+        self._ice = Ice(settings)
+        self._pool = PortPool(settings.ports, rests=True)
+        self._calls: dict[str, PortCall] = {}
+        self._by_port: dict[ServerAddress, PortLeg] = {}
+        self._own: set[tuple[bytes, int]] = set()
+
+    def open_leg(self, grant: Grant, access: Access, now: Now) -> list[Effect]:
+        """Give one leg a relayed port, drawn at random.
+
+        Args:
+            access: what is known of the party so far.
+        Returns: the leg's caps, the port, and the routes, where the party is known already.
+        Raises: CallError `invalid_request` or `out_of_ports`, and then nothing has changed.
+        """
+        public, local = self._pair(access.address)
+        if access.address is not None:
+            self._check(access.address)
+        number = self._pool.draw(self._entropy, now.mono)
+        if number < 0:
+            raise CallError("out_of_ports", "Every relayed port is taken or resting.")
+        call = self._calls.setdefault(grant.call, PortCall(grant.open, grant.expires))
+        key, port = LegKey(grant.call, grant.leg), ServerAddress(local.packed, number)
+        leg = PortLeg(key, call, port, self._credentials())
+        leg.relayed = PeerAddress(public.packed, number)
+        leg.masked = grant.masked
+        call.legs.append(leg)
+        self._by_port[port] = leg
+        self._own |= {(port.packed, number), (public.packed, number)}
+        caps = SetLeg(key, grant.bitrate_bps, grant.packets_per_s)
+        return [caps, OpenPort(port), *self._admit(leg, access)]
+
+    def set_access(self, key: LegKey, access: Access) -> list[Effect]:
+        """The signaling server has come to know where a party is, or that its ICE restarts.
+
+        Raises: CallError `unknown_call` or `invalid_request`, and then nothing has changed.
+        """
+        leg = self._leg(key)
+        if access.address is not None:
+            self._check(access.address)
+            if access.address.family != leg.port.family:
+                raise CallError(
+                    "invalid_request", "address: the family of the relayed port is expected."
+                )
+        return self._admit(leg, access)
+
+    def endpoint(self, key: LegKey) -> Endpoint:
+        """What a party is told. Raises: CallError `unknown_call`. Nothing else."""
+        return self._leg(key).endpoint
+
+    def receive(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
+        """Decide what one datagram that no route forwards leads to.
+
+        Args:
+            datagram: any bytes.
+            client: where it came from; its server is the relayed port that it came to.
+        Returns: effects in the order they must happen; never empty.
+        Raises: nothing.
+        """
+        leg = self._by_port.get(client.server)
+        if leg is None:
+            return [Count(DropReason.NO_ALLOCATION)]
+        try:
+            if not datagram:
+                raise Malformed(DropReason.TOO_SHORT)
+            if datagram[0] in _STUN:
+                return self._on_stun(datagram, leg, client, now)
+        except Malformed as malformed:
+            return [Count(malformed.reason)]
+        return self._on_data(datagram, leg, client.client, now)
+
+    def open_call(self, call: str) -> list[Effect]:
+        """A call was accepted: data may cross, as far as it is known where from and where to."""
+        found = self._calls.get(call)
+        if found is None:
+            return []
+        found.open = True
+        return [route for leg in found.legs for route in _routes_from(leg)]
+
+    def change_call(self, call: str, masked: frozenset[str], expires: float) -> list[Effect]:
+        """What the signaling server has changed: who is masked, and until when the call lasts.
+
+        Returns: its routes with their new expiry.
+        """
+        found = self._calls.get(call)
+        if found is None:
+            return []
+        found.expires = expires
+        for leg in found.legs:
+            leg.masked = leg.key.leg in masked
+        return [route for leg in found.legs for route in _routes_from(leg)]
+
+    def end_call(self, call: str, now: Now) -> list[Effect]:
+        """A call has ended: its routes, its ports and its legs go at once; the ports rest."""
+        found = self._calls.pop(call, None)
+        legs = found.legs if found else []
+        effects: list[Effect] = [drop for leg in legs for drop in _drops(leg, leg.sources)]
+        for leg in legs:
+            effects.append(ClosePort(leg.port))
+            effects += [LegIdle(leg.key)] if leg.target else []
+            effects.append(DropLeg(leg.key))
+            self._forget(leg, now)
+        return effects
+
+    def close_leg(self, key: LegKey, now: Now) -> list[Effect]:
+        """A port could not be opened: let go of it, and let it rest."""
+        call = self._calls[key.call]
+        leg = self._leg(key)
+        call.legs.remove(leg)
+        self._forget(leg, now)
+        if not call.legs:
+            del self._calls[key.call]
+        return [ClosePort(leg.port), DropLeg(key)]
+
+    def connected_legs(self, call: str) -> dict[str, bool]:
+        """The legs of a call, and whether it is known where each party is."""
+        found = self._calls.get(call)
+        legs = found.legs if found else []
+        return {leg.key.leg: leg.target is not None for leg in legs}
+
+    def has_calls(self) -> bool:
+        """Whether any call holds ports."""
+        return bool(self._calls)
+
+    @property
+    def ports_free(self) -> int:
+        """Relayed ports left to draw."""
+        return self._pool.free
+
+    def _on_stun(self, datagram: bytes, leg: PortLeg, client: FiveTuple, now: Now) -> list[Effect]:
+        source = client.client
+        if (source.packed, source.port) in self._own:
+            return [Count(DropReason.OWN_SOURCE)]
+        check = self._ice.receive(datagram, leg, client, now)
+        if isinstance(check, list):
+            return check
+        unknown = check.unknown()
+        if unknown:
+            return unknown
+        is_masked = leg.masked and self._settings.mask_mapped_address
+        changes: list[Effect] = []
+        if check.is_present:
+            changes = self._learn(leg, source, check.nominates, now)
+        return [*changes, *check.success(is_masked)]
+
+    def _learn(
+        self, leg: PortLeg, source: ClientAddress, nominates: bool, now: Now
+    ) -> list[Effect]:
+        """A party has shown where it is: routes follow, before it hears so."""
+        target, is_new = leg.target, source not in leg.sources
+        gone = leg.learn(source, nominates, now.mono)
+        effects: list[Effect] = _drops(leg, gone)
+        if target is None:
+            effects.append(LegConnected(leg.key, Transport.UDP))
+        if is_new:
+            effects += _routes_from(leg, source)
+        if leg.target != target and leg.sibling is not None:
+            effects += _routes_from(leg.sibling)
+        return effects
+
+    def _on_data(
+        self, datagram: bytes, leg: PortLeg, source: ClientAddress, now: Now
+    ) -> list[Effect]:
+        sibling = leg.sibling
+        if source not in leg.sources:
+            return [Count(DropReason.UNKNOWN_SOURCE)]
+        if not leg.call.open:
+            return [Count(DropReason.RINGING, leg.key)]
+        if leg.call.expires <= now.mono:
+            return [Count(DropReason.EXPIRED, leg.key)]
+        if sibling is None or sibling.target is None:
+            return [Count(DropReason.UNKNOWN_TARGET, leg.key)]
+        target = FiveTuple(Transport.UDP, sibling.target, sibling.port)
+        return [Deliver(leg.key, target, datagram, len(datagram))]
+
+    def _admit(self, leg: PortLeg, access: Access) -> list[Effect]:
+        """Take in what is said of a party, and set routes anew where that changes who is known."""
+        target, sources = leg.target, list(leg.sources)
+        if access.address is not None:
+            leg.declare(access.address)
+        elif access.ice_ufrag is not None:
+            leg.expect(access.ice_ufrag, self._credentials())
+        if leg.target == target and list(leg.sources) == sources:
+            return []
+        effects: list[Effect] = _drops(leg, sources)
+        if leg.sibling is not None and leg.target is None:
+            effects += _drops(leg.sibling, leg.sibling.sources)
+        if leg.target is None:
+            return [*effects, LegIdle(leg.key)]
+        if target is None:
+            effects.append(LegConnected(leg.key, Transport.UDP))
+        effects += _routes_from(leg)
+        return [*effects, *(_routes_from(leg.sibling) if leg.sibling else ())]
+
+    def _pair(self, declared: ClientAddress | None) -> tuple[PeerAddress, ServerAddress]:
+        """The relay's address that a leg gets: of the party's family, where that is known."""
+        for public, local in self._settings.addresses:
+            if declared is None or declared.family == public.family:
+                return public, local
+        raise CallError("invalid_request", "address: a family that this relay has is expected.")
+
+    def _check(self, address: ClientAddress) -> None:
+        check_declared(address, self._pair(address)[1].packed)
+        if (address.packed, address.port) in self._own:
+            raise CallError("invalid_request", "address: no port of this relay is expected.")
+
+    def _leg(self, key: LegKey) -> PortLeg:
+        call = self._calls.get(key.call)
+        for leg in call.legs if call else ():
+            if leg.key == key:
+                return leg
+        raise CallError("unknown_call", "There is no such call.")
+
+    def _forget(self, leg: PortLeg, now: Now) -> None:
+        del self._by_port[leg.port]
+        number = leg.port.port
+        self._own -= {(leg.port.packed, number), (leg.relayed.packed, number)}
+        self._pool.release(number, now.mono)
+
+    def _credentials(self) -> IceCredentials:
+        """48 random bits to be told apart by, 144 to sign with: RFC 8445 section 5.3."""
+        ufrag, pwd = base64.b64encode(self._entropy(6)), base64.b64encode(self._entropy(18))
+        return IceCredentials(ufrag.decode(), pwd.decode())
+
+
+def _routes_from(leg: PortLeg, *sources: ClientAddress) -> list[Effect]:
+    """Routes from these sources of a leg, or from all, to where its sibling is."""
+    sibling = leg.sibling
+    if not leg.call.open or sibling is None or sibling.target is None:
+        return []
+    target = FiveTuple(Transport.UDP, sibling.target, sibling.port)
+    expires_ns = int(leg.call.expires * 1e9)
+    return [
+        SetRoute(
+            FiveTuple(Transport.UDP, source, leg.port),
+            NO_CHANNEL,
+            target,
+            NO_CHANNEL,
+            leg.key,
+            expires_ns,
+        )
+        for source in sources or leg.sources
+    ]
+
+
+def _drops(leg: PortLeg, sources: Iterable[ClientAddress]) -> list[Effect]:
+    """The end of the routes from these sources of a leg."""
+    return [DropRoute(FiveTuple(Transport.UDP, source, leg.port), NO_CHANNEL) for source in sources]

@@ -1,0 +1,127 @@
+"""Relayed ports in step with the rest: the core's decisions applied, ports opened and closed."""
+
+import errno
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from relay.address import FiveTuple
+from relay.calls.call import Grant
+from relay.calls.endpoint import Access, Endpoint
+from relay.clock import Now
+from relay.config import Settings
+from relay.errors import CallError, DropReason
+from relay.forward.forwarder import Forwarder
+from relay.forward.routes import Tally
+from relay.ports.server import Ports
+from relay.ports.settings import PortSettings
+from relay.turn.effects import Effect, LegKey
+
+log = logging.getLogger(__name__)
+
+_TRIES = 16
+"""Ports drawn for one leg before it is given up: other programs of this host hold some."""
+
+_TAKEN = (errno.EADDRINUSE, errno.EACCES)
+
+
+class RelayedPorts:
+    """
+    Args:
+        core: decides.
+        apply: does what it wants done.
+        now: reads both clocks.
+    """
+
+    def __init__(
+        self,
+        core: Ports,
+        forwarder: Forwarder,
+        tally: Tally,
+        apply: Callable[[Iterable[Effect]], None],
+        now: Callable[[], Now],
+    ) -> None:
+        self._core = core
+        self._forwarder = forwarder
+        self._tally = tally
+        self._apply = apply
+        self._now = now
+        forwarder.receive_ports(self)
+
+    def open(self, grants: Sequence[Grant], access: Mapping[str, Access]) -> None:
+        """Give each leg of a call a port.
+
+        Args:
+            access: by leg; absent where nothing is known.
+        Raises: CallError `invalid_request` or `out_of_ports`, and then no port is open.
+        """
+        try:
+            for grant in grants:
+                self._open(grant, access.get(grant.leg, Access()))
+        except CallError:
+            self.ended(grants[0].call)
+            raise
+
+    def set_access(self, leg: LegKey, access: Access) -> None:
+        """Take in where a party is. Raises: CallError. Nothing else."""
+        self._apply(self._core.set_access(leg, access))
+
+    def endpoint(self, leg: LegKey) -> Endpoint:
+        """What a party is told. Raises: CallError `unknown_call`. Nothing else."""
+        return self._core.endpoint(leg)
+
+    def opened(self, call: str) -> None:
+        """A call was accepted."""
+        self._apply(self._core.open_call(call))
+
+    def ended(self, call: str) -> None:
+        """A call has ended: its ports are closed when this returns."""
+        self._apply(self._core.end_call(call, self._now()))
+
+    def changed(self, call: str, masked: frozenset[str], expires: float) -> None:
+        """A call has more masked legs now, or more time."""
+        self._apply(self._core.change_call(call, masked, expires))
+
+    def connected(self, call: str) -> dict[str, bool]:
+        """The legs of a call that have ports, and whether it is known where each party is."""
+        return self._core.connected_legs(call)
+
+    def has_calls(self) -> bool:
+        """Whether any call holds ports."""
+        return self._core.has_calls()
+
+    @property
+    def free(self) -> int:
+        """Relayed ports left to draw."""
+        return self._core.ports_free
+
+    def receive(self, datagram: bytes, client: FiveTuple) -> None:
+        """Decide about a datagram that came to a port, and do what follows. Raises: nothing."""
+        try:
+            self._apply(self._core.receive(datagram, client, self._now()))
+        except Exception:  # a fault of ours: the running calls go on, and it is seen
+            self._tally.dropped(DropReason.INTERNAL)
+            log.exception("receive_failed")
+
+    def _open(self, grant: Grant, access: Access) -> None:
+        for _ in range(_TRIES):
+            try:
+                self._apply(self._core.open_leg(grant, access, self._now()))
+            except OSError as error:
+                self._apply(self._core.close_leg(LegKey(grant.call, grant.leg), self._now()))
+                if error.errno not in _TAKEN:
+                    log.warning("port_not_opened", extra={"errno": error.errno})
+                    break
+            else:
+                return
+        raise CallError("out_of_ports", "No port could be opened on this host.")
+
+
+def port_settings_of(settings: Settings, rate_key: bytes) -> PortSettings:
+    """What the core of relayed ports is told."""
+    return PortSettings(
+        addresses=tuple((address.public, address.local) for address in settings.relay.addresses),
+        ports=range(settings.relay.ports.low, settings.relay.ports.high + 1),
+        mask_mapped_address=settings.privacy.mask_mapped_address,
+        unauthenticated_per_s=settings.limits.unauthenticated_per_s,
+        rate_key=rate_key,
+    )

@@ -1,0 +1,1 @@
+"""What captures and descriptions tell of a party: every part of `relay.audit`."""

@@ -1,0 +1,1 @@
+"""Real browsers call each other through the demo page, in the laboratory."""

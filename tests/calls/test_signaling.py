@@ -1,0 +1,147 @@
+"""What parties say to each other: rebuilt, held while it rings, within bounds."""
+
+import pytest
+
+from relay.calls.call import Call, Masking, Rules
+from relay.calls.descriptions import HeldCandidate, Kind
+from relay.calls.signaling import describe, release, trickle
+from relay.errors import CallError
+from tests.calls.book import ALICE, BOB, CAROL, Book
+from tests.calls.descriptions.samples import RELAYED, leaks, sample
+
+OURS = "candidate:1 1 udp 50331647 192.0.2.1 50000 typ relay raddr 0.0.0.0 rport 9"
+SENT = HeldCandidate(
+    "candidate:34 1 udp 41885695 192.0.2.1 50000 typ relay raddr 198.51.100.213 rport 61002", "0", 0
+)
+HOST = HeldCandidate("candidate:1 1 udp 2122260223 10.77.31.9 5000 typ host", "0", 0)
+
+
+def _relayed(call: Call) -> dict[str, list[tuple[str, int]]]:
+    """The first party's relayed addresses."""
+    return {call.legs[0].id: list(RELAYED)}
+
+
+def test_in_a_relayed_call_a_description_is_rebuilt_for_the_leg_it_comes_from() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB)
+    sdp = sample("chromium_offer")
+    alices = describe(call, "alice", sdp, _relayed(call), book.mono)
+    assert "a=candidate:1 1 udp 50331647 192.0.2.1 50000" in alices.sdp
+    bobs = describe(call, "bob", sdp, _relayed(call), book.mono)
+    assert "a=candidate" not in bobs.sdp
+    assert leaks(alices.sdp + bobs.sdp) == []
+
+
+def test_in_a_call_nobody_wants_private_everything_is_passed_on_as_it_is() -> None:
+    book = Book()
+    call = book.create(BOB, CAROL, ring=True)
+    sdp = sample("refused_plain_rtp")
+    assert describe(call, "bob", sdp, {}, book.mono) == (sdp, (), ())
+    assert trickle(call, "bob", HOST, {}, book.mono) == (HOST.candidate, False, ())
+
+
+def test_an_unmasked_party_of_a_relayed_call_keeps_its_candidates_and_is_held_too() -> None:
+    book = Book(Rules(masking=Masking.OPTED_IN))
+    call = book.create(ALICE, BOB, ring=True)
+    assert trickle(call, "bob", HOST, {}, book.mono) == (None, True, ())
+    assert leaks(describe(call, "bob", sample("safari_answer"), {}, book.mono).sdp) == []
+    book.registry.accept(call.id, book.now)
+    assert HOST in release(call)["bob"]
+    assert trickle(call, "bob", HOST, {}, book.mono) == (HOST.candidate, False, ())
+
+
+def test_a_candidate_before_accept_is_held_once_and_passed_on_after_it() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB, ring=True)
+    for _ in range(3):
+        trickled = trickle(call, "alice", SENT, _relayed(call), book.mono)
+        assert (trickled.candidate, trickled.held) == (None, True)
+    dropped = trickle(call, "alice", HOST, _relayed(call), book.mono)
+    assert (dropped.candidate, dropped.held) == (None, False)
+    assert [each.kind for each in dropped.removed] == [Kind.CANDIDATE_HOST]
+    book.registry.accept(call.id, book.now)
+    assert release(call) == {"alice": [HeldCandidate(OURS, "0", 0)]}
+    assert release(call) == {}
+    late = trickle(call, "alice", SENT, _relayed(call), book.mono)
+    assert (late.candidate, late.held) == (OURS, False)
+
+
+def test_the_end_of_candidates_waits_for_accept_too() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB, ring=True)
+    end = HeldCandidate("", "0", 0)
+    assert trickle(call, "alice", end, {}, book.mono).held
+    book.registry.accept(call.id, book.now)
+    assert release(call) == {"alice": [end]}
+
+
+def test_candidates_within_a_description_wait_for_accept_as_well() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB, ring=True)
+    rebuilt = describe(call, "alice", sample("aiortc_offer"), _relayed(call), book.mono)
+    assert "candidate" not in rebuilt.sdp
+    book.registry.accept(call.id, book.now)
+    held = release(call)["alice"]
+    assert tuple(held) == rebuilt.held
+    assert [each.sdp_mid for each in held] == ["0", "1"]
+
+
+def test_a_party_that_is_not_in_the_call_is_told_so_whatever_it_sends() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB)
+    for act in (
+        lambda: describe(call, "mallory", "", {}, book.mono),
+        lambda: trickle(call, "mallory", SENT, {}, book.mono),
+    ):
+        with pytest.raises(CallError) as refused:
+            act()
+        assert (refused.value.kind, refused.value.call) == ("unknown_party", call.id)
+
+
+def test_of_ten_thousand_candidates_a_burst_is_looked_at_and_others_are_not_delayed() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB)
+    outcomes = [_outcome(call, "alice", book.mono) for _ in range(10_000)]
+    assert outcomes.count("passed") == 2_048
+    assert outcomes[2_048:] == ["too_many"] * (10_000 - 2_048)
+    assert _outcome(call, "bob", book.mono) == "dropped"
+    book.advance(1)
+    later = [_outcome(call, "alice", book.mono) for _ in range(200)]
+    assert later.count("passed") == 128
+    book.advance(3_600)
+    much_later = [_outcome(call, "alice", book.mono) for _ in range(3_000)]
+    assert much_later.count("passed") == 2_048
+
+
+def _outcome(call: Call, party: str, mono: float) -> str:
+    try:
+        trickled = trickle(call, party, SENT, _relayed(call), mono)
+    except CallError as refused:
+        return refused.kind
+    return "passed" if trickled.candidate else "dropped"
+
+
+def test_descriptions_are_paid_for_by_their_length() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB)
+    sdp = sample("chromium_offer")
+    for _ in range(512 * 1024 // len(sdp)):
+        describe(call, "alice", sdp, {}, book.mono)
+    with pytest.raises(CallError) as refused:
+        describe(call, "alice", sdp, {}, book.mono)
+    assert refused.value.kind == "too_many"
+
+
+def test_no_more_candidates_are_held_than_a_client_has() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB, ring=True)
+    kinds = set()
+    for number in range(300):
+        try:
+            sent = SENT._replace(sdp_mid=f"m{number}")
+            trickle(call, "alice", sent, _relayed(call), book.mono)
+        except CallError as refused:
+            kinds.add(refused.kind)
+    assert kinds == {"too_many"}
+    book.registry.accept(call.id, book.now)
+    assert len(release(call)["alice"]) == 256

@@ -1,0 +1,211 @@
+"""Relayed ports in an engine with real sockets, and clocks that only the test moves."""
+
+import errno
+import os
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import pytest
+
+from relay.address import ClientAddress
+from relay.calls.call import Call
+from relay.calls.endpoint import Access, Endpoint
+from relay.calls.registry import RING_TIMEOUT_S
+from relay.errors import CallError, DropReason
+from relay.forward import sockets
+from relay.stun.attributes import Attribute
+from relay.stun.message import Class, Method
+from tests.daemon.test_engine import Stage, do
+from tests.forward.loops import on_uvloop
+from tests.turn import wire
+
+RTP = b"\x80\x60media"
+
+
+class Phone:
+    """An endpoint without TURN: a socket, and what its signaling server told it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.endpoint: Endpoint | None = None
+        self.at = ClientAddress.parse(*sock.getsockname()[:2])
+
+    def say(self, datagram: bytes) -> None:
+        """Send to its relayed port."""
+        assert self.endpoint
+        self.sock.sendto(datagram, self.endpoint.address.reveal())
+
+    def check(self, ufrag: str) -> bytes:
+        """A right check of this party."""
+        assert self.endpoint
+        assert self.endpoint.ice
+        own = self.endpoint.ice
+        name = (int(Attribute.USERNAME), f"{own.ufrag}:{ufrag}".encode())
+        key = own.pwd.encode()
+        return wire.build(Method.BINDING, Class.REQUEST, os.urandom(12), [name], key=key)
+
+    async def hear(self) -> bytes:
+        """The next datagram."""
+        return await do(self.sock.recv, 65536)
+
+    def has_heard_nothing(self) -> bool:
+        return not select.select([self.sock], [], [], 0)[0]
+
+
+@pytest.fixture
+def phones() -> Iterator[tuple[Phone, Phone]]:
+    with ExitStack() as stack:
+        made = []
+        for _ in range(2):
+            sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            sock.bind(("127.0.0.1", 0))
+            sock.settimeout(60)
+            made.append(Phone(sock))
+        yield made[0], made[1]
+
+
+def place(stage: Stage, phones: tuple[Phone, Phone], *, ice: bool = False, **order: Any) -> Call:
+    """A call between two phones, declared or with ICE."""
+    call = stage.create(ports=True, **order)
+    access = {
+        leg.id: Access(ice_ufrag=leg.id) if ice else Access(address=phone.at)
+        for leg, phone in zip(call.legs, phones, strict=True)
+    }
+    stage.engine.open_ports(call.id, access)
+    for leg, phone in zip(call.legs, phones, strict=True):
+        phone.endpoint = stage.engine.endpoint(call.id, leg.id)
+    return call
+
+
+@on_uvloop
+async def test_two_declared_phones_talk(phones: tuple[Phone, Phone]) -> None:
+    async with Stage() as stage:
+        alice, bob = phones
+        call = place(stage, phones)
+        alice.say(RTP)
+        assert await bob.hear() == RTP
+        bob.say(RTP + b"!")
+        assert await alice.hear() == RTP + b"!"
+        views = stage.engine.legs(call.id)
+        assert [(v.connected, v.transport, v.path, v.packets, v.bytes) for v in views.values()] == [
+            (True, "udp", "user", 1, 7),
+            (True, "udp", "user", 1, 8),
+        ]
+        assert stage.engine.forwarder.routes == 2
+
+
+@on_uvloop
+async def test_a_phone_with_ice_is_followed_to_where_its_checks_come_from(
+    phones: tuple[Phone, Phone],
+) -> None:
+    async with Stage() as stage:
+        alice, bob = phones
+        call = place(stage, phones, ice=True)
+        for phone in phones:
+            phone.say(RTP)  # whoever speaks first has won nothing
+        for leg, phone in zip(call.legs, phones, strict=True):
+            phone.say(phone.check(leg.id))
+            told = wire.parse(await phone.hear())
+            assert told.code == 0
+            assert phone.endpoint
+            relayed = phone.endpoint.address
+            assert told.address(Attribute.XOR_MAPPED_ADDRESS) == (relayed.packed, relayed.port)
+        alice.say(RTP)
+        assert await bob.hear() == RTP
+        assert stage.drops(DropReason.UNKNOWN_SOURCE) == 2
+
+
+@on_uvloop
+async def test_nothing_crosses_before_the_call_is_accepted_nor_after_its_end(
+    phones: tuple[Phone, Phone],
+) -> None:
+    async with Stage() as stage:
+        alice, bob = phones
+        call = place(stage, phones, ring=True)
+        alice.say(RTP + b" too early")
+        await heard_of(stage, DropReason.RINGING)
+        stage.engine.registry.accept(call.id, stage.clocks.now())
+        stage.engine.opened(call.id)
+        alice.say(RTP)
+        assert await bob.hear() == RTP
+        stage.engine.registry.end(call.id, stage.clocks.now())
+        stage.engine.ended(call.id)
+        alice.say(RTP + b" too late")
+        assert bob.has_heard_nothing()
+        assert (stage.engine.forwarder.routes, stage.engine.ports.has_calls()) == (0, False)
+
+
+async def heard_of(stage: Stage, reason: DropReason) -> None:
+    """Let the loop run until something was dropped for that reason."""
+    while not stage.drops(reason):
+        await do(lambda: None)
+
+
+@pytest.mark.parametrize("ring", [False, True])
+@on_uvloop
+async def test_time_ends_a_call_and_its_ports(phones: tuple[Phone, Phone], ring: bool) -> None:
+    async with Stage() as stage:
+        place(stage, phones, ring=ring, max_duration_s=60)
+        stage.pass_time(RING_TIMEOUT_S if ring else 60)
+        assert stage.engine.ports.has_calls() is False
+        assert phones[0].endpoint
+        port = phones[0].endpoint.address.reveal()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(port)  # closed, so anybody on this host may have it
+
+
+@on_uvloop
+async def test_a_draining_relay_waits_for_calls_with_ports(phones: tuple[Phone, Phone]) -> None:
+    async with Stage() as stage:
+        call = place(stage, phones)
+        stage.engine.drain()
+        assert stage.engine.is_drained() is False
+        stage.engine.registry.end(call.id, stage.clocks.now())
+        stage.engine.ended(call.id)
+        assert stage.engine.is_drained() is True
+
+
+@on_uvloop
+async def test_a_relay_out_of_sockets_refuses_the_call_and_goes_on_with_the_others(
+    phones: tuple[Phone, Phone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Stage() as stage:
+        alice, bob = phones
+        place(stage, phones)
+        free = stage.engine.ports.free
+        opened = sockets.open_udp
+        calls = iter([opened, None])
+
+        def open_one(*arguments: Any) -> socket.socket:
+            opener = next(calls)
+            if opener is None:
+                raise OSError(errno.EMFILE, "too many open files")
+            return opener(*arguments)
+
+        monkeypatch.setattr(sockets, "open_udp", open_one)
+        call = stage.create(ports=True)
+        with pytest.raises(CallError) as refused:
+            stage.engine.open_ports(call.id, {})
+        assert refused.value.kind == "out_of_ports"
+        assert stage.engine.legs(call.id) == {}
+        assert stage.engine.ports.free == free - 2  # both rest
+        alice.say(RTP)
+        assert await bob.hear() == RTP
+
+
+@on_uvloop
+async def test_ports_that_others_of_this_host_hold_are_passed_over() -> None:
+    async with Stage() as stage:
+        with ExitStack() as stack:
+            for port in range(50000, 51000, 2):
+                sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                with suppress(OSError):  # somebody else's already
+                    sock.bind(("127.0.0.1", port))
+            for _ in range(4):
+                call = stage.create(ports=True)
+                stage.engine.open_ports(call.id, {})
+                for leg in call.legs:
+                    assert stage.engine.endpoint(call.id, leg.id).address.port % 2

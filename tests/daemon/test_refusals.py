@@ -1,0 +1,41 @@
+"""Whoever may not be in a call cannot tell why: every refusal is the same."""
+
+from relay.calls.endpoint import Access
+from relay.calls.registry import RING_TIMEOUT_S
+from relay.stun.attributes import Attribute
+from tests.daemon.test_engine import Stage, do
+from tests.forward.loops import on_uvloop
+
+_LEG = "A" * 22
+
+
+@on_uvloop
+async def test_absent_ended_timed_out_and_foreign_calls_refuse_alike() -> None:
+    """A blocked caller's call was ended or never made; an absent callee's has run out."""
+    async with Stage() as stage:
+        ended, timed_out = stage.create(), stage.create(ring=True)
+        ended_leg, timed_out_leg = ended.legs[0].id, timed_out.legs[0].id
+        ports = stage.create(ports=True)
+        stage.engine.open_ports(ports.id, {leg.id: Access() for leg in ports.legs})
+        stage.engine.registry.end(ended.id, stage.clocks.now())
+        stage.engine.ended(ended.id)
+        stage.pass_time(RING_TIMEOUT_S)
+        live = stage.create()
+        refusals = set()
+        for call, leg in (
+            ("cv_" + _LEG, _LEG),
+            (ended.id, ended_leg),
+            (timed_out.id, timed_out_leg),
+            (live.id, _LEG),
+            (ports.id, ports.legs[0].id),
+        ):
+            answer = await do(stage.client(call, leg, stage.udp).allocate)
+            assert answer.code == 403
+            attributes = [
+                (kind, value)
+                for kind, value in answer.attributes
+                if kind != Attribute.MESSAGE_INTEGRITY
+            ]
+            refusals.add((tuple(attributes), len(answer.raw)))
+        assert len(refusals) == 1
+        assert stage.allocations == 0

@@ -1,0 +1,1 @@
+"""Relayed ports: the core without sockets."""
