@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.measures import NotReady
 from benchmarks.page import render
 from benchmarks.plan import FULL, QUICK, Plan
+from benchmarks.remains import Contaminated
 from benchmarks.results import Result
 from benchmarks.run import obstacles, run, steps
 from benchmarks.stage import Overloaded
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         told.print("benchmarks: stopped; nothing was written")
         return 130
-    except (NotReady, Overloaded, OSError) as fault:
+    except (NotReady, Overloaded, Contaminated, OSError) as fault:
         told.print(f"benchmarks: {fault}", highlight=False, soft_wrap=True)
         return 1
     written = _write(result, options.out)

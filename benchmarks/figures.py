@@ -1,204 +1,84 @@
-"""The figures: how they follow from raw records, and what is aimed at. Pure.
+"""The figures: how they follow from raw records. Pure.
 
-Rules of this file: a figure that was not reached is None and stays None in medians and ratios;
-targets are those of PERFORMANCE and were written before any figure was seen.
+Rules of this file: a figure that was not reached is None and stays None in medians and ratios.
 """
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-from benchmarks.plan import DELAY_RATES_PPS
-from benchmarks.results import Figures, MemoryRecord, RoundRecord, SetUpRecord, TrialRecord
-from benchmarks.systems import Kind
+from benchmarks.catalogue import delay_key, packet_key, program_key, set_up_key, walk_key
+from benchmarks.results import (
+    Figures,
+    KernelRecord,
+    MemoryRecord,
+    Purpose,
+    RestartRecord,
+    RoundRecord,
+    TrialRecord,
+    TurnRecord,
+)
 
 BOUND = 0.95
 """From this share of the generator's limit, or of its core, on a figure is the generator's."""
 
+HALF = 0.5
+"""Below this share of its limit, a generator that does not keep up is held up by the host."""
+
 REACHED = 0.95
 """Share of the calls wanted that must be live; a host's limit of open files may keep some out."""
 
-Verdict = Literal["yes", "no", "generator-bound", ""]
 
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table.
-
-    Args:
-        key: in `results.Figures`.
-        title: with the unit.
-        digits: shown after the point.
-    """
-
-    key: str
-    title: str
-    digits: int
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a figure must be; of the bounds those that are given.
-
-    Args:
-        kinds: the systems it applies to.
-        ratio_least, ratio_most: against the reference in the same run.
-        least, most: in the figure's own unit.
-    """
-
-    key: str
-    kinds: tuple[Kind, ...]
-    ratio_least: float | None = None
-    ratio_most: float | None = None
-    least: float | None = None
-    most: float | None = None
-
-    def __str__(self) -> str:
-        bounds = (
-            ("≥", self.ratio_least, " x"),
-            ("≤", self.ratio_most, " x"),
-            ("≥", self.least, ""),
-            ("≤", self.most, ""),
-        )
-        given = [(sign, bound, of) for sign, bound, of in bounds if bound is not None]
-        return ", ".join(f"{sign} {bound:,g}{of}" for sign, bound, of in given)
-
-    def verdict(self, value: float | None, ratio: float | None, *, bound: bool) -> Verdict:
-        """Whether it is met.
-
-        Args:
-            value, ratio: of the system; a bound on what is missing is not met.
-            bound: the generator was the limit, so that a miss proves nothing.
-        """
-        pairs = (
-            (self.ratio_least, ratio, 1),
-            (self.ratio_most, ratio, -1),
-            (self.least, value, 1),
-            (self.most, value, -1),
-        )
-        asked = [(limit, got, sign) for limit, got, sign in pairs if limit is not None]
-        if all(got is not None and sign * got >= sign * limit for limit, got, sign in asked):
-            return "yes"
-        return "generator-bound" if bound else "no"
-
-
-def delay_key(percentile: int, rate_pps: float) -> str:
-    """Key of a delay figure."""
-    return f"delay_p{percentile}_us_{rate_pps / 1000:g}k"
-
-
-def packet_key(live_calls: int) -> str:
-    """Key of the cost per packet with so many calls live."""
-    return f"packet_cpu_us_{live_calls}"
-
-
-def set_up_key(live_calls: int) -> str:
-    """Key of the cost per set-up with so many calls live."""
-    return f"set_up_cpu_us_{live_calls}"
-
-
-def figures_of(levels: Sequence[int]) -> tuple[Figure, ...]:
-    """All figures of a run, in the order in which they are shown."""
-    rates = [f"{rate // 1000}k" for rate in DELAY_RATES_PPS]
-    return (
-        Figure("lossless_pps", "lossless rate, packets/s", 0),
-        Figure("lossless_cpu_us", "CPU per packet at that rate, µs", 2),
-        *(
-            figure
-            for rate in rates
-            for figure in (
-                Figure(f"delay_p50_us_{rate}", f"delay p50 at {rate}pps, µs", 1),
-                Figure(f"delay_p99_us_{rate}", f"delay p99 at {rate}pps, µs", 1),
-                Figure(f"cpu_us_{rate}", f"CPU per packet at {rate}pps, µs", 2),
-            )
-        ),
-        Figure("set_ups_per_s", "call set-ups/s", 0),
-        Figure("bytes_per_allocation", "memory per allocation, bytes", 0),
-        Figure("descriptors_per_allocation", "descriptors per allocation", 3),
-        *(Figure(packet_key(n), f"CPU per packet, {n:,} live, µs", 2) for n in levels),
-        Figure("packet_growth", "growth of cost per packet, x", 2),
-        *(Figure(set_up_key(n), f"CPU per set-up, {n:,} live, µs", 0) for n in levels),
-        Figure("set_up_growth", "growth of cost per set-up, x", 2),
-        Figure("ready_s", "ready after start, s", 2),
-    )
-
-
-TARGETS = (
-    Target("lossless_pps", ("user",), ratio_least=1.3),
-    Target("lossless_pps", ("kernel",), ratio_least=5),
-    Target("lossless_cpu_us", ("kernel",), ratio_most=0.05),
-    Target("delay_p99_us_40k", ("kernel",), ratio_most=0.2),
-    Target("set_ups_per_s", ("user", "kernel"), ratio_least=0.8, least=1000),
-    Target("bytes_per_allocation", ("user", "kernel"), most=4096),
-    Target("descriptors_per_allocation", ("user", "kernel"), most=0.01),
-    Target("packet_growth", ("user", "kernel"), most=1.3),
-    Target("set_up_growth", ("user", "kernel"), most=1.3),
-    Target("ready_s", ("user", "kernel"), most=1),
-)
-
-
-def target_of(key: str, kind: Kind) -> Target | None:
-    """The target for a figure of such a system, if there is one."""
-    return next((t for t in TARGETS if t.key == key and kind in t.kinds), None)
-
-
-def derive(
-    ready_s: float,
-    trials: Sequence[TrialRecord],
-    set_ups: Sequence[SetUpRecord],
-    memory: MemoryRecord,
-    levels: Sequence[int],
-) -> Figures:
+def derive(turn: TurnRecord, levels: Sequence[int]) -> Figures:
     """The figures of one system's turn.
 
     Args:
-        ready_s, trials, set_ups, memory: what was measured.
         levels: of live calls, one for each trial of cost per packet and each batch of set-ups.
     """
-    first = set_ups[0]
-    figures: Figures = {"ready_s": ready_s, "set_ups_per_s": first.finished / first.elapsed_s}
-    figures.update(_lossless([t for t in trials if t.purpose == "lossless"]))
-    for trial in trials:
-        if trial.purpose == "delay":
-            figures.update(_delay(trial))
-    packets = [t for t in trials if t.purpose == "packets"]
-    figures |= _at_levels(
-        packet_key, "packet_growth", levels, [(t.live_calls, t.cpu_us) for t in packets]
-    )
-    figures |= _at_levels(
-        set_up_key, "set_up_growth", levels, [(s.live_calls, s.cpu_us) for s in set_ups]
-    )
-    held = memory.resident_after_bytes - memory.resident_before_bytes
-    opened = memory.descriptors_after - memory.descriptors_before
-    count = memory.allocations
-    figures["bytes_per_allocation"] = held / count if count else None
-    figures["descriptors_per_allocation"] = opened / count if count else None
-    return figures
+    first = turn.set_ups[0]
+    figures: Figures = {"ready_s": turn.ready_s, "set_ups_per_s": first.finished / first.elapsed_s}
+    figures.update(_lossless(_trials(turn, "lossless")))
+    for trial in _trials(turn, "delay"):
+        figures.update(_delay(trial))
+    packets = [(trial.live_calls, trial.cpu_us) for trial in _trials(turn, "packets")]
+    figures |= _at_levels(packet_key, "packet_growth", levels, packets)
+    set_ups = [(record.live_calls, record.cpu_us) for record in turn.set_ups]
+    figures |= _at_levels(set_up_key, "set_up_growth", levels, set_ups)
+    return figures | _memory(turn.memory) | _restart(turn.restart) | _kernel(turn.kernel)
 
 
-def generator_bound(
-    trials: Sequence[TrialRecord], set_ups: Sequence[SetUpRecord], limit_pps: float
-) -> list[str]:
-    """Keys of the figures where the generator was the limit, or lost packets itself."""
+def generator_bound(turn: TurnRecord, limit_pps: float) -> list[str]:
+    """Keys of the figures where the generator was the limit, or lost packets itself.
+
+    Args:
+        limit_pps: the generator's own.
+    """
     keys = []
-    rate = _lossless([t for t in trials if t.purpose == "lossless"])["lossless_pps"] or 0.0
-    if rate >= BOUND * limit_pps or any(trial.generator_dropped for trial in trials):
+    searched = _trials(turn, "lossless")
+    rate = _lossless(searched)["lossless_pps"] or 0.0
+    if (
+        rate >= BOUND * limit_pps
+        or any(trial.generator_dropped for trial in turn.trials)
+        or (rate >= HALF * limit_pps and _is_stopped_by_generator(searched))
+    ):
         keys.append("lossless_pps")
-    first = set_ups[0]
+    first = turn.set_ups[0]
     if first.generator_busy >= BOUND and first.relay_busy < BOUND:
         keys.append("set_ups_per_s")
     return keys
 
 
 def medians(rounds: Iterable[RoundRecord]) -> dict[str, Figures]:
-    """Per system the median of every figure; None where a round lacks it."""
+    """Per system the median of every figure; None where a round lacks it.
+
+    Of what a restart loses or delays it is the most of any round: that one round loses nothing
+    proves nothing.
+    """
     collected: dict[str, dict[str, list[float | None]]] = {}
     for record in rounds:
         for key, value in record.figures.items():
             collected.setdefault(record.system, {}).setdefault(key, []).append(value)
     return {
-        system: {key: _median(values) for key, values in figures.items()}
+        system: {key: _over_rounds(key, values) for key, values in figures.items()}
         for system, figures in collected.items()
     }
 
@@ -213,6 +93,10 @@ def ratios(of: dict[str, Figures], reference: str) -> dict[str, Figures]:
     }
 
 
+def _trials(turn: TurnRecord, purpose: Purpose) -> list[TrialRecord]:
+    return [trial for trial in turn.trials if trial.purpose == purpose]
+
+
 def _lossless(trials: Sequence[TrialRecord]) -> Figures:
     passed = [trial for trial in trials if trial.is_lossless]
     best = max(passed, key=lambda trial: trial.achieved_pps, default=None)
@@ -220,6 +104,53 @@ def _lossless(trials: Sequence[TrialRecord]) -> Figures:
         "lossless_pps": best.achieved_pps if best else 0.0,
         "lossless_cpu_us": best.cpu_us if best else None,
     }
+
+
+def _is_stopped_by_generator(trials: Sequence[TrialRecord]) -> bool:
+    """Whether it was the generator that did not keep the lowest rate above the best one.
+
+    The relay lost nothing of what it was sent there, so its own limit was not met.
+    """
+    best_pps = max((t.asked_pps for t in trials if t.is_lossless and t.is_kept), default=0.0)
+    above = [trial for trial in trials if trial.asked_pps > best_pps]
+    lowest_pps = min((trial.asked_pps for trial in above), default=0.0)
+    failed = [trial for trial in above if trial.asked_pps == lowest_pps]
+    return bool(failed) and all(trial.is_lossless for trial in failed)
+
+
+def _memory(memory: MemoryRecord) -> Figures:
+    held = memory.resident_after_bytes - memory.resident_before_bytes
+    opened = memory.descriptors_after - memory.descriptors_before
+    count = memory.allocations
+    return {
+        "bytes_per_allocation": held / count if count else None,
+        "descriptors_per_allocation": opened / count if count else None,
+    }
+
+
+def _restart(restart: RestartRecord) -> Figures:
+    trial = restart.trial
+    return {
+        "restart_sent": trial.sent,
+        "restart_lost": restart.lost,
+        "restart_late": trial.late if restart.is_back else None,
+    }
+
+
+def _kernel(kernel: KernelRecord | None) -> Figures:
+    """Nothing of a system that has no such path."""
+    if kernel is None:
+        return {}
+    same = [statistics.median(record.same_ns) for record in kernel.programs]
+    figures: Figures = {
+        "program_growth": max(same) / same[0],
+        "installed_calls_per_s": kernel.install.calls / kernel.install.elapsed_s,
+    }
+    for record, same_ns in zip(kernel.programs, same, strict=True):
+        figures[program_key(record.routes)] = same_ns
+        if record.routes > 1:
+            figures[walk_key(record.routes)] = statistics.median(record.any_ns)
+    return figures
 
 
 def _delay(trial: TrialRecord) -> Figures:
@@ -251,9 +182,11 @@ def _at_levels(
     return figures
 
 
-def _median(values: Sequence[float | None]) -> float | None:
+def _over_rounds(key: str, values: Sequence[float | None]) -> float | None:
     present = [value for value in values if value is not None]
-    return statistics.median(present) if len(present) == len(values) else None
+    if len(present) < len(values):
+        return None
+    return max(present) if key in ("restart_lost", "restart_late") else statistics.median(present)
 
 
 def _ratio(value: float | None, base: float | None) -> float | None:

@@ -6,15 +6,12 @@ header of virtio that says "checksum to be completed", which is how a datagram o
 socket travels over veth too, so that the relay's kernel does the same work for both.
 """
 
-import contextlib
 import ipaddress
 import socket
 import struct
 from collections.abc import Iterator
 
-from pyroute2 import netns
-
-from benchmarks.topology import RELAY_ADDRESS, Link, Topology
+from benchmarks.topology import RELAY_ADDRESS, Link, Topology, inside
 
 TURN_PORT = 3478
 ETHERNET_AT = 10
@@ -40,7 +37,7 @@ class Line:
     def __init__(self, topology: Topology, link: Link) -> None:
         self.link = link
         self._headers = Headers(link)
-        with _inside(topology.namespace(link.party)):
+        with inside(topology.namespace(link.party)):
             # Protocol 0 receives nothing: what goes out has a socket of its own.
             self.outgoing = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             self.incoming = socket.socket(
@@ -103,16 +100,6 @@ class Headers:
         pseudo = folded_sum(addresses + struct.pack("!HH", socket.IPPROTO_UDP, 8 + payload))
         start = _VNET_NEEDS_CHECKSUM + ethernet + ip
         return start, struct.pack("!HHH", TURN_PORT, 8 + payload, pseudo)
-
-
-@contextlib.contextmanager
-def _inside(namespace: str) -> Iterator[None]:
-    """Sockets opened while this lasts belong to the namespace, and stay there."""
-    netns.pushns(namespace)
-    try:
-        yield
-    finally:
-        netns.popns()
 
 
 def _packed(address: str) -> bytes:

@@ -13,7 +13,7 @@ count.
 
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,13 +107,21 @@ class Generator:
         self._callee = callee
         self._received = Slots(most, _RECEIVED_BYTES, timestamps=True)
 
-    def run(self, flows: Sequence[Flow], rate_pps: float, duration_s: float) -> Trial:
+    def run(
+        self,
+        flows: Sequence[Flow],
+        rate_pps: float,
+        duration_s: float,
+        on_quarter: Callable[[], None] | None = None,
+    ) -> Trial:
         """Send round robin over the flows.
 
         Args:
             flows: at least one.
             rate_pps: packets per second over all flows.
             duration_s: how long.
+            on_quarter: called once, with a quarter of the packets sent; it must not take longer
+                than a packet may be late.
         """
         count = min(max(1, int(rate_pps * duration_s)), len(self._received))
         passing = _Passing(self._caller, self._callee, flows, count, self._received)
@@ -122,7 +130,7 @@ class Generator:
         gc.disable()
         try:
             before = CoreTimes.read(RELAY_CORE), CoreTimes.read(GENERATOR_CORE)
-            elapsed_s = passing.send(rate_pps)
+            elapsed_s = passing.send(rate_pps, on_quarter)
             after = CoreTimes.read(RELAY_CORE), CoreTimes.read(GENERATOR_CORE)
             passing.settle()
         finally:
@@ -167,8 +175,8 @@ class _Passing:
         self.bursts = 0
         received.clear()
 
-    def send(self, rate_pps: float) -> float:
-        """Send everything, reading in between.
+    def send(self, rate_pps: float, on_quarter: Callable[[], None] | None) -> float:
+        """Send everything, reading in between; call `on_quarter` on the way.
 
         Returns: the seconds it took.
         """
@@ -190,6 +198,9 @@ class _Passing:
                 sent += taken
                 position = (position + taken) % slots
                 bursts += 1
+                if on_quarter and 4 * sent >= count:
+                    on_quarter()
+                    on_quarter = None
             self._read()
         self.bursts = bursts
         return max(clock() - begun, count / rate_pps)

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
 
-from benchmarks.figures import delay_key, packet_key, set_up_key
+from benchmarks.catalogue import delay_key, packet_key, program_key, set_up_key, walk_key
 from benchmarks.plan import DELAY_RATES_PPS
 from benchmarks.results import Result
 from benchmarks.table import candidates, columns_of, heading, rows
@@ -44,7 +44,11 @@ receive processing on one core, the generator and the parties' receive processin
 packet is a ChannelData message with 160 bytes from one authenticated TURN client to the other
 client of the same call. A rate counts when at most 0.1 % is lost, and what comes later than 50 ms
 is lost. Delay runs from the send call to the kernel's timestamp at the callee's end. CPU is what
-the relay's core was not idle, softirqs included. Systems take turns, each round starts new
+the relay's core was not idle, softirqs included. Under a load of 40,000 packets/s the relay is
+killed with SIGKILL and started again; of the packets lost the table has the worst round. The
+kernel program's cost is that of BPF_PROG_TEST_RUN, with all packets on one of the routes, and with
+every packet on another than the one before, so that nothing it needs is in a cache. Systems take
+turns, each round starts new
 processes; figures are medians over the rounds, and ratios are against the reference in the same
 run. Where a figure carries &ge;, the generator was the limit. Every raw figure is in the JSON.</p>
 """
@@ -57,7 +61,8 @@ def render(result: Result) -> str:
         result: of a whole run.
     Returns: HTML that needs no other file.
     """
-    figures = "".join(f"<figure>{draw(result)}</figure>" for draw in _PLOTS)
+    drawn = (draw(result) for draw in _PLOTS)
+    figures = "".join(f"<figure>{drawing}</figure>" for drawing in drawn if drawing)
     tables = "".join(_table(result, index) for index in range(len(candidates(result))))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -163,6 +168,29 @@ def _growth(title: str, key: Callable[[int], str]) -> Callable[[Result], str]:
     return draw
 
 
+def _program(result: Result) -> str:
+    """Cost of the kernel program over the number of routes, two lines per system that has one."""
+    if all(turn.kernel is None for turn in result.rounds):
+        return ""
+
+    def paint(axes: Any) -> None:
+        for index, system in enumerate(result.systems):
+            for key, style, which in ((program_key, "-", "one route"), (walk_key, ":", "any")):
+                found = [(n, result.medians[system.name].get(key(n))) for n in result.routes]
+                known = [(n, cost) for n, cost in found if cost is not None]
+                if known:
+                    label = f"{system.name}, {which}"
+                    colour = _COLOURS[index % len(_COLOURS)]
+                    axes.plot(
+                        *zip(*known, strict=True), style, marker="o", color=colour, label=label
+                    )
+        axes.set_xscale("log")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("routes")
+
+    return _svg("The kernel program itself", "ns per packet", paint)
+
+
 def _loss(result: Result) -> str:
     """Every trial of the search: what was lost at which rate."""
 
@@ -192,8 +220,10 @@ _PLOTS: tuple[Callable[[Result], str], ...] = (
     _bars("Highest lossless rate on one core", "packets/s", [("lossless_pps", "")]),
     _loss,
     _bars("One-way delay", "µs", _DELAYS, scale="log"),
+    _bars("Lost when killed at 40 kpps and restarted", "packets", [("restart_lost", "")]),
     _bars("Call set-ups on one core", "1/s", [("set_ups_per_s", "")]),
     _growth("CPU per packet", packet_key),
     _growth("CPU per call set-up", set_up_key),
     _bars("Memory per allocation", "bytes", [("bytes_per_allocation", "")]),
+    _program,
 )

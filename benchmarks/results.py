@@ -17,8 +17,9 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-Purpose = Literal["lossless", "delay", "packets"]
-"""What a trial is for: the search, the delay at a given rate, the cost per packet."""
+Purpose = Literal["lossless", "delay", "packets", "restart"]
+"""What a trial is for: the search, the delay at a given rate, the cost per packet, what is lost
+when the relay is killed and started again meanwhile."""
 
 
 class TrialRecord(Record):
@@ -87,12 +88,60 @@ class MemoryRecord(Record):
     descriptors_after: int
 
 
-class RoundRecord(Record):
-    """One system's turn in one round.
+class RestartRecord(Record):
+    """A relay killed with SIGKILL under load and started again at once.
+
+    Args:
+        trial: the load, which goes on from well before to well after.
+        is_back: whether the new process answered by the end of the load; otherwise the trial says
+            nothing of a restart.
+    """
+
+    trial: TrialRecord
+    is_back: bool
+
+    @property
+    def lost(self) -> int | None:
+        """Packets that never arrived; None if not all of that can be the relay's doing."""
+        if not self.is_back or self.trial.generator_dropped:
+            return None
+        return self.trial.sent - self.trial.received - self.trial.late
+
+
+class ProgramRecord(Record):
+    """The kernel program with so many routes in its table: nanoseconds per packet, each run's mean.
+
+    Args:
+        same_ns: every packet takes the same route.
+        any_ns: each takes another than the one before, until all had their turn.
+    """
+
+    routes: int
+    same_ns: list[int]
+    any_ns: list[int]
+
+
+class InstallRecord(Record):
+    """Routes of so many calls put into the kernel's maps one after the other."""
+
+    calls: int
+    routes: int
+    elapsed_s: float
+
+
+class KernelRecord(Record):
+    """What was measured of the kernel path without a relay around it."""
+
+    programs: list[ProgramRecord]
+    install: InstallRecord
+
+
+class TurnRecord(Record):
+    """One system's turn in one round, as measured.
 
     Args:
         ready_s: from start to the first answer.
-        generator_bound: keys of the figures where the generator was the limit, not the relay.
+        kernel: of the systems whose kernel path can be measured alone.
     """
 
     system: str
@@ -101,6 +150,17 @@ class RoundRecord(Record):
     trials: list[TrialRecord]
     set_ups: list[SetUpRecord]
     memory: MemoryRecord
+    restart: RestartRecord
+    kernel: KernelRecord | None
+
+
+class RoundRecord(TurnRecord):
+    """The same with what follows from it.
+
+    Args:
+        generator_bound: keys of the figures where the generator was the limit, not the relay.
+    """
+
     figures: Figures
     generator_bound: list[str]
 
@@ -120,11 +180,12 @@ class Result(Record):
         background_busy: share of the busier of both cores that was taken before anything started.
         generator_limit_pps: what the generator gets through a plain IP router in the relay's place.
         levels: numbers of live calls at which costs were compared.
-        medians: per system, over the rounds.
+        routes: numbers of routes at which the kernel program's cost was measured.
+        medians: per system, over the rounds; of the packets lost at a restart, the worst.
         ratios: per system, its medians over those of the reference.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     started_at: str
     elapsed_s: float
     quick: bool
@@ -132,6 +193,7 @@ class Result(Record):
     background_busy: float
     generator_limit_pps: float
     levels: list[int]
+    routes: list[int]
     systems: list[SystemRecord]
     rounds: list[RoundRecord]
     medians: dict[str, Figures]

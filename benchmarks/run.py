@@ -10,14 +10,14 @@ from contextlib import contextmanager
 
 from benchmarks import host
 from benchmarks.figures import medians, ratios
-from benchmarks.measures import Advance, take_turn
+from benchmarks.measures import Advance, steps_of, take_turn
 from benchmarks.plan import QUICK, Plan
 from benchmarks.results import Result, RoundRecord, SystemRecord
 from benchmarks.stage import Stage
 from benchmarks.systems import System
 from benchmarks.topology import GENERATOR_CORE, RELAY_CORE, Topology
 
-_TOOLS = (("ip", "iproute2"), ("taskset", "util-linux"), ("sysctl", "procps"))
+_TOOLS = (("ip", "iproute2"), ("tc", "iproute2"), ("taskset", "util-linux"), ("sysctl", "procps"))
 
 _FILES = 100_000
 """Open files wanted: 20,000 allocations with a socket each, and room."""
@@ -41,7 +41,7 @@ def obstacles(systems: Sequence[System]) -> list[str]:
 
 def steps(plan: Plan, systems: Sequence[System]) -> int:
     """Steps of progress in a whole run."""
-    return 1 + plan.rounds * len(systems) * plan.steps
+    return 1 + plan.rounds * sum(steps_of(plan, system) for system in systems)
 
 
 def run(plan: Plan, systems: Sequence[System], advance: Advance) -> Result:
@@ -51,7 +51,7 @@ def run(plan: Plan, systems: Sequence[System], advance: Advance) -> Result:
         plan: how long and how often.
         systems: in the order of their turns.
         advance: called after each of `steps`.
-    Raises: NotReady, Overloaded, OSError.
+    Raises: NotReady, Overloaded, Contaminated, OSError.
     """
     started = datetime.datetime.now(datetime.UTC)
     begun_s = time.monotonic()
@@ -74,6 +74,7 @@ def run(plan: Plan, systems: Sequence[System], advance: Advance) -> Result:
         background_busy=busy,
         generator_limit_pps=limit_pps,
         levels=list(plan.levels),
+        routes=list(plan.kernel.routes),
         systems=[
             SystemRecord(name=system.name, kind=system.kind, version=system.version())
             for system in systems

@@ -1,6 +1,6 @@
 """Everything but the relay: namespaces, lines, generator and clients, and single trials on them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -8,7 +8,8 @@ from benchmarks.conversation import Conversation, Exchange, Outcome
 from benchmarks.frames import TURN_PORT, Line
 from benchmarks.generator import Flow, Generator, Trial
 from benchmarks.host import CoreTimes
-from benchmarks.plan import DELAY_RATES_PPS, Plan
+from benchmarks.plan import DELAY_RATES_PPS, RESTART_PPS, Plan
+from benchmarks.remains import Remains
 from benchmarks.results import Purpose, SetUpRecord, TrialRecord
 from benchmarks.search import highest_rate
 from benchmarks.topology import GENERATOR_CORE, LINKS, RELAY_CORE, Topology
@@ -35,8 +36,13 @@ class Stage:
         self.plan = plan
         self.caller, self.callee = (Line(topology, link) for link in LINKS)
         longest_s = max(plan.search_s, plan.packets_s)
-        most = max(_MOST_PPS * longest_s, max(DELAY_RATES_PPS) * plan.delay_s)
+        most = max(
+            _MOST_PPS * longest_s,
+            max(DELAY_RATES_PPS) * plan.delay_s,
+            RESTART_PPS * plan.restart_s,
+        )
         self.generator = Generator(self.caller, self.callee, int(most))
+        self.remains = Remains(topology)
         self.conversation = Conversation((self.caller, self.callee))
         self.limit_pps = _MOST_PPS
 
@@ -77,6 +83,15 @@ class Stage:
     ) -> TrialRecord:
         """One run at one rate."""
         return _record(purpose, len(flows), self.generator.run(flows, rate_pps, duration_s))
+
+    def restart(self, flows: Sequence[Flow], on_quarter: Callable[[], None]) -> TrialRecord:
+        """The load under which a relay is restarted.
+
+        Args:
+            on_quarter: restarts it.
+        """
+        trial = self.generator.run(flows, RESTART_PPS, self.plan.restart_s, on_quarter)
+        return _record("restart", len(flows), trial)
 
     def set_up(self, exchanges: Iterable[Exchange], live_calls: int, for_s: float) -> SetUpRecord:
         """Calls set up and taken down for so long, with others live."""

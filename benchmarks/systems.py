@@ -1,12 +1,9 @@
-"""The relays that are compared, as data, and how one of them is run.
+"""The relays that are compared, as data.
 
 To measure another relay, add a `System`: everything else follows from its fields.
 """
 
-import contextlib
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,17 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
-from benchmarks.topology import LINKS, RELAY_ADDRESS, Topology
+from benchmarks.topology import LINKS, RELAY_ADDRESS
 
 SECRET = "benchmark-shared-secret"  # noqa: S105 -- used in namespaces that end with the run
 REALM = "benchmark"
 FIRST_RELAY_PORT, LAST_RELAY_PORT = 10_000, 65_535
-_SIGNALS = ((signal.SIGINT, 2.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
-"""And how long each is waited for, in seconds. SIGINT is "now, and leave nothing behind", also to a
-daemon that would wait for its calls to end, or leave its routes to the next one.
-"""
 
 Kind = Literal["reference", "user", "kernel"]
 """What the others are compared with; a relay that forwards in user space; one that does so in the
@@ -42,6 +33,7 @@ class System:
         arguments: `{config}` and `{directory}` are filled in.
         version_arguments: make the program print its version, on any stream.
         config: written as YAML to the file that `{config}` names.
+        has_kernel_path: it is callveil's own, which `benchmarks.kernel` can measure alone.
         package: what to install when the program is missing.
     """
 
@@ -52,6 +44,7 @@ class System:
     version_arguments: tuple[str, ...]
     package: str
     config: Mapping[str, object] | None = None
+    has_kernel_path: bool = False
 
     def executable(self) -> str | None:
         """The program's file, or None if it is not installed."""
@@ -90,6 +83,7 @@ def _callveil(name: str, kind: Kind, mode: Literal["off", "require"]) -> System:
             "fastpath": {"mode": mode, "interfaces": [link.party for link in LINKS]},
             "api": {"listen": "127.0.0.1:8080"},
         },
+        has_kernel_path=kind == "kernel",
     )
 
 
@@ -129,67 +123,3 @@ SYSTEMS = (
     _callveil("callveil-user", "user", "off"),
     _callveil("callveil-kernel", "kernel", "require"),
 )
-
-
-class Relay:
-    """One system running in the relay's namespace; a context manager that ends it.
-
-    Args:
-        system: what to run.
-        topology: the namespaces.
-        directory: empty; configuration and output go there.
-    """
-
-    def __init__(self, system: System, topology: Topology, directory: Path) -> None:
-        self.system = system
-        self._topology = topology
-        self._directory = directory
-
-    def __enter__(self) -> "Relay":
-        places = {"config": self._directory / "config.yaml", "directory": self._directory}
-        if self.system.config is not None:
-            places["config"].write_text(yaml.safe_dump(dict(self.system.config)))
-        executable = self.system.executable() or self.system.program
-        arguments = [argument.format(**places) for argument in self.system.arguments]
-        with (self._directory / "output").open("wb") as output:
-            self._process = subprocess.Popen(
-                self._topology.command_in_relay([executable, *arguments]),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self._directory,
-                env={k: v for k, v in os.environ.items() if not k.startswith("CALLVEIL__")},
-                start_new_session=True,  # Ctrl-C is ours to handle
-            )
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, patience_s in _SIGNALS:
-            self._process.send_signal(number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(patience_s)
-                return
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the process is still there."""
-        return self._process.poll() is None
-
-    def output(self) -> str:
-        """The end of what it printed, for the message that says why it did not start."""
-        text = (self._directory / "output").read_text(errors="replace").strip()
-        return text[-500:]
-
-    def resident_bytes(self) -> int:
-        """VmRSS of the process."""
-        for line in self._proc("status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        return 0
-
-    def descriptors(self) -> int:
-        """Open file descriptors of the process, most of them sockets."""
-        return sum(1 for _ in self._proc("fd").iterdir())
-
-    def _proc(self, name: str) -> Path:
-        return Path("/proc", str(self._process.pid), name)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import Figure, Verdict, figures_of, target_of
+from benchmarks.catalogue import Figure, figures_of
 from benchmarks.results import Result, SystemRecord
+from benchmarks.targets import Verdict, target_of
 
 NONE = "-"
 QUIET = 0.1
@@ -31,9 +32,8 @@ class Row:
 
 
 def columns_of(result: Result, system: SystemRecord) -> tuple[str, ...]:
-    """Titles of the columns, in the order of `Row.cells`."""
-    others = [other.name for other in result.systems if other.kind == "reference" != system.kind]
-    return "figure", *(others or [NONE]), system.name, "ratio", "target", "met?"
+    """Titles of the columns, in the order of `Row.cells`; the system's name is the table's."""
+    return "figure", _reference(result, system), "value", "ratio", "target", "met?"
 
 
 def candidates(result: Result) -> list[SystemRecord]:
@@ -43,10 +43,12 @@ def candidates(result: Result) -> list[SystemRecord]:
 
 def rows(result: Result, system: SystemRecord) -> Iterator[Row]:
     """The table of one system; its reference is another, or none."""
-    reference = columns_of(result, system)[1]
+    reference = _reference(result, system)
     own = result.medians[system.name]
     ratios = result.ratios.get(system.name, {})
-    for figure in figures_of(result.levels):
+    for figure in figures_of(result.levels, result.routes):
+        if figure.key not in own:
+            continue
         key = figure.key
         value, ratio = own.get(key), ratios.get(key)
         target = target_of(key, system.kind)
@@ -59,6 +61,11 @@ def rows(result: Result, system: SystemRecord) -> Iterator[Row]:
             target=str(target) if target else "",
             met=target.verdict(value, ratio, bound=bound) if target else "",
         )
+
+
+def _reference(result: Result, system: SystemRecord) -> str:
+    others = (other.name for other in result.systems if other.kind == "reference" != system.kind)
+    return next(others, NONE)
 
 
 def is_generator_bound(result: Result, system: str, key: str) -> bool:
@@ -81,9 +88,14 @@ def heading(result: Result) -> str:
 
 def _warning(result: Result) -> str:
     """What makes the figures doubtful; empty if nothing does."""
-    if result.background_busy < QUIET:
-        return ""
-    return f"; THIS HOST WAS BUSY ({result.background_busy:.0%} of a core) BEFORE THE RUN BEGAN"
+    warning = ""
+    if result.background_busy >= QUIET:
+        warning = f"; THIS HOST WAS BUSY ({result.background_busy:.0%} of a core) BEFORE THE RUN"
+    steady = [t for turn in result.rounds for t in turn.trials if t.purpose == "delay"]
+    held_up = sum(not trial.is_kept for trial in steady)
+    if held_up:
+        warning += f"; THE GENERATOR WAS HELD UP IN {held_up} OF {len(steady)} DELAY TRIALS"
+    return warning
 
 
 def show(result: Result, console: Console) -> None:
@@ -91,9 +103,11 @@ def show(result: Result, console: Console) -> None:
     console.print(heading(result), highlight=False, soft_wrap=True)
     for system in candidates(result):
         first, *others = columns_of(result, system)
-        table = Table(first, title=system.name)
+        table = Table(title=system.name)
+        table.add_column(first)
         for column in others:
-            table.add_column(column, justify="right")
+            # On a narrow terminal words wrap, and numbers stay whole.
+            table.add_column(column, justify="right", no_wrap=column not in ("target", "met?"))
         for row in rows(result, system):
             table.add_row(*row.cells())
         console.print(table)

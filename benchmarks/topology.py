@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyroute2 import netns
+
 GENERATOR_CORE = 0
 RELAY_CORE = 1
 RELAY_ADDRESS = "198.18.0.1"
@@ -116,7 +118,17 @@ class Topology:
         _receive_on(party, "relay", GENERATOR_CORE)
 
     def _sysctl(self, setting: str, namespace: str = "") -> None:
-        _run(["ip", "netns", "exec", namespace or self.relay, "sysctl", "-q", "-w", setting])
+        run_command(["ip", "netns", "exec", namespace or self.relay, "sysctl", "-q", "-w", setting])
+
+
+@contextlib.contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """Sockets opened while this lasts belong to the namespace, and stay there."""
+    netns.pushns(namespace)
+    try:
+        yield
+    finally:
+        netns.popns()
 
 
 def remove_leftovers() -> None:
@@ -130,7 +142,7 @@ def remove_leftovers() -> None:
 def _receive_on(namespace: str, device: str, core: int) -> None:
     """Receive processing of `device` on `core`; sysfs shows a device only in its namespace."""
     path = f"/sys/class/net/{device}/queues/rx-0/rps_cpus"
-    _run(["ip", "netns", "exec", namespace, "sh", "-c", f"echo {1 << core:x} > {path}"])
+    run_command(["ip", "netns", "exec", namespace, "sh", "-c", f"echo {1 << core:x} > {path}"])
 
 
 def _namespaces() -> list[str]:
@@ -139,10 +151,15 @@ def _namespaces() -> list[str]:
 
 
 def _ip(*arguments: str) -> str:
-    return _run(["ip", *arguments])
+    return run_command(["ip", *arguments])
 
 
-def _run(command: list[str]) -> str:
+def run_command(command: list[str]) -> str:
+    """Run a command to its end.
+
+    Returns: what it printed.
+    Raises: OSError, with what it complained of.
+    """
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")

@@ -2,16 +2,22 @@
 
 from benchmarks.figures import derive, generator_bound, medians, ratios
 from benchmarks.results import (
+    InstallRecord,
+    KernelRecord,
     MemoryRecord,
+    ProgramRecord,
     Purpose,
+    RestartRecord,
     Result,
     RoundRecord,
     SetUpRecord,
     SystemRecord,
     TrialRecord,
+    TurnRecord,
 )
 
 LEVELS = (1, 100)
+ROUTES = (1, 10)
 LIMIT_PPS = 400_000.0
 
 
@@ -64,7 +70,23 @@ MEMORY = MemoryRecord(
 )
 
 
-def turn(system: str, number: int, lossless_pps: float) -> RoundRecord:
+KERNEL = KernelRecord(
+    programs=[
+        ProgramRecord(routes=1, same_ns=[100, 80, 90], any_ns=[100, 80, 90]),
+        ProgramRecord(routes=10, same_ns=[108, 99, 90], any_ns=[180, 270, 90]),
+    ],
+    install=InstallRecord(calls=20_000, routes=40_000, elapsed_s=4.0),
+)
+
+
+def restart(lost: int) -> RestartRecord:
+    """One second at 40,000 packets/s with a restart in it."""
+    return RestartRecord(trial=trial("restart", 40_000, lost=lost), is_back=True)
+
+
+def measured(
+    system: str, number: int, lossless_pps: float, kernel: KernelRecord | None = None
+) -> TurnRecord:
     """One turn of a system whose lossless rate is given; all else is the same for all."""
     trials = [
         trial("lossless", lossless_pps / 2),
@@ -75,24 +97,36 @@ def turn(system: str, number: int, lossless_pps: float) -> RoundRecord:
         trial("packets", 20_000, live_calls=1, busy=0.2),
         trial("packets", 20_000, live_calls=100, busy=0.3),
     ]
-    records = [set_ups(1, 1_000), set_ups(100, 800)]
-    return RoundRecord(
+    return TurnRecord(
         system=system,
         number=number,
         ready_s=0.5,
         trials=trials,
-        set_ups=records,
+        set_ups=[set_ups(1, 1_000), set_ups(100, 800)],
         memory=MEMORY,
-        figures=derive(0.5, trials, records, MEMORY, LEVELS),
-        generator_bound=generator_bound(trials, records, LIMIT_PPS),
+        restart=restart(0 if kernel else 30_000 + number),
+        kernel=kernel,
     )
+
+
+def concluded(of: TurnRecord) -> RoundRecord:
+    """The same turn with its figures."""
+    figures, bound = derive(of, LEVELS), generator_bound(of, LIMIT_PPS)
+    return RoundRecord(**dict(of), figures=figures, generator_bound=bound)
+
+
+def turn(
+    system: str, number: int, lossless_pps: float, kernel: KernelRecord | None = None
+) -> RoundRecord:
+    """A measured turn with its figures."""
+    return concluded(measured(system, number, lossless_pps, kernel))
 
 
 def result(*, quick: bool = True) -> Result:
     """Three rounds of a reference, a system in user space, and one that outruns the generator."""
     rates = {"old": 50_000, "new": 75_000, "newer": 399_000}
     rounds = [
-        turn(name, number, rate + number * 100)
+        turn(name, number, rate + number * 100, KERNEL if name == "newer" else None)
         for number in (1, 2, 3)
         for name, rate in rates.items()
     ]
@@ -105,6 +139,7 @@ def result(*, quick: bool = True) -> Result:
         background_busy=0.01,
         generator_limit_pps=LIMIT_PPS,
         levels=list(LEVELS),
+        routes=list(ROUTES),
         systems=[
             SystemRecord(name="old", kind="reference", version="1"),
             SystemRecord(name="new", kind="user", version="2"),

@@ -2,17 +2,22 @@
 
 import os
 import signal
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.page import render
-from benchmarks.plan import DELAY_RATES_PPS, Plan
+from benchmarks.plan import DELAY_RATES_PPS, RESTART_PPS, KernelPlan, Plan
+from benchmarks.remains import Contaminated, Remains
 from benchmarks.results import Result
 from benchmarks.run import obstacles, run, steps
 from benchmarks.systems import SYSTEMS
-from benchmarks.topology import PREFIX
+from benchmarks.topology import PREFIX, RELAY_ADDRESS, Topology, inside, run_command
+from relay.address import ServerAddress
+from relay.forward.fastpath.program import Program
 from tests.benchmarks.command import start
 
 TINY = Plan(
@@ -22,7 +27,9 @@ TINY = Plan(
     delay_s=0.01,
     packets_s=0.01,
     set_ups_s=0.05,
+    restart_s=3.0,
     levels=(1, 3),
+    kernel=KernelPlan(routes=(1, 50), packets=1_000, runs=2, calls=100),
 )
 
 
@@ -74,6 +81,32 @@ def test_calls_are_set_up_and_taken_down_and_none_is_refused(
         assert turn.memory.failures == {}
 
 
+def test_a_relay_that_is_killed_and_started_again_goes_on_in_the_kernel_alone(
+    measured: tuple[Result, list[str]],
+) -> None:
+    for turn in measured[0].rounds:
+        trial = turn.restart.trial
+        assert trial.sent == RESTART_PPS * TINY.restart_s
+        assert trial.live_calls == TINY.levels[-1]
+        # A relay in user space takes its calls with it, a quarter on.
+        forwarded = trial.received + trial.late > trial.sent / 2
+        assert forwarded is (turn.kernel is not None)
+
+
+def test_the_kernel_path_is_measured_alone_where_there_is_one(
+    measured: tuple[Result, list[str]],
+) -> None:
+    for turn in measured[0].rounds:
+        if turn.system != "callveil-kernel":
+            assert turn.kernel is None
+            continue
+        assert turn.kernel
+        assert [record.routes for record in turn.kernel.programs] == [1, 50]
+        assert all(0 not in record.same_ns for record in turn.kernel.programs)
+        assert turn.kernel.install.calls == 100
+        assert turn.kernel.install.routes == 200
+
+
 def test_a_measured_result_becomes_json_and_a_page(measured: tuple[Result, list[str]]) -> None:
     result, _ = measured
     assert Result.model_validate_json(result.model_dump_json()) == result
@@ -84,6 +117,71 @@ def test_a_measured_result_becomes_json_and_a_page(measured: tuple[Result, list[
 def test_nothing_is_left_behind(measured: tuple[Result, list[str]]) -> None:
     assert _namespaces_of(os.getpid()) == []
     assert len(os.sched_getaffinity(0)) > 1
+
+
+@pytest.fixture
+def topology() -> Iterator[Topology]:
+    with Topology() as made:
+        yield made
+
+
+@pytest.fixture
+def program(topology: Topology) -> Iterator[Program]:
+    """What callveil loads there, attached to nothing yet."""
+    with inside(topology.relay):
+        made = Program([ServerAddress.parse(RELAY_ADDRESS, 3478)], [])
+    yield made
+    made.close()
+
+
+def test_an_empty_qdisc_that_callveil_leaves_is_removed_and_another_is_noticed(
+    topology: Topology,
+) -> None:
+    tc = ["tc", "-n", topology.relay, "qdisc"]
+    remains = Remains(topology)
+    run_command([*tc, "add", "dev", "caller", "clsact"])
+    remains.check("callveil")
+    assert "clsact" not in run_command([*tc, "show"])
+    run_command([*tc, "add", "dev", "callee", "root", "pfifo"])
+    with pytest.raises(Contaminated, match=r"^somebody .*: qdisc pfifo on callee$"):
+        remains.check("somebody")
+
+
+def test_a_filter_that_is_left_is_noticed(topology: Topology, program: Program) -> None:
+    remains = Remains(topology)
+    with inside(topology.relay):
+        program.attach([socket.if_nametoindex("callee")], [])
+    with pytest.raises(Contaminated, match="bpf filter on callee ingress"):
+        remains.check("somebody")
+    with inside(topology.relay):
+        program.detach()
+    remains.check("somebody")
+
+
+def test_maps_that_the_next_relay_would_take_over_are_noticed(
+    topology: Topology, program: Program
+) -> None:
+    remains = Remains(topology)
+    program.pin()
+    try:
+        with pytest.raises(Contaminated, match="pinned map routes"):
+            remains.check("somebody")
+    finally:
+        program.detach()
+    remains.check("somebody")
+
+
+def test_a_process_that_is_left_is_noticed(topology: Topology) -> None:
+    remains = Remains(topology)
+    with subprocess.Popen(topology.command_in_relay(["cat"]), stdin=subprocess.PIPE) as process:
+        _await_command(process.pid, "cat")
+        with pytest.raises(Contaminated, match=f"process {process.pid}$"):
+            remains.check("somebody")
+
+
+def _await_command(pid: int, name: str) -> None:
+    while Path("/proc", str(pid), "comm").read_text().strip() != name:
+        os.sched_yield()
 
 
 def test_ctrl_c_ends_the_run_and_removes_the_namespaces(tmp_path: Path) -> None:

@@ -52,9 +52,8 @@ class Program:
         interfaces: Iterable[int],
         clock_is_config: bool = False,
     ) -> None:
-        identity = sorted(listener.packed + listener.port.to_bytes(2) for listener in listeners)
-        self._handle = int(_digest(*identity), 16) % 0xFFFFFFFE + 1
-        self._pins = Pins(_digest(*identity, _network_namespace(), LAYOUT.to_bytes(4)))
+        self._handle = int(_digest(*_identity(listeners)), 16) % 0xFFFFFFFE + 1
+        self._pins = pins_of(listeners)
         self._attached: set[int] = set()
         found = self._find(interfaces)
         try:
@@ -143,6 +142,15 @@ class Program:
             return found
         close_maps(found)
         return {}
+
+
+def pins_of(listeners: Sequence[ServerAddress]) -> Pins:
+    """The pins of a relay with these listeners in this network namespace."""
+    return Pins(_digest(*_identity(listeners), _network_namespace(), LAYOUT.to_bytes(4)))
+
+
+def _identity(listeners: Sequence[ServerAddress]) -> list[bytes]:
+    return sorted(listener.packed + listener.port.to_bytes(2) for listener in listeners)
 
 
 def _load(found: dict[str, int], clock_is_config: bool) -> tuple[int, dict[str, int]]:
