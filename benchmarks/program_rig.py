@@ -154,7 +154,9 @@ class Rig:
 
     def set_route(self, route: Route[End]) -> bool:
         """Install a route. Returns: whether there was room for it."""
-        return self.table.set(route.body(), route.expires_ns, route.leg, self.now_ns)
+        body = route.body()
+        key = body[: layout.ROUTE_KEY.size]
+        return self.table.set(key, body, route.expires_ns, route.leg, self.now_ns)
 
     def drop_route(self, route: Route[End]) -> None:
         """Take it away again."""

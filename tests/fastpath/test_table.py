@@ -69,7 +69,8 @@ def table(kernel: Kernel) -> Iterator[RouteTable]:
 
 
 def put(table: RouteTable, route: Route, leg: int = 0, expires_ns: int = NOW_NS + 1) -> bool:
-    return table.set(replace(route, leg=leg).body(), expires_ns, leg, NOW_NS)
+    body = replace(route, leg=leg).body()
+    return table.set(body[: layout.ROUTE_KEY.size], body, expires_ns, leg, NOW_NS)
 
 
 def key_of(route: Route) -> bytes:
@@ -113,7 +114,8 @@ def test_dropped_route_is_gone_and_its_slot_rests(kernel: Kernel, table: RouteTa
     assert kernel.routes()[key_of(ROUTE6)] != slot
     table.drop(key_of(ROUTE6), NOW_NS)
     later = NOW_NS + REST_NS
-    assert table.set(ROUTE4.body(), later + 1, 0, later)
+    body = ROUTE4.body()
+    assert table.set(body[: layout.ROUTE_KEY.size], body, later + 1, 0, later)
     assert kernel.routes() == {key_of(ROUTE4): slot}
 
 

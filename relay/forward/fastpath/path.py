@@ -225,9 +225,12 @@ class FastPath:
             return False
         body, leg = route
         key = body[: layout.ROUTE_KEY.size]
-        if self._installed.get(name, key) != key:
+        known = self._installed.get(name)
+        if known is not None and known != key:
             self._remove(name, now_ns)
-        if not self._table.set(body, effect.expires_ns, leg, now_ns):
+        # Name and key differ for a wildcard only; else one object serves three dictionaries.
+        key = known if known == key else name if name == key else key
+        if not self._table.set(key, body, effect.expires_ns, leg, now_ns):
             self._remove(name, now_ns)
             return False
         self._installed[name] = key

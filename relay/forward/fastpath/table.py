@@ -14,8 +14,7 @@ from relay.forward.fastpath.maps import Array, HashMap
 
 _WORDS = ROUTE.size // 8
 _BODY_AT = ROUTE.offsets["key"]
-_KEY_AT, _LEG_AT = ROUTE.offsets["key"], ROUTE.offsets["leg"]
-_KEY_END = ROUTE.offsets["target"]
+_LEG_AT = ROUTE.offsets["leg"]
 
 
 class Entry(NamedTuple):
@@ -41,14 +40,14 @@ class RouteTable:
         taken = [entry.slot for entry in self._adopted.values()]
         self._indexes = Indexes(slots.length, taken)
 
-    def set(self, body: bytes, expires_ns: int, leg: int, now_ns: int) -> bool:
+    def set(self, key: bytes, body: bytes, expires_ns: int, leg: int, now_ns: int) -> bool:
         """Install or replace a route.
 
         Args:
+            key: its key; this object is kept, so that who keeps it as well pays for it once.
             body: `struct route` from its key on.
         Returns: whether there was room for it.
         """
-        key = body[: _KEY_END - _KEY_AT]
         entry = self._entries.get(key) or self._adopted.get(key)
         if entry is not None and self._body(entry.slot) == body:
             self._slots.words[entry.slot * _WORDS] = expires_ns
