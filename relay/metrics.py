@@ -44,13 +44,12 @@ _ANSWERABLE = (
 
 
 class Counters:
-    """What the daemon counts as it goes: three calls, each a few plain additions."""
+    """What the daemon counts as it goes: two calls, each a few plain additions."""
 
-    __slots__ = ("answers", "drops", "seconds", "took_per_bucket")
+    __slots__ = ("answers", "seconds", "took_per_bucket")
 
     def __init__(self) -> None:
         self.answers: dict[tuple[int, int], int] = {}
-        self.drops = [0] * len(DropReason)
         self.took_per_bucket = [0] * (len(BUCKETS_S) + 1)
         self.seconds = 0.0
 
@@ -58,10 +57,6 @@ class Counters:
         """A request was answered: its method, and 0 or the error code."""
         key = (method, code)
         self.answers[key] = self.answers.get(key, 0) + 1
-
-    def dropped(self, reason: DropReason) -> None:
-        """A datagram went no further, in user space."""
-        self.drops[reason] += 1
 
     def took(self, seconds: float) -> None:
         """From a request's arrival to its answer's departure."""
@@ -75,7 +70,7 @@ class Snapshot:
 
     Args:
         calls: live calls by state; allocations: by transport; routes, packets, bytes: by path.
-        drops: by path and reason, apart from those that `Counters` holds.
+        drops: by path and reason.
         ports_free: relayed ports left.
         fastpath_attached: the kernel program is in place.
         restarts_adopted: times this relay took over what an earlier daemon left.
@@ -137,7 +132,6 @@ class _Scrape(Collector):
         for path in PATHS:
             for reason in DropReason:
                 count = self._snapshot.drops.get((path, reason), 0)
-                count += self._counters.drops[reason] if path == "user" else 0
                 family.add_metric([reason.label, path], count)
         return family
 
