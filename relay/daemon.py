@@ -243,6 +243,7 @@ def turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
         realm=settings.realm,
         secrets=tuple(secret.get_secret_value() for secret in settings.auth.secrets),
         relayed_ips=tuple(address.public.packed for address in settings.relay.addresses),
+        local_ips=tuple(address.local.packed for address in settings.relay.addresses),
         ports=range(settings.relay.ports.low, settings.relay.ports.high + 1),
         peers=settings.relay.peers.value,
         mask_mapped_address=settings.privacy.mask_mapped_address,

@@ -165,11 +165,11 @@ def _with_credentials(call: Call, relay: Relay, settings: ControlSettings) -> Cr
 
 
 def _created(call: Call, leg: Leg, settings: ControlSettings, expiry: int) -> CreatedParty:
-    """A party's way in. Both parties of a relayed call use nothing but the relay."""
+    """A party's way in. In a relayed call it uses nothing but the relay, or may not be masked."""
     username, password = credentials.mint(settings.secret, call.id, leg.id, expiry)
     server = IceServer(urls=list(settings.urls), username=username, credential=password)
     configuration = RtcConfiguration(
-        ice_servers=[server], ice_transport_policy="relay" if call.relayed else "all"
+        ice_servers=[server], ice_transport_policy="all" if call.is_direct(leg) else "relay"
     )
     return CreatedParty(leg=leg.id, rtc_configuration=configuration)
 

@@ -72,6 +72,7 @@ class Leave:
     open: bool = True
     masked: bool = False
     closed: bool = True
+    half_relayed: bool = False
     expires: float = 1e9
     bitrate_bps: int = 4_000_000
     packets_per_s: int = 2_000
