@@ -138,7 +138,10 @@ class Forwarder:
         route = Route(channel, rewrite, send, meter, effect.expires_ns, leaves_by)
         if source.transport is Transport.UDP:
             self.udp[source.server].set_route(source, effect.channel, route)
-            if self.kernel is not None and effect.channel != NO_CHANNEL:
+            if self.kernel is not None and NO_CHANNEL not in (
+                effect.channel,
+                effect.target_channel,
+            ):
                 self.kernel.set_route(effect)
             return
         connection = self._connection(source)
