@@ -89,10 +89,12 @@ class Allocations:
         allocation = self._add(request, leg, PeerAddress(self._ips[family], port), outer, now)
         if even is True:
             allocation.reservation = self._reserve(port + 1, family, leg, now)
+        shown = remember_own(leg, request.client, self._relay_ips)
         return [
             SetLeg(leg.key, grant.bitrate_bps, grant.packets_per_s),
             LegConnected(leg.key, request.client.transport),
             *([OpenOuterPort(outer)] if outer is not None else ()),
+            *(route for own in shown for route in self._routes.new_of(own, now)),
             *self._granted(request, allocation, now),
         ]
 
@@ -223,7 +225,6 @@ class Allocations:
         allocation.key = request.credential.key
         allocation.transaction_id = request.message.transaction_id
         allocation.outer = OuterPort(outer, allocation) if outer is not None else None
-        remember_own(leg, request.client, self._relay_ips)
         self._table.add(allocation)
         self._lifetimes.schedule(allocation)
         return allocation

@@ -66,7 +66,7 @@ class Data:
         if allocation is None or allocation.outer is None:
             return [Count(DropReason.NO_ALLOCATION)]
         own = allocation.outer.peer(PeerAddress(client.client.packed, client.client.port))
-        if own is None:
+        if own is None or not own.is_alive:
             return [Count(DropReason.UNKNOWN_SOURCE)]
         return self._relay(own, allocation, datagram, now)
 

@@ -25,16 +25,28 @@ class OwnAddress(Allocation):
 
     It stands in the table as an allocation would whose client talks to that one's outer port
     without TURN, on a channel that it has bound for good. So permissions, channels and routes mean
-    what they mean between siblings.
+    what they mean between siblings. Until it is shown to be a party's it is not alive.
     """
 
-    __slots__ = ("_ip",)
+    __slots__ = ("_ip", "_of")
 
-    def __init__(self, address: PeerAddress, leg: Leg, of: Allocation, port: ServerAddress) -> None:
+    def __init__(self, address: PeerAddress, of: Allocation, port: ServerAddress) -> None:
         client = ClientAddress(address.packed, address.port)
-        super().__init__(FiveTuple(Transport.UDP, client, port), leg, address, math.inf)
+        super().__init__(FiveTuple(Transport.UDP, client, port), of.leg, address, math.inf)
         self._ip = address.packed
-        self.channels[NO_CHANNEL] = Binding(NO_CHANNEL, of, math.inf)
+        self._of = of
+        self.is_alive = False
+
+    def belong(self, leg: Leg) -> None:
+        """It is this party's."""
+        self.leg = leg
+        self.is_alive = True
+        self.channels[NO_CHANNEL] = Binding(NO_CHANNEL, self._of, math.inf)
+
+    def end(self) -> None:
+        """It is nobody's any more."""
+        self.is_alive = False
+        self.channels.clear()  # they lead back: without this only the cyclic collector frees both
 
     def permit(self, by: Allocation, until: float) -> None:
         """For every port of its IP: RFC 8656 section 9. Behind NAT it has another for each peer."""
@@ -68,19 +80,38 @@ class OuterPort:
 
         It is one if the party has authenticated from its IP, whatever anybody says.
         """
-        if not self.is_open:
-            return None
         known = self.own.get(address)
-        if known is None:
-            leg = self._leg_at(address.packed)
-            if leg is not None and self._has_room():
-                known = self.own[address] = OwnAddress(address, leg, self._of, self.server)
-        return known
+        if known is not None:
+            return known
+        leg = next((leg for leg in self._unmasked() if address.packed in leg.own_ips), None)
+        own = self._add(address) if leg is not None else None
+        if own is not None and leg is not None:
+            own.belong(leg)
+        return own
+
+    def expect(self, address: PeerAddress) -> OwnAddress | None:
+        """An address that may turn out to be the unmasked party's; None where that is settled.
+
+        Its client tells the other side candidates before it has an allocation. What is refused then
+        is not asked for again, so it is noted, and nothing crosses until the party has shown up.
+        """
+        own_ips = [ip for leg in self._unmasked() for ip in leg.own_ips]
+        is_settled = any(len(ip) == len(address.packed) for ip in own_ips)
+        is_relay = address.packed in (self.server.packed, self._of.relayed.packed)
+        if is_settled or is_relay or address.family != self.server.family:
+            return None
+        return self._add(address)
+
+    def confirm(self, ip: bytes, leg: Leg) -> list[OwnAddress]:
+        """A party has authenticated from there. Returns: its own among those expected."""
+        own = [own for own in self.own.values() if own.relayed.packed == ip and not own.is_alive]
+        for each in own:
+            each.belong(leg)
+        return own
 
     def forget(self, own: OwnAddress) -> None:
         """This address is a peer no longer; its routes have been dropped."""
-        own.is_alive = False
-        own.channels.clear()  # it leads back: without this only the cyclic collector frees both
+        own.end()
         del self.own[own.relayed]
 
     def close(self) -> list[Effect]:
@@ -90,9 +121,14 @@ class OuterPort:
         was_open, self.is_open = self.is_open, False
         return [ClosePort(self.server)] if was_open else []
 
-    def _leg_at(self, ip: bytes) -> Leg | None:
-        legs = self._of.leg.call.legs.values()
-        return next((leg for leg in legs if not leg.masked and ip in leg.own_ips), None)
+    def _unmasked(self) -> list[Leg]:
+        return [leg for leg in self._of.leg.call.legs.values() if not leg.masked]
+
+    def _add(self, address: PeerAddress) -> OwnAddress | None:
+        if not self.is_open or not self._has_room():
+            return None
+        own = self.own[address] = OwnAddress(address, self._of, self.server)
+        return own
 
     def _has_room(self) -> bool:
         """Whether one more can be known, once one that no channel leads to is forgotten."""
@@ -135,13 +171,17 @@ class OuterPorts:
             allocation.outer.close()
 
 
-def remember_own(leg: Leg, client: FiveTuple, relay_ips: frozenset[bytes]) -> None:
+def remember_own(leg: Leg, client: FiveTuple, relay_ips: frozenset[bytes]) -> list[OwnAddress]:
     """A leg's party has authenticated from this address.
 
     Args:
         relay_ips: packed; no party's, but for loopback, which is everybody's there.
+    Returns: what siblings have expected to be its own, and is.
     """
     ip = client.client.packed
     is_party = ip not in relay_ips or ipaddress.ip_address(ip).is_loopback
-    if not leg.masked and is_party and ip not in leg.own_ips:
-        leg.own_ips = (*leg.own_ips, ip)[-_OWN_IPS:]
+    if leg.masked or not is_party or ip in leg.own_ips:
+        return []
+    leg.own_ips = (*leg.own_ips, ip)[-_OWN_IPS:]
+    outer = [each.outer for each in leg.call.by_port.values() if each.outer is not None]
+    return [own for port in outer for own in port.confirm(ip, leg)]

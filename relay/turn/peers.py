@@ -78,6 +78,8 @@ class Peers:
 
     def _sibling(self, allocation: Allocation, address: PeerAddress) -> Allocation:
         sibling = self._table.peer(allocation, address)
+        if sibling is None and allocation.outer is not None:
+            sibling = allocation.outer.expect(address)
         if sibling is not None:
             return sibling
         raise Rejected(403 if address.family == allocation.relayed.family else 443)

@@ -178,20 +178,57 @@ def test_an_address_of_the_other_family_is_443() -> None:
     assert alice.permit(PeerAddress(bytes(16), 5004)).code == 443
 
 
-@pytest.mark.parametrize("who", ["alice", "bob-before-allocating", "another-call", "unmasked-leg"])
+@pytest.mark.parametrize(
+    "who", ["alice", "bob-where-he-was-not-yet", "another-call", "unmasked-leg"]
+)
 def test_whose_address_it_is_not(who: str) -> None:
     relay = half_relayed()
     alice = relay.allocated("alice")
     if who == "alice":  # masked herself: her own address is nobody's either
+        relay.allocated("bob")
         assert alice.permit(own(alice)).code == 403
-    elif who == "bob-before-allocating":
+    elif who == "bob-where-he-was-not-yet":
+        relay.allocated("bob")
         bob = relay.client("bob")
         bob.challenge()
         assert alice.permit(own(bob)).code == 403
     elif who == "another-call":
+        relay.allocated("bob")
         assert alice.permit(own(relay.allocated("bob", "another"))).code == 403
     else:  # bob has no outer port, so his peers are relayed addresses
         assert relay.allocated("bob").permit(own(alice)).code == 403
+
+
+def test_what_may_be_the_partys_is_expected_and_nothing_crosses_until_it_shows_up() -> None:
+    relay = half_relayed()
+    alice, bob = relay.allocated("alice"), relay.client("bob")
+    there = outside(bob, alice.relayed)
+    alice.permit(ELSEWHERE).accepted()
+    assert alice.bind(0x4001, own(bob)).before_answer() == []
+    assert alice.channel_data(0x4001, b"x") == [Count(DropReason.EXPIRED, alice.leg)]
+    assert alice.send(own(bob), b"x") == [Count(DropReason.NO_PERMISSION, alice.leg)]
+    assert relay.receive_outside(b"x", own(bob), alice.relayed) == [
+        Count(DropReason.UNKNOWN_SOURCE)
+    ]
+    routes = [e for e in bob.allocate().before_answer() if isinstance(e, SetRoute)]
+    assert [(route.source, route.target) for route in routes] == [
+        (there, alice.five_tuple),
+        (alice.five_tuple, there),
+    ]
+    assert isinstance(relay.receive_outside(b"x", own(bob), alice.relayed)[0], Deliver)
+    assert alice.send(ELSEWHERE, b"x") == [Count(DropReason.NO_PERMISSION, alice.leg)]
+    assert relay.receive_outside(b"x", ELSEWHERE, alice.relayed) == [
+        Count(DropReason.UNKNOWN_SOURCE)
+    ]
+    assert alice.permit(PeerAddress(ELSEWHERE.packed, 1)).code == 403
+
+
+def test_expected_addresses_are_bounded_too() -> None:
+    relay = half_relayed()
+    alice = relay.allocated("alice")
+    for port in range(1, 17):
+        alice.bind(0x4000 + port, PeerAddress(ELSEWHERE.packed, port)).accepted()
+    assert alice.permit(PeerAddress(ELSEWHERE.packed, 17)).code == 403
 
 
 def test_an_address_stays_its_partys_when_the_allocation_is_gone() -> None:
