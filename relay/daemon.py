@@ -115,7 +115,10 @@ class Daemon:
             tuple(self._listeners.urls), self._secrets()[0], self._tokens()
         )
         self.engine.forwarder.kernel, self.engine.fastpath = open_fastpath(
-            self._settings.fastpath, self._listeners.udp_addresses, self._clocks.mono_ns
+            self._settings.fastpath,
+            self._listeners.udp_addresses,
+            [address.local for address in self._settings.relay.addresses],
+            self._clocks.mono_ns,
         )
         self._api = make_api(self.engine, self._control)
         self._demo = Demo(self._api_socket, self._tokens()) if self._settings.demo else None
@@ -149,6 +152,7 @@ class Daemon:
             # Told twice to stop: calls are running, and the next daemon may take their routes over.
             loop.remove_reader(kernel.fileno())
             kernel.close(leave_running=self._is_replaced)
+            self.engine.forwarder.kernel = None  # closing ports is no business of its any more
         await self._listeners.close(loop)
         self.engine.forwarder.close_ports()
         await serving

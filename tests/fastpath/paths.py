@@ -40,6 +40,6 @@ def set_route(route: Route, leg: LegKey = LEG, lives_ns: int = _LONG_NS) -> SetR
 def open_kernel_path(listeners: Sequence[End], *interfaces: str) -> FastPath:
     """The kernel path with one leg, and no route."""
     addresses = [server_address(end) for end in listeners]
-    path = FastPath.open(interfaces, addresses, LEASE_S, time.monotonic_ns)
+    path = FastPath.open(interfaces, addresses, (), LEASE_S, time.monotonic_ns)
     assert path.set_leg(SET_LEG)
     return path

@@ -44,7 +44,7 @@ def cables(namespace: Namespace) -> Iterator[None]:
 @contextmanager
 def interfaces(*listeners: str, names: tuple[str, ...] = ()) -> Iterator[Interfaces]:
     addresses = [ServerAddress.parse(host, 3478) for host in listeners]
-    made = Interfaces(names, addresses)
+    made = Interfaces(names, addresses, relayed)
     try:
         yield made
     finally:
@@ -83,7 +83,7 @@ def test_interfaces_that_are_named_are_filtered() -> None:
 
 def test_interface_without_ethernet_is_refused() -> None:
     with pytest.raises(FastPathError, match="cvf-none"):
-        Interfaces(["cvf-none"], [])
+        Interfaces(["cvf-none"], [], [])
 
 
 @pytest.mark.parametrize(
