@@ -25,7 +25,7 @@ class OwnAddresses:
         """The listeners are these from now on."""
         for key in keys - self._listeners:
             self._hashed.set(key, 0)
-        for key in self._listeners - keys - self._ports:
+        for key in self._listeners - keys:
             self._hashed.drop(key)
         self._listeners = keys
 
