@@ -170,14 +170,17 @@ class Forwarder:
         if self.kernel is not None:
             self.kernel.drop_leg(effect)
 
+    def open_port(self, address: ServerAddress, core: Receiver) -> None:
+        """Receive there; the core gets what no route forwards. Raises: OSError."""
+        listener = PortListener(address, core, self._tally, self._batches.of)
+        listener.start(asyncio.get_running_loop())
+        self.udp[address] = listener
+        if self.kernel is not None:
+            self.kernel.open_port(address)
+
     def _open_port(self, effect: OpenPort) -> None:
         assert self._port_core is not None  # noqa: S101  wired before the first call
-        loop = asyncio.get_running_loop()
-        listener = PortListener(effect.address, self._port_core, self._tally, self._batches.of)
-        listener.start(loop)
-        self.udp[effect.address] = listener
-        if self.kernel is not None:
-            self.kernel.open_port(effect.address)
+        self.open_port(effect.address, self._port_core)
 
     def _close_port(self, effect: ClosePort) -> None:
         listener = self.udp.get(effect.address)

@@ -15,6 +15,7 @@ from relay.forward import sockets
 from relay.forward.routes import Route
 from relay.forward.slots import PAYLOAD_MAX, Batch
 from relay.forward.udp import UdpListener
+from relay.turn.effects import NO_CHANNEL
 
 _STUN_LAST = 3  # RFC 7983 section 7: the first byte of STUN is 0..=3
 
@@ -68,10 +69,10 @@ class PortListener(UdpListener):
 
     def rewrite_to(self, client: FiveTuple, channel: int) -> bytes | None:
         """What a slot's name must become for a batch to carry the slot on to this client of another
-        port; None where that port is of the other family.
+        port; None where that one is of the other family, or the client takes ChannelData.
         """
-        same = client.server.family == self.address.family
-        return sockets.pack(client.client) if same else None
+        is_alike = channel == NO_CHANNEL and client.server.family == self.address.family
+        return sockets.pack(client.client) if is_alike else None
 
     def _receive(self) -> int:
         self._batch.use(self.socket)
@@ -122,4 +123,4 @@ class PortListener(UdpListener):
             self._tally.dropped(reason)
         else:
             self._tally.forwarded(payload)
-            route.send(self._batch.payload(slot))
+            route.pass_on(self._batch.payload(slot))

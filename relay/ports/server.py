@@ -40,13 +40,16 @@ class Ports:
     Args:
         settings: what does not change while the relay lives.
         entropy: random bytes on demand, from a CSPRNG.
+        pool: of ports that are unique on this relay; absent where nobody else draws from them.
     """
 
-    def __init__(self, settings: PortSettings, entropy: Entropy) -> None:
+    def __init__(
+        self, settings: PortSettings, entropy: Entropy, pool: PortPool | None = None
+    ) -> None:
         self._settings = settings
         self._entropy = entropy
         self._ice = Ice(settings)
-        self._pool = PortPool(settings.ports, rests=True)
+        self._pool = pool or PortPool(settings.ports, rests=True)
         self._calls: dict[str, PortCall] = {}
         self._by_port: dict[ServerAddress, PortLeg] = {}
         self._own: set[tuple[bytes, int]] = set()

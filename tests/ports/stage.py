@@ -115,6 +115,7 @@ class Stage:
             open=is_open,
             masked=masked,
             closed=True,
+            half_relayed=False,
             expires=expires,
             bitrate_bps=1000,
             packets_per_s=10,
