@@ -118,7 +118,10 @@ class Daemon:
             stun_urls(self._listeners.urls) if self._settings.privacy.stun_binding else (),
         )
         self.engine.forwarder.kernel, self.engine.fastpath = open_fastpath(
-            self._settings.fastpath, self._listeners.udp_addresses, self._clocks.mono_ns
+            self._settings.fastpath,
+            self._listeners.udp_addresses,
+            [address.local for address in self._settings.relay.addresses],
+            self._clocks.mono_ns,
         )
         self._api = make_api(self.engine, self._control)
         self._demo = Demo(self._api_socket, self._tokens()) if self._settings.demo else None
@@ -152,6 +155,7 @@ class Daemon:
             # Told twice to stop: calls are running, and the next daemon may take their routes over.
             loop.remove_reader(kernel.fileno())
             kernel.close(leave_running=self._is_replaced)
+            self.engine.forwarder.kernel = None  # closing ports is no business of its any more
         await self._listeners.close(loop)
         self.engine.forwarder.close_ports()
         await serving

@@ -170,11 +170,12 @@ class Engine:
         return {leg: [each.reveal() for each in addresses] for leg, addresses in relayed.items()}
 
     def tick(self) -> None:
-        """End what has run out."""
+        """End what has run out, and renew what has not."""
         now = self.now()
         for call in self.registry.handle_timeout(now):
             self.ended(call)
         self.apply(self.server.handle_timeout(now))
+        self.ports.handle_timeout()
         if self.forwarder.kernel is not None:
             self.forwarder.kernel.renew(self._mono_ns())
 

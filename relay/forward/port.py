@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from relay.address import FiveTuple
+from relay.address import FiveTuple, Transport
 from relay.errors import DropReason
 from relay.forward import sockets
 from relay.forward.routes import Route
@@ -52,8 +52,12 @@ class PortListener(UdpListener):
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stop, and give the port back."""
         loop.remove_reader(self.socket.fileno())
-        self._routes.clear()
         self.socket.close()
+
+    def clients(self) -> list[FiveTuple]:
+        """Where routes start."""
+        found = map(sockets.unpack, self._routes)
+        return [FiveTuple(Transport.UDP, client, self.address) for client in found]
 
     def set_route(self, client: FiveTuple, channel: int, route: Route) -> None:
         """Forward what this client sends here; replaces."""
