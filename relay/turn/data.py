@@ -38,7 +38,7 @@ class Data:
         data = message.get(Attribute.DATA)
         if address is None or data is None or message.unknown(_KNOWN):
             raise Malformed(DropReason.BAD_ATTRIBUTE)
-        target = self._table.peer(allocation, address)
+        target = self._table.peer(allocation, address, now.mono)
         if target is None:
             return [Count(DropReason.NOT_A_SIBLING, allocation.leg.key)]
         return self._relay(allocation, target, data, now)
@@ -65,7 +65,8 @@ class Data:
         allocation = self._table.by_outer_port.get(client.server)
         if allocation is None or allocation.outer is None:
             return [Count(DropReason.NO_ALLOCATION)]
-        own = allocation.outer.peer(PeerAddress(client.client.packed, client.client.port))
+        address = PeerAddress(client.client.packed, client.client.port)
+        own = allocation.outer.peer(address, now.mono)
         if own is None or not own.is_alive:
             return [Count(DropReason.UNKNOWN_SOURCE)]
         return self._relay(own, allocation, datagram, now)

@@ -12,7 +12,7 @@ import math
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.turn.effects import NO_CHANNEL, ClosePort, Effect
 from relay.turn.routes import Routes
-from relay.turn.table import Allocation, Binding, ClosedCall, Leg, Table
+from relay.turn.table import CHANNEL_REST_S, Allocation, Binding, ClosedCall, Leg, Table
 
 _OWN_ADDRESSES = 16
 """Known behind one outer port: a host has a few interfaces, and NAT gives each a few ports."""
@@ -51,7 +51,7 @@ class OwnAddress(Allocation):
     def permit(self, by: Allocation, until: float) -> None:
         """For every port of its IP: RFC 8656 section 9. Behind NAT it has another for each peer."""
         if by.outer is not None:
-            by.outer.permissions[self._ip] = until
+            by.outer.permit(self._ip, until)
 
     def permitted_until(self, by: Allocation) -> float:
         """Until when it may; 0 for never."""
@@ -75,7 +75,17 @@ class OuterPort:
         self.permissions: dict[bytes, float] = {}
         self._of = of
 
-    def peer(self, address: PeerAddress) -> OwnAddress | None:
+    def permit(self, ip: bytes, until: float) -> None:
+        """Let the allocation exchange data with this IP; the one permitted longest ago makes room.
+
+        What is expected is forgotten, and who names enough of it would fill the memory.
+        """
+        self.permissions.pop(ip, None)
+        self.permissions[ip] = until
+        if len(self.permissions) > _OWN_ADDRESSES:
+            del self.permissions[next(iter(self.permissions))]
+
+    def peer(self, address: PeerAddress, mono: float) -> OwnAddress | None:
         """The unmasked party's own address that this is; None for all else.
 
         It is one if the party has authenticated from its IP, whatever anybody says.
@@ -84,12 +94,12 @@ class OuterPort:
         if known is not None:
             return known
         leg = next((leg for leg in self._unmasked() if address.packed in leg.own_ips), None)
-        own = self._add(address) if leg is not None else None
+        own = self._add(address, mono) if leg is not None else None
         if own is not None and leg is not None:
             own.belong(leg)
         return own
 
-    def expect(self, address: PeerAddress) -> OwnAddress | None:
+    def expect(self, address: PeerAddress, mono: float) -> OwnAddress | None:
         """An address that may turn out to be the unmasked party's; None where that is settled.
 
         Its client tells the other side candidates before it has an allocation. What is refused then
@@ -100,7 +110,7 @@ class OuterPort:
         is_relay = address.packed in (self.server.packed, self._of.relayed.packed)
         if is_settled or is_relay or address.family != self.server.family:
             return None
-        return self._add(address)
+        return self._add(address, mono)
 
     def confirm(self, ip: bytes, leg: Leg) -> list[OwnAddress]:
         """A party has authenticated from there. Returns: its own among those expected."""
@@ -124,18 +134,19 @@ class OuterPort:
     def _unmasked(self) -> list[Leg]:
         return [leg for leg in self._of.leg.call.legs.values() if not leg.masked]
 
-    def _add(self, address: PeerAddress) -> OwnAddress | None:
-        if not self.is_open or not self._has_room():
+    def _add(self, address: PeerAddress, mono: float) -> OwnAddress | None:
+        if not self.is_open or not self._has_room(mono):
             return None
         own = self.own[address] = OwnAddress(address, self._of, self.server)
         return own
 
-    def _has_room(self) -> bool:
+    def _has_room(self, mono: float) -> bool:
         """Whether one more can be known, once one that no channel leads to is forgotten."""
         if len(self.own) < _OWN_ADDRESSES:
             return True
         for own in self.own.values():
-            if self._of.binding_to(own) is None:
+            binding = self._of.binding_to(own)
+            if binding is None or binding.expires + CHANNEL_REST_S <= mono:
                 self.forget(own)
                 return True
         return False
@@ -157,7 +168,9 @@ class OuterPorts:
             outer = allocation.outer
             if outer is None:
                 continue
-            for own in [own for own in outer.own.values() if own.leg.masked or not is_half_relayed]:
+            for own in list(outer.own.values()):
+                if is_half_relayed and not (own.is_alive and own.leg.masked):
+                    continue  # an unmasked party's, or expected to be
                 effects += self._routes.drop(own)
                 outer.forget(own)
             if not is_half_relayed:

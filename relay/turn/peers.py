@@ -43,7 +43,7 @@ class Peers:
         addresses = request.all(Attribute.XOR_PEER_ADDRESS)
         if not addresses:
             raise Rejected(400)
-        siblings = [self._sibling(allocation, address) for address in addresses]
+        siblings = [self._sibling(allocation, address, now) for address in addresses]
         if allocation.is_full(now.mono):
             raise Rejected(508)
         for sibling in siblings:
@@ -62,7 +62,7 @@ class Peers:
         address = request.get(Attribute.XOR_PEER_ADDRESS)
         if channel not in _CHANNELS or address is None:
             raise Rejected(400)
-        sibling = self._sibling(allocation, address)
+        sibling = self._sibling(allocation, address, now)
         self._check_binding(allocation, channel, sibling, now)
         binding = allocation.channels.get(channel)
         if binding is None or binding.target is not sibling:
@@ -76,10 +76,10 @@ class Peers:
         self._lifetimes.schedule(allocation)
         return [*routes, *request.success()]
 
-    def _sibling(self, allocation: Allocation, address: PeerAddress) -> Allocation:
-        sibling = self._table.peer(allocation, address)
+    def _sibling(self, allocation: Allocation, address: PeerAddress, now: Now) -> Allocation:
+        sibling = self._table.peer(allocation, address, now.mono)
         if sibling is None and allocation.outer is not None:
-            sibling = allocation.outer.expect(address)
+            sibling = allocation.outer.expect(address, now.mono)
         if sibling is not None:
             return sibling
         raise Rejected(403 if address.family == allocation.relayed.family else 443)

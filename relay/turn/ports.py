@@ -38,16 +38,15 @@ class PortPool:
 
         Returns: the port, or -1 where none is free.
         """
-        self._wake(mono)
-        size = len(self._ports)
-        for _ in range(_DRAWS):
-            port = self._ports[int.from_bytes(entropy(8)) % size]  # 64 bits: the bias is < 2**-47
-            if self._is_free(port, even, pair):
-                return self._take(port, pair)
-        left = [port for port in self._ports if self._is_free(port, even, pair)]
-        if not left:
-            return -1
-        return self._take(left[int.from_bytes(entropy(8)) % len(left)], pair)
+        return self._draw(entropy, mono, lambda port: self._is_free(port, even, pair), pair)
+
+    def draw_with(self, other: "PortPool", entropy: Entropy, mono: float) -> int:
+        """Take a random port that is free in another pool too, here and there; or return -1."""
+        here, there = self._taken, other._taken
+        port = self._draw(entropy, mono, lambda port: port not in here and port not in there)
+        if port >= 0:
+            there.add(port)
+        return port
 
     def release(self, port: int, mono: float) -> None:
         """Give a port back."""
@@ -56,12 +55,19 @@ class PortPool:
         else:
             self._resting.append((mono + REST_S, port))
 
-    def claim(self, port: int) -> bool:
-        """Take this port, drawn elsewhere. Returns: whether it was free here."""
-        if port in self._taken:
-            return False
-        self._taken.add(port)
-        return True
+    def _draw(
+        self, entropy: Entropy, mono: float, is_free: Callable[[int], bool], pair: bool = False
+    ) -> int:
+        self._wake(mono)
+        size = len(self._ports)
+        for _ in range(_DRAWS):
+            port = self._ports[int.from_bytes(entropy(8)) % size]  # 64 bits: the bias is < 2**-47
+            if is_free(port):
+                return self._take(port, pair)
+        left = [port for port in self._ports if is_free(port)]
+        if not left:
+            return -1
+        return self._take(left[int.from_bytes(entropy(8)) % len(left)], pair)
 
     def _wake(self, mono: float) -> None:
         while self._resting and self._resting[0][0] <= mono:

@@ -188,11 +188,7 @@ class Table:
 
     def draw_outer(self, call: ClosedCall, entropy: Entropy, mono: float) -> int:
         """Take a port that is unique on this relay for a call, or return -1."""
-        port = self._relay_pool.draw(entropy, mono)
-        if port < 0 or call.pool is self._relay_pool or call.pool.claim(port):
-            return port
-        self._relay_pool.release(port, mono)
-        return -1
+        return self._relay_pool.draw_with(call.pool, entropy, mono)
 
     def add(self, allocation: Allocation) -> None:
         """Put a new allocation in every index."""
@@ -223,7 +219,7 @@ class Table:
         allocation.permissions.clear()
         allocation.channels.clear()
 
-    def peer(self, allocation: Allocation, address: PeerAddress) -> Allocation | None:
+    def peer(self, allocation: Allocation, address: PeerAddress, mono: float) -> Allocation | None:
         """The allocation that this one may know by that relayed address; None for all else.
 
         In a closed call that is another leg of the same call, or its unmasked party's own address
@@ -234,7 +230,7 @@ class Table:
         by_port = call.by_port if call.closed else self._shared_by_port
         peer = by_port.get(address.port)
         if peer is None or peer.relayed != address or peer is allocation:
-            return allocation.outer.peer(address) if allocation.outer is not None else None
+            return allocation.outer.peer(address, mono) if allocation.outer is not None else None
         if call.closed:
             return peer if peer.leg is not allocation.leg else None
         return None if peer.leg.call.closed else peer

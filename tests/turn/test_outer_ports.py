@@ -92,6 +92,15 @@ def test_ports_are_unique_on_the_relay_and_rest_a_minute() -> None:
     assert ServerAddress(LOCAL_IPV4, again) in relay.forwarding.ports
 
 
+def test_a_port_that_the_call_has_given_to_another_leg_is_drawn_by_nobody() -> None:
+    for call in map(str, range(20)):  # of two ports one is left; drawn blindly, half would miss it
+        relay = half_relayed(ports=range(50000, 50002))
+        relay.directory.of(call).half_relayed = True
+        relay.allocated("bob", call)
+        alice = relay.allocated("alice", call)
+        assert relay.forwarding.ports == {ServerAddress(LOCAL_IPV4, alice.relayed.port)}
+
+
 def test_what_the_unmasked_party_sends_from_its_own_address_is_delivered() -> None:
     relay = half_relayed()
     alice, bob = relay.pair()
@@ -233,6 +242,27 @@ def test_expected_addresses_are_bounded_too() -> None:
     assert alice.permit(PeerAddress(ELSEWHERE.packed, 17)).code == 403
 
 
+def test_what_is_expected_stays_so_when_the_call_gets_more_time() -> None:
+    relay = half_relayed()
+    alice, bob = relay.allocated("alice"), relay.client("bob")
+    alice.bind(0x4001, own(bob)).accepted()
+    assert change(relay, masked={"alice"}, half=True) == []
+    routes = [e for e in bob.allocate().before_answer() if isinstance(e, SetRoute)]
+    assert len(routes) == 2
+    change(relay, masked={"alice"}, half=True)
+    assert len(relay.forwarding.routes) == 2
+
+
+def test_permissions_for_expected_addresses_are_bounded() -> None:
+    relay = half_relayed()
+    alice = relay.allocated("alice")
+    for low in range(200):
+        alice.permit(PeerAddress(bytes((198, 51, 100, low)), 5004)).accepted()
+    gc.collect()
+    (outer,) = [each for each in gc.get_objects() if isinstance(each, OuterPort) and each.is_open]
+    assert len(outer.permissions) == 16
+
+
 def test_an_address_stays_its_partys_when_the_allocation_is_gone() -> None:
     relay = half_relayed()
     alice, bob = relay.pair()
@@ -262,6 +292,22 @@ def test_known_addresses_are_bounded_and_those_without_a_channel_make_room() -> 
         Count(DropReason.UNKNOWN_SOURCE)
     ]
     assert isinstance(relay.receive_outside(b"x", own(bob, 1), alice.relayed)[0], Deliver)
+
+
+def test_known_addresses_make_room_when_their_channel_has_run_out_and_rested() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    for port in range(1, 17):
+        alice.bind(0x4000 + port, own(bob, port)).accepted()
+    for seconds, code in ((600, 403), (299, 403), (1, 0)):  # ports of before an ICE restart
+        alice.keep()
+        relay.advance(seconds)
+        alice.keep()
+        assert alice.permit(own(bob, 99)).code == code
+    assert isinstance(relay.receive_outside(b"x", own(bob, 99), alice.relayed)[0], Deliver)
+    for port in range(1, 16):
+        alice.bind(0x4000 + port, own(bob, 99 + port)).accepted()
+    assert len(relay.forwarding.routes) == 30
 
 
 def test_while_the_call_rings_nothing_crosses_and_then_the_routes_are_there() -> None:
