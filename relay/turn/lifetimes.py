@@ -8,12 +8,16 @@ from relay.turn.effects import DropLeg, Effect, LegIdle
 from relay.turn.routes import Routes
 from relay.turn.table import Allocation, Table
 
+_GONE_MIN = 64  # entries of removed allocations that are not worth a sweep
+
 
 class Lifetimes:
     """Removes what has run out, been deleted, or lost its connection.
 
     The queue is lazy: an entry whose allocation has been refreshed since is put back when it comes
-    up, one whose allocation is queued earlier or gone is dropped.
+    up, one whose allocation is queued earlier or gone is dropped. Those whose allocation is gone are
+    swept out before they are the larger part: who allocates and deletes in turns would fill the
+    memory otherwise.
     """
 
     def __init__(self, table: Table, routes: Routes) -> None:
@@ -21,6 +25,7 @@ class Lifetimes:
         self._routes = routes
         self._queue: list[tuple[float, int, Allocation]] = []
         self._order = count()
+        self._gone = 0
 
     def schedule(self, allocation: Allocation) -> None:
         """See to it that the allocation is looked at when something of it runs out."""
@@ -34,6 +39,9 @@ class Lifetimes:
         if allocation.outer is not None:
             effects += allocation.outer.close()
         self._table.remove(allocation, now.mono)
+        self._gone += 1
+        if self._gone > max(_GONE_MIN, len(self._queue) // 2):
+            self._sweep()
         if not allocation.leg.allocations:
             effects.append(LegIdle(allocation.leg.key))
         return effects
@@ -102,6 +110,11 @@ class Lifetimes:
     def next_timeout(self) -> float | None:
         """When to look again, in monotonic seconds; it may turn out to be too early."""
         return self._queue[0][0] if self._queue else None
+
+    def _sweep(self) -> None:
+        self._queue = [entry for entry in self._queue if entry[2].is_alive]
+        heapq.heapify(self._queue)
+        self._gone = 0
 
     def _push(self, allocation: Allocation, deadline: float) -> None:
         allocation.queued = deadline

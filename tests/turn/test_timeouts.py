@@ -1,7 +1,10 @@
 """What time does by itself: `next_timeout` and `handle_timeout`."""
 
+import gc
+
 from relay.errors import DropReason
 from relay.turn.effects import Count, DropRoute, LegIdle
+from relay.turn.table import Allocation
 from tests.turn.client import Relay
 
 
@@ -109,3 +112,14 @@ def test_ten_thousand_refreshes_leave_one_timeout() -> None:
         client.refresh().accepted()
     assert relay.advance(601) == [LegIdle(client.leg)]
     assert client.channel_data(0x4000, b"") == [Count(DropReason.NO_ALLOCATION)]
+
+
+def test_deleted_allocations_are_not_kept_until_they_would_have_ended() -> None:
+    relay = Relay()
+    kept = [relay.allocated("alice", f"call{number}") for number in range(10)]
+    for _ in range(500):
+        relay.allocated().refresh(0).accepted()
+    gc.collect()
+    of_relay = [each for each in gc.get_objects() if isinstance(each, Allocation)]
+    assert len(of_relay) < 100
+    assert len(relay.advance(600)) == len(kept)
