@@ -1,7 +1,7 @@
 """Applies the core's effects to the listeners, and keeps the meters of the legs.
 
-Rules of this file: effects are applied in the order given; what names a client or a leg that is
-gone by now does nothing but count.
+Rules of this file: effects are applied in the order given; what names a client, a port or a leg
+that is gone by now does nothing but count.
 """
 
 import asyncio
@@ -106,7 +106,9 @@ class Forwarder:
     def _send(self, effect: Send) -> None:
         client = effect.client
         if client.transport is Transport.UDP:
-            self.udp[client.server].send(client, effect.datagram)
+            listener = self.udp.get(client.server)
+            if listener is not None:
+                listener.send(client, effect.datagram)
             return
         connection = self._connection(client)
         if connection is not None:
@@ -130,27 +132,30 @@ class Forwarder:
         if meter is None or send is None:
             return
         source, target = effect.source, effect.target
-        rewrite = leaves_by = None
-        if source.transport is target.transport is Transport.UDP:
-            rewrite = self.udp[source.server].rewrite_to(target, effect.target_channel)
-            leaves_by = self.udp[target.server].socket
-        channel = effect.target_channel.to_bytes(2)
-        route = Route(channel, rewrite, send, meter, effect.expires_ns, leaves_by)
-        if source.transport is Transport.UDP:
-            self.udp[source.server].set_route(source, effect.channel, route)
-            if self.kernel is not None:
-                self.kernel.set_route(effect)
+        route = Route(effect.target_channel.to_bytes(2), send, meter, effect.expires_ns)
+        if source.transport is not Transport.UDP:
+            connection = self._connection(source)
+            if connection is not None:
+                connection.routes[effect.channel.to_bytes(2)] = route
             return
-        connection = self._connection(source)
-        if connection is not None:
-            connection.routes[effect.channel.to_bytes(2)] = route
+        listener = self.udp.get(source.server)
+        if listener is None:
+            return
+        if target.transport is Transport.UDP:
+            route.rewrite = listener.rewrite_to(target, effect.target_channel)
+            route.leaves_by = self.udp[target.server].socket
+        listener.set_route(source, effect.channel, route)
+        if self.kernel is not None:
+            self.kernel.set_route(effect)
 
     def _drop_route(self, effect: DropRoute) -> None:
         source = effect.source
         if source.transport is Transport.UDP:
             if self.kernel is not None:
                 self.kernel.drop_route(effect)
-            self.udp[source.server].drop_route(source, effect.channel)
+            listener = self.udp.get(source.server)
+            if listener is not None:
+                listener.drop_route(source, effect.channel)
             return
         connection = self._connection(source)
         if connection is not None:
@@ -208,6 +213,7 @@ class Forwarder:
     def _sender_to(self, client: FiveTuple) -> Callable[[bytes], None] | None:
         """A function that sends relayed data to a client; None if it is gone."""
         if client.transport is Transport.UDP:
-            return self.udp[client.server].sender_to(client)
+            listener = self.udp.get(client.server)
+            return listener.sender_to(client) if listener else None
         connection = self._connection(client)
         return connection.send_media if connection else None

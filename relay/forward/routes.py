@@ -68,12 +68,12 @@ class Route:
 
     Args:
         channel: the target's channel number, 2 bytes as on the wire; 0 where it gets bare data.
-        rewrite: what to write over the source's key in a received batch, where a batch can carry it
-            on; else None.
         send: sends a whole message to the target.
         meter: the sender's leg.
         expires_ns: on the monotonic clock.
-        leaves_by: the socket that reaches the target over UDP; None over a stream.
+
+    `rewrite` is what to write over the source's key in a received batch, where a batch can carry it
+    on; else None. `leaves_by` is the socket that reaches the target over UDP; None over a stream.
     """
 
     __slots__ = ("channel", "expires_ns", "leaves_by", "meter", "rewrite", "send")
@@ -81,18 +81,16 @@ class Route:
     def __init__(
         self,
         channel: bytes,
-        rewrite: bytes | None,
         send: Callable[[bytes], None],
         meter: Meter,
         expires_ns: int,
-        leaves_by: socket.socket | None = None,
     ) -> None:
         self.channel = channel
-        self.rewrite = rewrite
         self.send = send
         self.meter = meter
         self.expires_ns = expires_ns
-        self.leaves_by = leaves_by
+        self.rewrite: bytes | None = None
+        self.leaves_by: socket.socket | None = None
 
     def pass_on(self, payload: bytes) -> None:
         """Send application data to the target, framed as it takes it."""

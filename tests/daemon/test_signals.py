@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.process import CHANNEL, Daemon, hears, joined, running
+from relay.address import PeerAddress
+from tests.daemon.process import CHANNEL, Daemon, config_of, hears, joined, running
 from tests.turn import wire
 
 
@@ -97,3 +98,14 @@ def test_whoever_holds_connections_cannot_keep_it_from_stopping(tmp_path: Path) 
         assert daemon.ask("GET", "/healthz").status == 200
         daemon.signal(signal.SIGINT)
         assert daemon.ended() == 0
+
+
+def test_a_half_relayed_call_over_tcp_ends_without_a_fault(tmp_path: Path) -> None:
+    """Its outer port is closed before the connection's end has come through."""
+    config = config_of(listen=["tcp://127.0.0.1:0"], privacy={"masking": "opted_in"})
+    with running(tmp_path, config) as daemon:
+        alice, _ = joined(daemon, daemon.create_call(ring=False))
+        assert alice.bind(CHANNEL + 1, PeerAddress.parse("127.0.0.1", 5004)) == 0
+        daemon.signal(signal.SIGINT)
+        assert daemon.ended() == 0
+        assert not [line for line in daemon.said if "error" in line], daemon.said

@@ -8,6 +8,8 @@ import pytest
 from relay.address import ClientAddress, FiveTuple, Transport
 from relay.errors import DropReason
 from relay.turn.effects import (
+    NO_CHANNEL,
+    ClosePort,
     Count,
     Deliver,
     DropLeg,
@@ -125,6 +127,24 @@ async def test_what_names_a_client_that_is_gone_does_nothing(transport: Transpor
         meter = stage.forwarder.meter(ALICE)
         assert meter
         assert (meter.packets, stage.tally.packets) == (0, 0)
+
+
+@on_uvloop
+async def test_what_names_a_port_that_is_closed_does_nothing() -> None:
+    async with Stage() as stage:
+        alice, bob = stage.client(stage.udp()), stage.client(stage.port())
+        gone = bob.five_tuple
+        stage.route(bob, NO_CHANNEL, alice, 0x4001)
+        stage.apply(
+            ClosePort(gone.server),
+            Send(gone, STUN),
+            SetRoute(alice.five_tuple, 0x4001, gone, NO_CHANNEL, ALICE, FOREVER_NS),
+            SetRoute(gone, NO_CHANNEL, alice.five_tuple, 0x4001, ALICE, FOREVER_NS),
+            DropRoute(gone, NO_CHANNEL),
+        )
+        assert (stage.forwarder.routes, stage.drops) == (0, {})
+        stage.apply(Deliver(ALICE, gone, b"data", 4))
+        assert stage.drops == {DropReason.SEND_FAILED: 1}
 
 
 @on_uvloop
