@@ -105,8 +105,11 @@ class Connection(asyncio.Protocol):
             listener.tally.dropped(DropReason.UNAUTHENTICATED_RATE)
             self._transport.abort()
             return
-        host, port = transport.get_extra_info("peername")[:2]
-        client = ClientAddress.parse(host, port)
+        peer = transport.get_extra_info("peername")
+        if peer is None:  # reset before it was accepted
+            self._transport.abort()
+            return
+        client = ClientAddress.parse(*peer[:2])
         self._client = FiveTuple(listener.transport, client, listener.address)
         listener.connections[self._client] = self
         self._is_stranger = True

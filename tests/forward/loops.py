@@ -51,7 +51,10 @@ def _on(
 ) -> Callable[_P, None]:
     @wraps(scene)
     def test(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        faults: list[dict[str, Any]] = []  # that the loop would only log
         with asyncio.Runner(loop_factory=factory) as runner:
+            runner.get_loop().set_exception_handler(lambda _, context: faults.append(context))
             runner.run(asyncio.wait_for(scene(*args, **kwargs), _DEADLINE_S))
+        assert faults == []
 
     return test

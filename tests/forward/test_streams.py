@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import socket
+import struct
 
 import pytest
 
@@ -162,6 +164,17 @@ async def test_the_end_of_a_connection_ends_the_allocation(transport: Transport)
         alice.writer.close()  # an orderly end is an end as well
         await stage.core.until(lambda: len(stage.core.disconnected) == 2)
         assert (listener.connections, listener.strangers, stage.forwarder.routes) == ({}, 0, 0)
+
+
+@on_uvloop
+async def test_who_is_gone_before_being_seen_is_nobody(transport: Transport) -> None:
+    async with Stage() as stage:
+        listener = await stage.stream(transport)
+        with socket.socket() as sock:
+            sock.connect(listener.address.reveal())
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await greeted(stage, await stage.connect(listener))
+        assert (len(listener.connections), listener.strangers) == (1, 0)
 
 
 @on_uvloop
