@@ -15,9 +15,9 @@ class Lifetimes:
     """Removes what has run out, been deleted, or lost its connection.
 
     The queue is lazy: an entry whose allocation has been refreshed since is put back when it comes
-    up, one whose allocation is queued earlier or gone is dropped. Those whose allocation is gone are
-    swept out before they are the larger part: who allocates and deletes in turns would fill the
-    memory otherwise.
+    up, one whose allocation is queued earlier or gone is dropped. Those of allocations that are
+    gone are swept out before they are the larger part: who allocates and deletes in turns would
+    fill the memory otherwise.
     """
 
     def __init__(self, table: Table, routes: Routes) -> None:

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from relay.address import Transport
 from relay.forward.fastpath import FastPath, adoption, layout, pins, program
 from relay.forward.fastpath.adoption import DEAD_NS
 from relay.forward.fastpath.netlink import Netlink
-from relay.turn.effects import LegKey, SetLeg
+from relay.turn.effects import DropRoute, LegKey, SetLeg
 from tests.fastpath.bench_rig import Route
 from tests.fastpath.cases import B4, PAYLOAD, ROUTE4, SERVER4, SERVER6, relayed, sent
 from tests.fastpath.frames import End
@@ -128,6 +129,28 @@ def test_adopted_routes_are_set_again_and_the_rest_may_be_ended(
         assert path.routes == 1
         assert crosses(tap, ROUTE4)
         assert not crosses(tap, replace(ROUTE4, channel=ROUTE4.channel + 1))
+    finally:
+        path.close(leave_running=False)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_an_adopted_route_gives_way_to_what_its_client_has_now(
+    namespace: Namespace, tap: Tap, ended: bool
+) -> None:
+    first = open_kernel_path(_SERVERS)
+    first.set_route(set_route(ROUTE4))
+    first.close(leave_running=True)
+    path = open_kernel_path(_SERVERS)
+    try:
+        assert path.adopted == 1
+        route = set_route(ROUTE4)
+        if ended:
+            path.drop_route(DropRoute(route.source, route.channel))
+        else:  # the same client, on the same channel, to somebody whom the kernel does not reach
+            there = route.target._replace(transport=Transport.TCP)
+            assert not path.set_route(replace(route, target=there))
+        assert path.routes == 0
+        assert not crosses(tap, ROUTE4)
     finally:
         path.close(leave_running=False)
 

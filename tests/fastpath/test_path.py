@@ -156,6 +156,14 @@ def test_target_that_no_interface_leads_to_is_left_to_the_user_path(
     assert path.routes == 1  # it was wanted all along
 
 
+def test_a_closed_path_follows_nothing(namespace: Namespace) -> None:
+    """As when the loop was told to call it once more and the daemon stops meanwhile."""
+    path = open_kernel_path([SERVER4])
+    path.set_route(set_route(ROUTE4))
+    path.close(leave_running=False)
+    assert not path.follow()
+
+
 def test_route_follows_the_routing_table(namespace: Namespace, tap: Tap, path: FastPath) -> None:
     path.set_route(set_route(ROUTE4))
     other = Tap(namespace, "cvf-other", [])

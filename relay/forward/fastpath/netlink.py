@@ -148,9 +148,9 @@ class Changes:
         return self._socket.fileno()
 
     def drain(self) -> bool:
-        """Take every message there is. Returns: whether there was one."""
+        """Take every message there is. Returns: whether there was one; not so once closed."""
         changed = False
-        while True:
+        while self._socket.fileno() >= 0:
             try:
                 self._socket.recv(_BUFFER)
             except BlockingIOError:
@@ -158,6 +158,7 @@ class Changes:
             except OSError:  # ENOBUFS: there were more than fitted
                 pass
             changed = True
+        return changed
 
     def close(self) -> None:
         """Close the socket."""

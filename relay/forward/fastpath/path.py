@@ -174,7 +174,7 @@ class FastPath:
     def follow(self) -> bool:
         """Follow what has changed, for a few milliseconds.
 
-        Returns: whether there is more to do; call again soon.
+        Returns: whether there is more to do; call again soon. Once closed, there is not.
         Raises: FastPathError at the end, where a new interface may not be filtered.
         """
         if self._interfaces.changes.drain():
@@ -207,6 +207,7 @@ class FastPath:
             # A pin that we may no longer remove leads the next daemon to maps that are nobody's.
             self._config.words[_LAYOUT] = 0
             self._program.detach()
+        self._doubtful.clear()
         self._config.close()
         self._totals.close()
         self._drops.close()
@@ -276,9 +277,9 @@ class FastPath:
         self._remove(name, self._clock_ns())
 
     def _remove(self, name: bytes, now_ns: int) -> None:
-        key = self._installed.pop(name, None)
-        if key is not None:
-            self._table.drop(key, now_ns)
+        # A route that is not ours may be an earlier daemon's: its client has something else now.
+        key = self._installed.pop(name, name)
+        self._release(self._table.drop(key, now_ns), now_ns)
 
     def _drop_adopted(self, now_ns: int, only_expired: bool) -> None:
         self._release(self._table.drop_adopted(now_ns, only_expired), now_ns)

@@ -73,11 +73,17 @@ class RouteTable:
         self._of_leg[leg] += 1
         return True
 
-    def drop(self, key: bytes, now_ns: int) -> None:
-        """Take a route away, at once; one that does not exist is no error."""
-        entry = self._entries.pop(key, None) or self._adopted.pop(key, None)
-        if entry is not None:
-            self._remove(key, entry, now_ns)
+    def drop(self, key: bytes, now_ns: int) -> list[int]:
+        """Take a route away, at once; one that does not exist is no error.
+
+        Returns: the number of its leg, where it was an earlier daemon's and no route uses that one
+            any more.
+        """
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return self._drop_adopted([key], now_ns)
+        self._remove(key, entry, now_ns)
+        return []
 
     def drop_leg(self, leg: int, now_ns: int) -> None:
         """Take away whatever routes charge this leg: an earlier daemon's, as a rule none."""
