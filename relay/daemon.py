@@ -88,7 +88,7 @@ class Daemon:
     """One relay: its engine, its listeners and its API."""
 
     def __init__(self, settings: Settings, config: Path | None) -> None:
-        self._settings = settings
+        self._settings = self._started_with = settings
         self._config = config
         registry = Registry(rules_of(settings))
         turn = turn_settings_of(settings, os.urandom(32))
@@ -208,7 +208,7 @@ class Daemon:
             auth = fresh.auth.model_copy(update={"secrets": self._settings.auth.secrets})
             fresh = fresh.model_copy(update={"auth": auth})
         for key in _RESTART:
-            if attrgetter(key)(fresh) != attrgetter(key)(self._settings):
+            if attrgetter(key)(fresh) != attrgetter(key)(self._started_with):
                 log.warning("needs_restart", extra={"key": key})
         self._settings = fresh
         self.engine.registry.rules = rules_of(fresh)

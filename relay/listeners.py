@@ -57,8 +57,11 @@ class Listeners:
             udp.close(loop)
 
     def reload_certificate(self, settings: Settings) -> None:
-        """Use what is in the files now for later connections. Raises: ConfigError."""
-        if self._context is not None:
+        """Use what is in the files now for later connections. Raises: ConfigError.
+
+        Settings without TLS count from the next start on, and name no files.
+        """
+        if self._context is not None and _uses_tls(settings):
             self._current = tls_context(settings)
 
     def _use_current(self, tls: ssl.SSLObject, _name: str | None, _: ssl.SSLContext) -> None:

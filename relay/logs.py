@@ -56,7 +56,7 @@ def _hosts(text: str) -> Iterator[str]:
         if _IPV6.search(token):
             yield token
         elif _IPV4.search(token):
-            yield token.strip(".:").partition(":")[0]
+            yield from (part.strip(".") for part in token.split(":") if _IPV4.search(part))
 
 
 class Formatter(logging.Formatter):

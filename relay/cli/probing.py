@@ -70,15 +70,14 @@ def probe(  # noqa: PLR0913  one parameter per option
 
     from relay import logs  # noqa: PLC0415
     from relay.config import load  # noqa: PLC0415
-    from relay.probe import Plan, TurnUrl, run  # noqa: PLC0415
+    from relay.probe import Plan, run  # noqa: PLC0415
 
     logs.configure("error")  # the TURN client's own log names addresses
     settings = load(config, os.environ)
     named = None if url is None else _parsed(url)
     with _call(secret, api, settings) as (legs, told):
-        listener = TurnUrl.of(settings.listen[0])
         plan = Plan(
-            url=named or (listener if told is None else _parsed(told)),
+            url=named or (_first_listener(settings) if told is None else _parsed(told)),
             legs=legs,
             count=count,
             timeout_s=timeout,
@@ -98,6 +97,19 @@ def _parsed(url: str) -> "TurnUrl":
         return TurnUrl.parse(url)
     except ValueError as error:
         raise ConfigError(f"--url: {url!r}: {error}") from None
+
+
+def _first_listener(settings: "Settings") -> "TurnUrl":
+    from relay.errors import ConfigError  # noqa: PLC0415
+    from relay.probe import TurnUrl  # noqa: PLC0415
+
+    listen = settings.listen[0]
+    try:
+        return TurnUrl.of(listen)
+    except ValueError:
+        raise ConfigError(
+            f"listen[0]: {listen.url!r}: expected a port to probe; give --url"
+        ) from None
 
 
 @contextmanager

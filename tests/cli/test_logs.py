@@ -65,7 +65,8 @@ def test_the_operators_own_listeners_may_be_shown() -> None:
     for text in ("192.0.2.1:3478", "192.0.2.1", "[2001:db8::1]:3478", "udp://192.0.2.1:9"):
         assert rendered("listening %s", text).endswith(f"listening {text}")
     assert "redacted" in rendered("listening %s", "192.0.2.11")
-    assert "redacted" in rendered("listening %s", "192.0.2.1 198.51.100.77")
+    for more in ("192.0.2.1 198.51.100.77", "192.0.2.1:198.51.100.77", "192.0.2.1:9:198.51.100.77"):
+        assert "redacted" in rendered("listening %s", more)
 
 
 @pytest.mark.parametrize("text", ["12:34:56", "3.11.7", "a::b_c"[:1], "1.5 s", "relay.x:33", "1:2"])

@@ -86,6 +86,18 @@ def test_wrong_usage_is_one_line_and_exit_2(arguments: list[str], fault: str) ->
     assert fault in line
 
 
+def test_a_listener_on_any_port_is_probed_by_its_url(tmp_path: Path) -> None:
+    path = tmp_path / "any-port.yaml"
+    path.write_text("listen: ['udp://127.0.0.1:0']\n")
+    probe = ("probe", "--secret", "x", "--config", str(path), "--timeout", "0.1")
+    done = callveil(*probe)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("callveil: listen[0]: 'udp://127.0.0.1:0': expected a port")
+    done = callveil(*probe, "--url", "turn:127.0.0.1:9")
+    assert (done.code, done.out) == (1, "")
+    assert "turn:127.0.0.1:9" in done.err
+
+
 def test_check_config_names_each_fault_on_a_line(tmp_path: Path) -> None:
     path = tmp_path / "faulty.yaml"
     path.write_text("realm: 7\nrelay: {ports: 1-2}\nauth: {secrets: ['']}\nx: 1\n")

@@ -113,6 +113,24 @@ def test_what_needs_a_restart_is_said(daemon: Daemon) -> None:
     assert daemon.stranger("call", "leg").allocate().code == 0  # in the old realm
 
 
+def test_what_needs_a_restart_is_what_differs_from_the_start(daemon: Daemon) -> None:
+    for realm, count in (("another", 1), ("another", 2), ("callveil", 2)):
+        reload(daemon, config_of(realm=realm))
+        assert len([line for line in daemon.said if "needs_restart" in line]) == count
+
+
+def test_without_tls_in_it_a_configuration_is_taken_all_the_same(tmp_path: Path) -> None:
+    """Its listeners go with the next start; until then they keep the certificate they have."""
+    files = certificates.write(tmp_path / "tls")
+    tls = {"certificate": str(files.certificate), "key": str(files.key)}
+    with running(tmp_path, config_of(listen=["tls://127.0.0.1:0"], tls=tls)) as daemon:
+        daemon.configure(config_of())
+        daemon.signal(signal.SIGHUP)
+        assert "needs_restart" in daemon.until_said("needs_restart|refused")
+        daemon.until_said("reloaded")
+        assert shown_to(daemon, files)
+
+
 def shown_to(daemon: Daemon, trusted: certificates.Files) -> bytes:
     """The certificate that the daemon shows to a client, which trusts that one."""
     place = place_of(daemon.urls[0])
