@@ -1,8 +1,9 @@
-"""A certificate for the loopback addresses, and both ends' view of it."""
+"""Certificates for numeric addresses, and both ends' view of one."""
 
 import datetime
 import ipaddress
 import ssl
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,14 +26,16 @@ class Files(NamedTuple):
         return ssl.create_default_context(cafile=str(self.certificate))
 
 
-def write(directory: Path, *, is_rsa: bool = False) -> Files:
-    """A new certificate, signed by itself, and its key."""
+def write(
+    directory: Path, *, hosts: Iterable[str] = ("127.0.0.1", "::1"), is_rsa: bool = False
+) -> Files:
+    """A new certificate for these addresses, signed by itself, and its key."""
     key = (
         rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
     )
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "relay")])
     now = datetime.datetime.now(datetime.UTC)
-    hosts = [x509.IPAddress(ipaddress.ip_address(host)) for host in ("127.0.0.1", "::1")]
+    addresses = [x509.IPAddress(ipaddress.ip_address(host)) for host in hosts]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -41,7 +44,7 @@ def write(directory: Path, *, is_rsa: bool = False) -> Files:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+        .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
         .sign(key, hashes.SHA256())
     )
     directory.mkdir(exist_ok=True)

@@ -52,7 +52,7 @@ def connect(relay: Relay, where: Namespace, how: Access, credential: Credential)
         return over_udp(where, *credential, how.host)
     if how.transport == "tcp":
         return over_tcp(where, *credential, how.host)
-    context = relay.certificate.client_context()
+    context = relay.certificate.trusting_context()
     return over_tls(where, *credential, context, how.host, TLS_PORT)
 
 

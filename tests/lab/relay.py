@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from relay.audit.search import Hit, find
-from tests.lab import certificate
+from tests.forward import certificates
 from tests.lab.polling import wait_until
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
@@ -58,7 +58,7 @@ class Relay:
         self.lab = lab
         self.path = path
         self._program = program
-        self.certificate = certificate.make(directory)
+        self.certificate = certificates.write(directory, hosts=RELAY)
         self.log = directory / "relay.log"
         self.bodies: list[bytes] = []
         self._config = directory / "callveil.yaml"
