@@ -69,6 +69,7 @@ def _value(key: tuple[str, ...], text: str) -> Any:
     if is_list and not text.lstrip().startswith("["):
         return [text]
     try:
-        return document.parse(b"value: " + text.encode("utf-8", "surrogateescape"))["value"]
+        tree = document.parse(b"value: " + text.encode("utf-8", "surrogateescape"))
     except ConfigError:
         return text
+    return tree["value"] if len(tree) == 1 else text  # a line of its own would be another key

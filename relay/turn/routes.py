@@ -15,7 +15,6 @@ class Routes:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self.count = 0
 
     def of(self, allocation: Allocation, now: Now) -> list[Effect]:
         """Set every route from and to this allocation again, with what it rests on now."""
@@ -47,7 +46,6 @@ class Routes:
         )
         if not all(call.open for call in calls) or expires <= now.mono:
             return []
-        self.count += (not binding.is_routed) + (not back.is_routed)
         binding.is_routed = back.is_routed = True
         expires_ns = int(expires * 1e9)
         return [
@@ -79,7 +77,6 @@ class Routes:
         if not binding.is_routed:
             return []
         binding.is_routed = False
-        self.count -= 1
         return [DropRoute(allocation.client, binding.channel)]
 
 

@@ -87,6 +87,7 @@ def test_other_variables_are_not_ours() -> None:
         ("CALLVEIL__LIMITS__LEGS_PER_CALL", "many"),
         ("CALLVEIL__LIMITS__LEGS_PER_CALL", ""),
         ("CALLVEIL__LIMITS__LEGS_PER_CALL", "8\x00"),
+        ("CALLVEIL__LIMITS__LEGS_PER_CALL", "8\nbitrate_bps: 1"),
         ("CALLVEIL__PRIVACY__STUN_BINDING", "yes"),
         ("CALLVEIL__LISTEN", "[udp://127.0.0.1:1"),
         ("CALLVEIL__LISTEN", ""),

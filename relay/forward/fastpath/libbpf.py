@@ -104,13 +104,6 @@ class BpfObject:
         if not self._at:
             raise OSError(ctypes.get_errno(), "bpf_object__open_file")
 
-    def map_names(self) -> list[str]:
-        """Every map of the object."""
-        names, at = [], None
-        while at := load_library().bpf_object__next_map(self._at, at):
-            names.append(load_library().bpf_map__name(at).decode())
-        return names
-
     def reuse(self, name: str, fd: int) -> None:
         """Use a map that exists instead of making one."""
         call("bpf_map__reuse_fd", self._map(name), fd)
@@ -227,20 +220,16 @@ def _filter(handle: int, priority: int) -> _Filter:
 
 _POINTERS = {
     "bpf_object__open_file": ctypes.c_void_p,
-    "bpf_object__next_map": ctypes.c_void_p,
     "bpf_object__find_map_by_name": ctypes.c_void_p,
     "bpf_object__find_program_by_name": ctypes.c_void_p,
     "bpf_object__close": None,
-    "bpf_map__name": ctypes.c_char_p,
 }
 _ARGUMENTS = {
     "bpf_object__open_file": [ctypes.c_char_p, ctypes.c_void_p],
-    "bpf_object__next_map": [ctypes.c_void_p, ctypes.c_void_p],
     "bpf_object__find_map_by_name": [ctypes.c_void_p, ctypes.c_char_p],
     "bpf_object__find_program_by_name": [ctypes.c_void_p, ctypes.c_char_p],
     "bpf_object__load": [ctypes.c_void_p],
     "bpf_object__close": [ctypes.c_void_p],
-    "bpf_map__name": [ctypes.c_void_p],
     "bpf_map__fd": [ctypes.c_void_p],
     "bpf_map__reuse_fd": [ctypes.c_void_p, ctypes.c_int],
     "bpf_map__set_initial_value": [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t],
