@@ -90,11 +90,14 @@ class Allocations:
         if even is True:
             allocation.reservation = self._reserve(port + 1, family, leg, now)
         shown = remember_own(leg, request.client, self._relay_ips)
+        routes = [route for own in shown for route in self._routes.new_of(own, now)]
+        for own in shown:
+            self._lifetimes.schedule(own.of)
         return [
             SetLeg(leg.key, grant.bitrate_bps, grant.packets_per_s),
             LegConnected(leg.key, request.client.transport),
             *([OpenOuterPort(outer)] if outer is not None else ()),
-            *(route for own in shown for route in self._routes.new_of(own, now)),
+            *routes,
             *self._granted(request, allocation, now),
         ]
 

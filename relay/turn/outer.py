@@ -28,20 +28,20 @@ class OwnAddress(Allocation):
     what they mean between siblings. Until it is shown to be a party's it is not alive.
     """
 
-    __slots__ = ("_ip", "_of")
+    __slots__ = ("_ip", "of")
 
     def __init__(self, address: PeerAddress, of: Allocation, port: ServerAddress) -> None:
         client = ClientAddress(address.packed, address.port)
         super().__init__(FiveTuple(Transport.UDP, client, port), of.leg, address, math.inf)
         self._ip = address.packed
-        self._of = of
+        self.of = of
         self.is_alive = False
 
     def belong(self, leg: Leg) -> None:
         """It is this party's."""
         self.leg = leg
         self.is_alive = True
-        self.channels[NO_CHANNEL] = Binding(NO_CHANNEL, self._of, math.inf)
+        self.channels[NO_CHANNEL] = Binding(NO_CHANNEL, self.of, math.inf)
 
     def end(self) -> None:
         """It is nobody's any more."""

@@ -118,6 +118,7 @@ class Server:
         effects: list[Effect] = []
         for allocation in closed_call.by_port.values():
             effects += self._routes.new_of(allocation, now)
+            self._lifetimes.schedule(allocation)
         return effects
 
     def end_call(self, call: str, now: Now) -> list[Effect]:

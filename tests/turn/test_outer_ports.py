@@ -253,6 +253,17 @@ def test_what_is_expected_stays_so_when_the_call_gets_more_time() -> None:
     assert len(relay.forwarding.routes) == 2
 
 
+def test_routes_that_come_when_the_party_shows_up_run_out_with_the_channel() -> None:
+    relay = half_relayed()
+    alice, bob = relay.client("alice"), relay.client("bob")
+    alice.allocate(wire.lifetime(3600)).accepted()
+    alice.bind(0x4001, own(bob)).accepted()
+    bob.allocate().accepted()
+    assert len(relay.forwarding.routes) == 2
+    relay.advance(600)
+    assert relay.forwarding.routes == {}
+
+
 def test_permissions_for_expected_addresses_are_bounded() -> None:
     relay = half_relayed()
     alice = relay.allocated("alice")

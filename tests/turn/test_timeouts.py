@@ -5,6 +5,7 @@ import gc
 from relay.errors import DropReason
 from relay.turn.effects import Count, DropRoute, LegIdle
 from relay.turn.table import Allocation
+from tests.turn import wire
 from tests.turn.client import Relay
 
 
@@ -61,6 +62,20 @@ def test_expired_channel_takes_its_routes_along() -> None:
     for client in (alice, bob):
         client.refresh(3600).accepted()
     relay.advance(1000)
+    assert relay.forwarding.routes == {}
+
+
+def test_routes_that_came_with_the_answer_run_out_with_their_channels() -> None:
+    relay = Relay()
+    relay.ringing()
+    alice, bob = relay.client("alice"), relay.client("bob")
+    for client in (alice, bob):
+        client.allocate(wire.lifetime(3600)).accepted()
+    alice.bind(0x4001, bob.relayed).accepted()
+    bob.bind(0x4002, alice.relayed).accepted()
+    relay.open()
+    assert len(relay.forwarding.routes) == 2
+    relay.advance(600)
     assert relay.forwarding.routes == {}
 
 
