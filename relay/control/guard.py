@@ -16,6 +16,7 @@ from relay import logs
 from relay.calls.descriptions import MAX_BYTES
 from relay.control.problems import problem
 from relay.control.relay import ControlSettings
+from relay.control.turns import Turns
 
 MAX_BODY_BYTES = 64 * 1024
 """A call with a thousand parties fits; nothing that the API takes is larger, but descriptions."""
@@ -36,6 +37,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: ControlSettings) -> None:
         self._app = app
         self._settings = settings
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,13 +45,17 @@ class Guard:
             return
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
-        most = _most(scope["path"])
-        body = None if refusal else await _read(receive, headers, most)
-        if body is None:
-            refusal = refusal or problem("too_large", f"At most {most} bytes are taken.")
+        if refusal is not None:
             await refusal(scope, receive, send)
             return
-        await self._run(scope, _Replay(body, receive), send)
+        async with self._turns.of(scope["path"]):
+            most = _most(scope["path"])
+            body = await _read(receive, headers, most)
+            if body is None:
+                too_large = problem("too_large", f"At most {most} bytes are taken.")
+                await too_large(scope, receive, send)
+                return
+            await self._run(scope, _Replay(body, receive), send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if _is_cross_site(scope["method"], headers):
