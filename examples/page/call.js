@@ -132,8 +132,8 @@ export class Call {
 
   /** Send this track's kind, or silence and black. */
   enable(kind, isOn) {
-    for (const { track } of this.#connection?.getSenders() ?? []) {
-      if (track?.kind === kind) track.enabled = isOn;
+    for (const track of this.#media?.getTracks() ?? []) {
+      if (track.kind === kind) track.enabled = isOn;
     }
   }
 

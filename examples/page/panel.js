@@ -82,12 +82,16 @@ function showSight(call, { local, remote }) {
   list("seen-of-you", ofYou, {
     none: "Nothing yet: no description of yours has been passed on.",
     relayed: "No address of yours, only the relay’s.",
-    own: "Where you are: your own address is among these.",
+    own: call.relayed
+      ? "Where you are: your own address was passed on before privacy was on."
+      : "Where you are: your own address is among these.",
   });
   list("seen-of-them", ofThem, {
     none: "Nothing yet: no description of theirs has come.",
     relayed: "No address of theirs, only the relay’s.",
-    own: "Where they are: their own address is among these.",
+    own: call.relayed
+      ? "Where they are: their own address came before privacy was on."
+      : "Where they are: their own address is among these.",
   });
   const removed = removedWords(call.removed);
   $("removed").textContent = removed.length ? `Taken out before it was passed on: ${removed.join(", ")}.` : "";
