@@ -28,7 +28,8 @@ def is_too_wide(tab: Tab) -> bool:
 
 
 def test_a_button_pressed_twice_calls_once_and_leaves_no_camera_on(tabs: Tabs) -> None:
-    tabs.alice.page.get_by_role("button", name="Call bob").dblclick()
+    button = tabs.alice.page.get_by_role("button", name="Call bob")
+    button.evaluate("(button) => { button.click(); button.click(); }")
     tabs.bob.until_rung("alice")
     tabs.alice.until_said("Calling bob")
     tabs.alice.press("Hang up")
