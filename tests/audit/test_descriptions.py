@@ -33,7 +33,10 @@ SDP = (
         (json.dumps([{"from": "bob", "body": {"sdp": SDP}}, {"sdp": SDP}]), ["bob", ""]),
         (json.dumps({"log": [{"value": f"type: offer, sdp: {SDP}"}]}), [""]),
         (json.dumps({"log": [{"value": f"type: offer, sdp: {SDP.partition('a=cand')[0]}"}]}), [""]),
-        (json.dumps({"log": [{"value": f"sdpMid: 0, sdpMLineIndex: 0, candidate: {_LATE}"}]}), [""]),
+        (
+            json.dumps({"log": [{"value": f"sdpMLineIndex: 0, candidate: {_LATE}"}]}),
+            [""],
+        ),
         (json.dumps({"log": [{"value": json.dumps({"type": "offer", "sdp": SDP})}]}), [""]),
         (json.dumps([json.dumps({"from": "bob", "candidate": _LATE}), "{", "[1"]), ["bob"]),
         (json.dumps({"candidate": "candidate:1 1 udp 1 10.0.0.1 9 typ host"}), [""]),
