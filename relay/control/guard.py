@@ -5,6 +5,7 @@ endpoints. A body is read before anything is done with it, so that an endpoint n
 """
 
 import hmac
+import ipaddress
 import logging
 from urllib.parse import urlsplit
 
@@ -60,7 +61,11 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if _is_cross_site(scope["method"], headers):
             return problem("cross_site")
-        if scope["path"] in OPEN_PATHS or self._is_authenticated(headers):
+        if scope["path"] in OPEN_PATHS:
+            return None
+        if not self._settings.tokens and not _is_this_host(headers.get("host", "")):
+            return problem("cross_site", "Without api.tokens, localhost or an address is asked.")
+        if self._is_authenticated(headers):
             return None
         return problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
 
@@ -140,3 +145,19 @@ def _is_cross_site(method: str, headers: Headers) -> bool:
         return urlsplit(origin).netloc != headers.get("host")
     except ValueError:
         return True
+
+
+def _is_this_host(host: str) -> bool:
+    """Whether `Host` is no name that somebody else might point here, to have a browser ask in it.
+
+    A page whose name leads to loopback a moment later is of the same site as the API (DNS
+    rebinding), and tokens are what else keeps it out.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or "localhost"  # HTTP/1.0: no browser
+        if name == "localhost" or name.endswith(".localhost"):
+            return True
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
