@@ -108,9 +108,8 @@ async def test_a_page_whose_name_leads_here_neither_reads_nor_changes_anything(
     check_problem(await api(method, "/v1/calls", headers=headers), "cross_site")
     assert (await api("GET", "/healthz", headers=headers)).status_code == 200
     with_token = headers | {"authorization": f"Bearer {TOKENS[0]}"}
-    if host != "[":
-        answer = await Api(tokens=TOKENS)("GET", "/v1/calls", headers=with_token)
-        assert answer.status_code == 200
+    answer = await Api(tokens=TOKENS)("GET", "/v1/calls", headers=with_token)
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "[::1]:8080", "LOCALHOST:8080", "a.localhost"])
