@@ -57,7 +57,7 @@ def install(calls: int) -> InstallRecord:
 
     Raises: FastPathError.
     """
-    path = FastPath.open([link.party for link in LINKS], [_SERVER], _LEASE_S, time.monotonic_ns)
+    path = FastPath.open([link.party for link in LINKS], [_SERVER], [], _LEASE_S, time.monotonic_ns)
     try:
         work = [_effects(number) for number in range(calls)]
         gc.freeze()  # as the daemon does with what start-up made

@@ -23,7 +23,7 @@ from relay.calls.call import Masking, Policy, Rules
 from relay.calls.registry import Registry
 from relay.clock import Now
 from relay.config import Settings, load
-from relay.control.relay import ControlSettings
+from relay.control.relay import ControlSettings, stun_urls
 from relay.demo import Demo
 from relay.engine import Engine
 from relay.errors import RelayError
@@ -112,10 +112,16 @@ class Daemon:
         self._listeners.open()
         self._api_socket = bind_api(self._settings)
         self._control = ControlSettings(
-            tuple(self._listeners.urls), self._secrets()[0], self._tokens()
+            tuple(self._listeners.urls),
+            self._secrets()[0],
+            self._tokens(),
+            stun_urls(self._listeners.urls) if self._settings.privacy.stun_binding else (),
         )
         self.engine.forwarder.kernel, self.engine.fastpath = open_fastpath(
-            self._settings.fastpath, self._listeners.udp_addresses, self._clocks.mono_ns
+            self._settings.fastpath,
+            self._listeners.udp_addresses,
+            [address.local for address in self._settings.relay.addresses],
+            self._clocks.mono_ns,
         )
         self._api = make_api(self.engine, self._control)
         self._demo = Demo(self._api_socket, self._tokens()) if self._settings.demo else None
@@ -149,6 +155,7 @@ class Daemon:
             # Told twice to stop: calls are running, and the next daemon may take their routes over.
             loop.remove_reader(kernel.fileno())
             kernel.close(leave_running=self._is_replaced)
+            self.engine.forwarder.kernel = None  # closing ports is no business of its any more
         await self._listeners.close(loop)
         self.engine.forwarder.close_ports()
         await serving
@@ -243,6 +250,7 @@ def turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
         realm=settings.realm,
         secrets=tuple(secret.get_secret_value() for secret in settings.auth.secrets),
         relayed_ips=tuple(address.public.packed for address in settings.relay.addresses),
+        local_ips=tuple(address.local.packed for address in settings.relay.addresses),
         ports=range(settings.relay.ports.low, settings.relay.ports.high + 1),
         peers=settings.relay.peers.value,
         mask_mapped_address=settings.privacy.mask_mapped_address,

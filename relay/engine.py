@@ -7,7 +7,7 @@ our own costs one datagram, never the relay.
 import base64
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from relay.address import FiveTuple, Transport
 from relay.calls.call import State
@@ -23,11 +23,28 @@ from relay.ports.server import Ports
 from relay.ports.settings import PortSettings
 from relay.relayed_ports import RelayedPorts
 from relay.turn.authority import Grant
-from relay.turn.effects import Answered, Effect, LegConnected, LegIdle, LegKey
+from relay.turn.effects import (
+    Answered,
+    Effect,
+    LegConnected,
+    LegIdle,
+    LegKey,
+    OpenOuterPort,
+)
+from relay.turn.ports import PortPool
 from relay.turn.server import Server
 from relay.turn.settings import TurnSettings
 
 log = logging.getLogger(__name__)
+
+
+_Decide = Callable[[bytes, FiveTuple, Now], list[Effect]]
+
+
+class _Outside(NamedTuple):
+    """What the outer ports ask."""
+
+    receive: Callable[[bytes, FiveTuple], None]
 
 
 class Engine:
@@ -60,22 +77,27 @@ class Engine:
         self._mono_ns = clocks.mono_ns
         self._started = clocks.now().mono
         self._entropy = entropy
-        self.server = Server(settings, self, entropy)
+        pool = PortPool(settings.ports, rests=True)
+        self.server = Server(settings, self, entropy, pool)
         self.forwarder = Forwarder(self.tally, clocks.mono_ns)
         self._handlers = self.forwarder.handlers | {
             Answered: self._answered,
             LegConnected: self._leg_connected,
             LegIdle: self._leg_idle,
+            OpenOuterPort: self._open_outer_port,
         }
-        core = Ports(ports, entropy)
+        core = Ports(ports, entropy, pool)
         self.ports = RelayedPorts(core, self.forwarder, self.tally, self.apply, self.now)
 
     def receive(self, datagram: bytes, client: FiveTuple) -> None:
         """Decide about a datagram and do what follows. Raises: nothing."""
+        self._receive(self.server.receive, datagram, client)
+
+    def _receive(self, decide: _Decide, datagram: bytes, client: FiveTuple) -> None:
         started = self._mono_ns()
         now = self.now()
         try:
-            self.apply(self.server.receive(datagram, client, now))
+            self.apply(decide(datagram, client, now))
         except Exception:  # a fault of ours: the running calls go on, and it is seen
             self.tally.dropped(DropReason.INTERNAL)
             log.exception("receive_failed")
@@ -130,7 +152,12 @@ class Engine:
         masked = frozenset(leg.id for leg in found.legs if leg.masked)
         self.apply(
             self.server.change_call(
-                call, closed=found.relayed, masked=masked, expires=found.expires, now=now
+                call,
+                closed=found.relayed,
+                half_relayed=found.half_relayed,
+                masked=masked,
+                expires=found.expires,
+                now=now,
             )
         )
         self.ports.changed(call, masked, found.expires)
@@ -143,11 +170,12 @@ class Engine:
         return {leg: [each.reveal() for each in addresses] for leg, addresses in relayed.items()}
 
     def tick(self) -> None:
-        """End what has run out."""
+        """End what has run out, and renew what has not."""
         now = self.now()
         for call in self.registry.handle_timeout(now):
             self.ended(call)
         self.apply(self.server.handle_timeout(now))
+        self.ports.handle_timeout()
         if self.forwarder.kernel is not None:
             self.forwarder.kernel.renew(self._mono_ns())
 
@@ -220,6 +248,16 @@ class Engine:
             bytes=sum(count.bytes for count in counts),
             dropped=sum(count.dropped for count in counts),
         )
+
+    def _open_outer_port(self, effect: OpenOuterPort) -> None:
+        try:
+            self.forwarder.open_port(effect.address, _Outside(self._receive_outside))
+        except OSError as error:
+            log.warning("outer_port_not_opened", extra={"errno": error.errno})
+            self.server.lose_outer_port(effect.address)
+
+    def _receive_outside(self, datagram: bytes, client: FiveTuple) -> None:
+        self._receive(self.server.receive_outside, datagram, client)
 
     def _answered(self, effect: Answered) -> None:
         self.counters.answered(effect.method, effect.code)

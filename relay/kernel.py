@@ -13,12 +13,16 @@ log = logging.getLogger(__name__)
 
 
 def open_fastpath(
-    settings: FastPathSettings, listeners: Sequence[ServerAddress], clock_ns: Callable[[], int]
+    settings: FastPathSettings,
+    listeners: Sequence[ServerAddress],
+    relayed: Sequence[ServerAddress],
+    clock_ns: Callable[[], int],
 ) -> tuple[FastPath | None, str]:
     """Load and attach the program.
 
     Args:
         listeners: the UDP listeners, bound already.
+        relayed: where relayed ports are going to be opened.
     Returns: the fast path, or None; and in words how it stands.
     Raises: RelayError, where it is required and cannot be had.
     """
@@ -27,7 +31,7 @@ def open_fastpath(
     try:
         if not listeners:
             raise FastPathError("there is no UDP listener")
-        kernel = FastPath.open(settings.interfaces, listeners, settings.lease_s, clock_ns)
+        kernel = FastPath.open(settings.interfaces, listeners, relayed, settings.lease_s, clock_ns)
     except FastPathError as error:
         if settings.mode == "require":
             raise RelayError(f"fastpath.mode: require: {error}") from None

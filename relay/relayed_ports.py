@@ -63,7 +63,7 @@ class RelayedPorts:
 
     def set_access(self, leg: LegKey, access: Access) -> None:
         """Take in where a party is. Raises: CallError. Nothing else."""
-        self._apply(self._core.set_access(leg, access))
+        self._apply(self._core.set_access(leg, access, self._now()))
 
     def endpoint(self, leg: LegKey) -> Endpoint:
         """What a party is told. Raises: CallError `unknown_call`. Nothing else."""
@@ -71,7 +71,7 @@ class RelayedPorts:
 
     def opened(self, call: str) -> None:
         """A call was accepted."""
-        self._apply(self._core.open_call(call))
+        self._apply(self._core.open_call(call, self._now()))
 
     def ended(self, call: str) -> None:
         """A call has ended: its ports are closed when this returns."""
@@ -79,7 +79,11 @@ class RelayedPorts:
 
     def changed(self, call: str, masked: frozenset[str], expires: float) -> None:
         """A call has more masked legs now, or more time."""
-        self._apply(self._core.change_call(call, masked, expires))
+        self._apply(self._core.change_call(call, masked, expires, self._now()))
+
+    def handle_timeout(self) -> None:
+        """Renew what would run out too early."""
+        self._apply(self._core.handle_timeout(self._now()))
 
     def connected(self, call: str) -> dict[str, bool]:
         """The legs of a call that have ports, and whether it is known where each party is."""

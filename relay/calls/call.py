@@ -104,6 +104,7 @@ class Grant(NamedTuple):
         open: data may cross; false while the call rings.
         masked: the leg's own mapped address is kept from it as well.
         closed: siblings only, even where the relay's rule about peers is wider.
+        half_relayed: see `Call`.
         expires: monotonic seconds at which the call ends at the latest.
         bitrate_bps, packets_per_s: caps on what the leg sends.
     """
@@ -113,6 +114,7 @@ class Grant(NamedTuple):
     open: bool
     masked: bool
     closed: bool
+    half_relayed: bool
     expires: float
     bitrate_bps: int
     packets_per_s: int
@@ -151,6 +153,8 @@ class Call:
         number: grows with every call, so that a list can go on where it stopped.
         is_registered: the API created it; otherwise it exists since a credential named it.
         relayed: its clients are told to use nothing but the relay.
+        half_relayed: but for the one that is not masked: it may use its own address towards the
+            relayed addresses of the others, which is all of them that it knows.
         expires, expires_at: when it ends at the latest, on the monotonic and the wall clock.
         deadline: monotonic seconds; earlier than `expires` while it rings.
         bitrate_bps: cap of each leg.
@@ -164,6 +168,7 @@ class Call:
         "deadline",
         "expires",
         "expires_at",
+        "half_relayed",
         "id",
         "is_registered",
         "legs",
@@ -178,6 +183,7 @@ class Call:
         self.number = number
         self.is_registered = is_registered
         self.relayed = relayed
+        self.half_relayed = False
         self.state = State.ACTIVE
         self.legs: list[Leg] = []
         self.created = self.created_at = 0.0
@@ -189,6 +195,20 @@ class Call:
     def masked(self) -> list[str]:
         """The masked parties, in the order in which they were named."""
         return [leg.name for leg in self.legs if leg.masked]
+
+    @property
+    def may_be_half_relayed(self) -> bool:
+        """Whether one party is not masked while all the others are.
+
+        Two parties that use their own addresses would reach each other past the relay.
+        """
+        return self.relayed and not self.ports and len(self.masked) == len(self.legs) - 1
+
+    def is_direct(self, leg: Leg) -> bool:
+        """Whether this party may use its own address: of a call that is not relayed, or the one of
+        a half-relayed call that is not masked.
+        """
+        return not self.relayed or (self.half_relayed and not leg.masked)
 
     def leg(self, leg: str) -> Leg | None:
         """The leg of that name. A scan: a call has eight at most, and a dict costs more."""

@@ -34,7 +34,7 @@ class Changed(NamedTuple):
     """What has come of it.
 
     Args:
-        tightened: the call became relayed, or a leg masked, that was not before.
+        tightened: the call became relayed, or a leg masked, or half-relayed no more.
         extended: it may last longer.
         added: the new legs.
     """
@@ -57,7 +57,7 @@ def apply(call: Call, change: Change, rules: Rules, token: Callable[[], str]) ->
         raise CallError("wrong_state", "No call that a credential has begun is changed.", call.id)
     newcomers = _checked_parties(call, change, rules)
     lasts_s = _checked_duration(call, change, rules)
-    before = call.relayed, call.masked
+    before = call.relayed, call.half_relayed, call.masked
     for party in change.parties:
         leg = call.party(party.id)
         if leg is not None:
@@ -72,18 +72,24 @@ def apply(call: Call, change: Change, rules: Rules, token: Callable[[], str]) ->
     if is_extended:
         call.expires, call.expires_at = call.created + lasts_s, call.created_at + lasts_s
     names = {leg.name for leg in added}
-    after = call.relayed, [name for name in call.masked if name not in names]
+    masked = [name for name in call.masked if name not in names]
+    after = call.relayed, call.half_relayed, masked
     return Changed(call, after != before, is_extended, added)
 
 
 def _tighten(call: Call, rules: Rules) -> None:
-    """What follows from who wants privacy now; what was relayed or masked stays so."""
+    """What follows from who wants privacy now; what was relayed or masked stays so, and what was
+    relayed for everybody does not become half-relayed.
+    """
+    may_be_half = call.half_relayed or not call.relayed
+    direct = [leg for leg in call.legs if call.is_direct(leg)]
     call.relayed |= rules.is_relayed(asked=any(leg.asked for leg in call.legs))
     for leg in call.legs:
-        if call.relayed and not leg.masked and rules.is_masked(asked=leg.asked):
-            leg.masked = True
-            if leg.intake is not None:
-                leg.intake.held.clear()  # its candidates name its own addresses
+        leg.masked |= call.relayed and rules.is_masked(asked=leg.asked)
+    call.half_relayed = may_be_half and call.may_be_half_relayed
+    for leg in direct:
+        if leg.intake is not None and not call.is_direct(leg):
+            leg.intake.held.clear()  # its candidates name its own addresses
 
 
 def _checked_parties(call: Call, change: Change, rules: Rules) -> list[PartyChange]:

@@ -66,6 +66,7 @@ class Registry:
         for party, asked in order.parties:
             masked = relayed and self.rules.is_masked(asked=asked)
             call.legs.append(Leg(token(), party, masked, asked))
+        call.half_relayed = call.may_be_half_relayed
         if order.ring:
             call.state = State.RINGING
             call.deadline = _deadline(call)
@@ -167,6 +168,7 @@ class Registry:
             open=call.state is State.ACTIVE,
             masked=leg.masked,
             closed=call.is_registered and call.relayed,
+            half_relayed=call.half_relayed,
             expires=call.expires,
             bitrate_bps=call.bitrate_bps,
             packets_per_s=self.rules.packets_per_s,

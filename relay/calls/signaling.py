@@ -107,4 +107,4 @@ def _intake(leg: Leg, mono: float) -> Intake:
 
 def _description(call: Call, leg: Leg, relayed: RelayedAddresses) -> LegDescription:
     ringing = call.state is State.RINGING
-    return LegDescription(relayed.get(leg.id, ()), masked=leg.masked, ringing=ringing)
+    return LegDescription(relayed.get(leg.id, ()), masked=not call.is_direct(leg), ringing=ringing)

@@ -3,7 +3,7 @@
 Rules of this file: first the book of calls decides, then the daemon acts, then the client hears.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response, status
 
@@ -165,12 +165,13 @@ def _with_credentials(call: Call, relay: Relay, settings: ControlSettings) -> Cr
 
 
 def _created(call: Call, leg: Leg, settings: ControlSettings, expiry: int) -> CreatedParty:
-    """A party's way in. Both parties of a relayed call use nothing but the relay."""
+    """A party's way in. In a relayed call it uses nothing but the relay, or may not be masked."""
     username, password = credentials.mint(settings.secret, call.id, leg.id, expiry)
-    server = IceServer(urls=list(settings.urls), username=username, credential=password)
-    configuration = RtcConfiguration(
-        ice_servers=[server], ice_transport_policy="relay" if call.relayed else "all"
-    )
+    is_direct = call.is_direct(leg)
+    urls = [*settings.urls, *(settings.stun_urls if is_direct else ())]
+    server = IceServer(urls=urls, username=username, credential=password)
+    policy: Literal["all", "relay"] = "all" if is_direct else "relay"
+    configuration = RtcConfiguration(ice_servers=[server], ice_transport_policy=policy)
     return CreatedParty(leg=leg.id, rtc_configuration=configuration)
 
 

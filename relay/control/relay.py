@@ -4,7 +4,7 @@ Rules of this file: it imports neither FastAPI nor pydantic, so that the daemon 
 has paid for them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -21,11 +21,13 @@ class ControlSettings:
         urls: where clients find this relay, as `turn_url` writes it, best first.
         secret: the shared secret that mints credentials.
         tokens: bearer tokens, any of which opens the API; with none it is open.
+        stun_urls: where parties that may use their own addresses learn them; empty for nowhere.
     """
 
     urls: tuple[str, ...]
     secret: str = field(repr=False)
     tokens: tuple[str, ...] = field(default=(), repr=False)
+    stun_urls: tuple[str, ...] = ()
 
 
 class LegView(NamedTuple):
@@ -147,3 +149,12 @@ def turn_url(transport: str, host: str, port: int) -> str:
     """
     scheme, under = ("turns", "tcp") if transport == "tls" else ("turn", transport)
     return f"{scheme}:{f'[{host}]' if ':' in host else host}:{port}?transport={under}"
+
+
+def stun_urls(urls: Iterable[str]) -> tuple[str, ...]:
+    """The same listeners as STUN servers, those over UDP. Spec: RFC 7064 section 3.1."""
+    return tuple(
+        f"stun:{url.removeprefix('turn:').partition('?')[0]}"
+        for url in urls
+        if url.endswith("?transport=udp")
+    )

@@ -138,7 +138,7 @@ class Forwarder:
         route = Route(channel, rewrite, send, meter, effect.expires_ns, leaves_by)
         if source.transport is Transport.UDP:
             self.udp[source.server].set_route(source, effect.channel, route)
-            if self.kernel is not None and effect.channel != NO_CHANNEL:
+            if self.kernel is not None:
                 self.kernel.set_route(effect)
             return
         connection = self._connection(source)
@@ -148,7 +148,7 @@ class Forwarder:
     def _drop_route(self, effect: DropRoute) -> None:
         source = effect.source
         if source.transport is Transport.UDP:
-            if self.kernel is not None and effect.channel != NO_CHANNEL:
+            if self.kernel is not None:
                 self.kernel.drop_route(effect)
             self.udp[source.server].drop_route(source, effect.channel)
             return
@@ -170,17 +170,28 @@ class Forwarder:
         if self.kernel is not None:
             self.kernel.drop_leg(effect)
 
+    def open_port(self, address: ServerAddress, core: Receiver) -> None:
+        """Receive there; the core gets what no route forwards. Raises: OSError."""
+        listener = PortListener(address, core, self._tally, self._batches.of)
+        listener.start(asyncio.get_running_loop())
+        self.udp[address] = listener
+        if self.kernel is not None:
+            self.kernel.open_port(address)
+
     def _open_port(self, effect: OpenPort) -> None:
         assert self._port_core is not None  # noqa: S101  wired before the first call
-        loop = asyncio.get_running_loop()
-        listener = PortListener(effect.address, self._port_core, self._tally, self._batches.of)
-        listener.start(loop)
-        self.udp[effect.address] = listener
+        self.open_port(effect.address, self._port_core)
 
     def _close_port(self, effect: ClosePort) -> None:
-        listener = self.udp.pop(effect.address, None)
-        if listener is not None:
-            listener.close(asyncio.get_running_loop())
+        listener = self.udp.get(effect.address)
+        if not isinstance(listener, PortListener):
+            return
+        for client in listener.clients():
+            self._drop_route(DropRoute(client, NO_CHANNEL))
+        if self.kernel is not None:
+            self.kernel.close_port(effect.address)
+        del self.udp[effect.address]
+        listener.close(asyncio.get_running_loop())
 
     def _count(self, effect: Count) -> None:
         self._tally.dropped(effect.reason)

@@ -9,12 +9,13 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from relay.address import FiveTuple
+from relay.address import FiveTuple, Transport
 from relay.errors import DropReason
 from relay.forward import sockets
 from relay.forward.routes import Route
 from relay.forward.slots import PAYLOAD_MAX, Batch
 from relay.forward.udp import UdpListener
+from relay.turn.effects import NO_CHANNEL
 
 _STUN_LAST = 3  # RFC 7983 section 7: the first byte of STUN is 0..=3
 
@@ -51,8 +52,12 @@ class PortListener(UdpListener):
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stop, and give the port back."""
         loop.remove_reader(self.socket.fileno())
-        self._routes.clear()
         self.socket.close()
+
+    def clients(self) -> list[FiveTuple]:
+        """Where routes start."""
+        found = map(sockets.unpack, self._routes)
+        return [FiveTuple(Transport.UDP, client, self.address) for client in found]
 
     def set_route(self, client: FiveTuple, channel: int, route: Route) -> None:
         """Forward what this client sends here; replaces."""
@@ -64,10 +69,10 @@ class PortListener(UdpListener):
 
     def rewrite_to(self, client: FiveTuple, channel: int) -> bytes | None:
         """What a slot's name must become for a batch to carry the slot on to this client of another
-        port; None where that port is of the other family.
+        port; None where that one is of the other family, or the client takes ChannelData.
         """
-        same = client.server.family == self.address.family
-        return sockets.pack(client.client) if same else None
+        is_alike = channel == NO_CHANNEL and client.server.family == self.address.family
+        return sockets.pack(client.client) if is_alike else None
 
     def _receive(self) -> int:
         self._batch.use(self.socket)
@@ -118,4 +123,4 @@ class PortListener(UdpListener):
             self._tally.dropped(reason)
         else:
             self._tally.forwarded(payload)
-            route.send(self._batch.payload(slot))
+            route.pass_on(self._batch.payload(slot))

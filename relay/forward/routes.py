@@ -8,6 +8,7 @@ from relay.errors import DropReason
 BURST_NS = 500_000_000
 """How far ahead of its rate a leg may send: a key frame, or the packets of a Wi-Fi stall."""
 
+_BARE = bytes(2)
 _NS_PER_KIB = 1024 * 8 * 1_000_000_000  # at one bit per second
 
 
@@ -66,7 +67,7 @@ class Route:
     """Where data of one client goes: ChannelData of one channel, or all that comes to a port.
 
     Args:
-        channel: the target's channel number, 2 bytes as on the wire.
+        channel: the target's channel number, 2 bytes as on the wire; 0 where it gets bare data.
         rewrite: what to write over the source's key in a received batch, where a batch can carry it
             on; else None.
         send: sends a whole message to the target.
@@ -92,6 +93,13 @@ class Route:
         self.meter = meter
         self.expires_ns = expires_ns
         self.leaves_by = leaves_by
+
+    def pass_on(self, payload: bytes) -> None:
+        """Send application data to the target, framed as it takes it."""
+        if self.channel == _BARE:
+            self.send(payload)
+        else:
+            self.send(self.channel + len(payload).to_bytes(2) + payload)
 
 
 class Tally:

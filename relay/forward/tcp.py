@@ -169,7 +169,7 @@ class Connection(asyncio.Protocol):
             self._listener.tally.dropped(reason)
             return
         self._listener.tally.forwarded(payload)
-        route.send(route.channel + frame[2:])
+        route.pass_on(frame[4:])
 
     def _write(self, datagram: bytes) -> None:
         if self._transport is None or self._transport.is_closing():

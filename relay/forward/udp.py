@@ -136,7 +136,7 @@ class UdpListener:
             self._tally.dropped(reason)
         else:
             self._tally.forwarded(payload)
-            route.send(route.channel + self._batch.payload(slot)[2 : 4 + payload])
+            route.pass_on(self._batch.payload(slot)[4 : 4 + payload])
 
     def _flush(self, start: int, stop: int) -> int:
         """Send a run of slots; where the next can begin, that is after the slot that ended it."""

@@ -6,7 +6,6 @@ server, never from a packet that happens to arrive; every way that does not end 
 """
 
 import base64
-from collections.abc import Iterable
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.calls.call import Grant
@@ -16,21 +15,19 @@ from relay.errors import CallError, DropReason, Malformed
 from relay.ports.declared import check_declared
 from relay.ports.ice import Ice
 from relay.ports.leg import PortCall, PortLeg
+from relay.ports.routes import Renewals, drops, routes_from, routes_of
 from relay.ports.settings import PortSettings
 from relay.turn.effects import (
-    NO_CHANNEL,
     ClosePort,
     Count,
     Deliver,
     DropLeg,
-    DropRoute,
     Effect,
     LegConnected,
     LegIdle,
     LegKey,
     OpenPort,
     SetLeg,
-    SetRoute,
 )
 from relay.turn.ports import Entropy, PortPool
 
@@ -43,16 +40,20 @@ class Ports:
     Args:
         settings: what does not change while the relay lives.
         entropy: random bytes on demand, from a CSPRNG.
+        pool: of ports that are unique on this relay; absent where nobody else draws from them.
     """
 
-    def __init__(self, settings: PortSettings, entropy: Entropy) -> None:
+    def __init__(
+        self, settings: PortSettings, entropy: Entropy, pool: PortPool | None = None
+    ) -> None:
         self._settings = settings
         self._entropy = entropy
         self._ice = Ice(settings)
-        self._pool = PortPool(settings.ports, rests=True)
+        self._pool = pool or PortPool(settings.ports, rests=True)
         self._calls: dict[str, PortCall] = {}
         self._by_port: dict[ServerAddress, PortLeg] = {}
         self._own: set[tuple[bytes, int]] = set()
+        self._renewals = Renewals()
 
     def open_leg(self, grant: Grant, access: Access, now: Now) -> list[Effect]:
         """Give one leg a relayed port, drawn at random.
@@ -68,7 +69,10 @@ class Ports:
         number = self._pool.draw(self._entropy, now.mono)
         if number < 0:
             raise CallError("out_of_ports", "Every relayed port is taken or resting.")
-        call = self._calls.setdefault(grant.call, PortCall(grant.open, grant.expires))
+        call = self._calls.get(grant.call)
+        if call is None:
+            call = self._calls[grant.call] = PortCall(grant.open, grant.expires)
+            self._renewals.add(call, now)
         key, port = LegKey(grant.call, grant.leg), ServerAddress(local.packed, number)
         leg = PortLeg(key, call, port, self._credentials())
         leg.relayed = PeerAddress(public.packed, number)
@@ -77,9 +81,9 @@ class Ports:
         self._by_port[port] = leg
         self._own |= {(port.packed, number), (public.packed, number)}
         caps = SetLeg(key, grant.bitrate_bps, grant.packets_per_s)
-        return [caps, OpenPort(port), *self._admit(leg, access)]
+        return [caps, OpenPort(port), *self._admit(leg, access, now)]
 
-    def set_access(self, key: LegKey, access: Access) -> list[Effect]:
+    def set_access(self, key: LegKey, access: Access, now: Now) -> list[Effect]:
         """The signaling server has come to know where a party is, or that its ICE restarts.
 
         Raises: CallError `unknown_call` or `invalid_request`, and then nothing has changed.
@@ -91,7 +95,7 @@ class Ports:
                 raise CallError(
                     "invalid_request", "address: the family of the relayed port is expected."
                 )
-        return self._admit(leg, access)
+        return self._admit(leg, access, now)
 
     def endpoint(self, key: LegKey) -> Endpoint:
         """What a party is told. Raises: CallError `unknown_call`. Nothing else."""
@@ -118,15 +122,17 @@ class Ports:
             return [Count(malformed.reason)]
         return self._on_data(datagram, leg, client.client, now)
 
-    def open_call(self, call: str) -> list[Effect]:
+    def open_call(self, call: str, now: Now) -> list[Effect]:
         """A call was accepted: data may cross, as far as it is known where from and where to."""
         found = self._calls.get(call)
         if found is None:
             return []
         found.open = True
-        return [route for leg in found.legs for route in _routes_from(leg)]
+        return routes_of(found, now)
 
-    def change_call(self, call: str, masked: frozenset[str], expires: float) -> list[Effect]:
+    def change_call(
+        self, call: str, masked: frozenset[str], expires: float, now: Now
+    ) -> list[Effect]:
         """What the signaling server has changed: who is masked, and until when the call lasts.
 
         Returns: its routes with their new expiry.
@@ -137,19 +143,29 @@ class Ports:
         found.expires = expires
         for leg in found.legs:
             leg.masked = leg.key.leg in masked
-        return [route for leg in found.legs for route in _routes_from(leg)]
+        return routes_of(found, now)
 
     def end_call(self, call: str, now: Now) -> list[Effect]:
         """A call has ended: its routes, its ports and its legs go at once; the ports rest."""
         found = self._calls.pop(call, None)
-        legs = found.legs if found else []
-        effects: list[Effect] = [drop for leg in legs for drop in _drops(leg, leg.sources)]
+        if found is None:
+            return []
+        legs = found.legs
+        effects: list[Effect] = [drop for leg in legs for drop in drops(leg, leg.sources)]
         for leg in legs:
             effects.append(ClosePort(leg.port))
             effects += [LegIdle(leg.key)] if leg.target else []
             effects.append(DropLeg(leg.key))
             self._forget(leg, now)
+        legs.clear()  # they point back: without this only the cyclic collector frees them
         return effects
+
+    def handle_timeout(self, now: Now) -> list[Effect]:
+        """Renew the routes that would expire before their call; to be asked a few times a second.
+
+        The ends of calls are none of it: `end_call` says them.
+        """
+        return self._renewals.handle_timeout(now)
 
     def close_leg(self, key: LegKey, now: Now) -> list[Effect]:
         """A port could not be opened: let go of it, and let it rest."""
@@ -198,13 +214,13 @@ class Ports:
         """A party has shown where it is: routes follow, before it hears so."""
         target, is_new = leg.target, source not in leg.sources
         gone = leg.learn(source, nominates, now.mono)
-        effects: list[Effect] = _drops(leg, gone)
+        effects: list[Effect] = drops(leg, gone)
         if target is None:
             effects.append(LegConnected(leg.key, Transport.UDP))
         if is_new:
-            effects += _routes_from(leg, source)
+            effects += routes_from(leg, now, source)
         if leg.target != target and leg.sibling is not None:
-            effects += _routes_from(leg.sibling)
+            effects += routes_from(leg.sibling, now)
         return effects
 
     def _on_data(
@@ -222,7 +238,7 @@ class Ports:
         target = FiveTuple(Transport.UDP, sibling.target, sibling.port)
         return [Deliver(leg.key, target, datagram, len(datagram))]
 
-    def _admit(self, leg: PortLeg, access: Access) -> list[Effect]:
+    def _admit(self, leg: PortLeg, access: Access, now: Now) -> list[Effect]:
         """Take in what is said of a party, and set routes anew where that changes who is known."""
         target, sources = leg.target, list(leg.sources)
         if access.address is not None:
@@ -231,15 +247,15 @@ class Ports:
             leg.expect(access.ice_ufrag, self._credentials())
         if leg.target == target and list(leg.sources) == sources:
             return []
-        effects: list[Effect] = _drops(leg, sources)
+        effects: list[Effect] = drops(leg, sources)
         if leg.sibling is not None and leg.target is None:
-            effects += _drops(leg.sibling, leg.sibling.sources)
+            effects += drops(leg.sibling, leg.sibling.sources)
         if leg.target is None:
             return [*effects, LegIdle(leg.key)]
         if target is None:
             effects.append(LegConnected(leg.key, Transport.UDP))
-        effects += _routes_from(leg)
-        return [*effects, *(_routes_from(leg.sibling) if leg.sibling else ())]
+        effects += routes_from(leg, now)
+        return [*effects, *(routes_from(leg.sibling, now) if leg.sibling else ())]
 
     def _pair(self, declared: ClientAddress | None) -> tuple[PeerAddress, ServerAddress]:
         """The relay's address that a leg gets: of the party's family, where that is known."""
@@ -270,28 +286,3 @@ class Ports:
         """48 random bits to be told apart by, 144 to sign with: RFC 8445 section 5.3."""
         ufrag, pwd = base64.b64encode(self._entropy(6)), base64.b64encode(self._entropy(18))
         return IceCredentials(ufrag.decode(), pwd.decode())
-
-
-def _routes_from(leg: PortLeg, *sources: ClientAddress) -> list[Effect]:
-    """Routes from these sources of a leg, or from all, to where its sibling is."""
-    sibling = leg.sibling
-    if not leg.call.open or sibling is None or sibling.target is None:
-        return []
-    target = FiveTuple(Transport.UDP, sibling.target, sibling.port)
-    expires_ns = int(leg.call.expires * 1e9)
-    return [
-        SetRoute(
-            FiveTuple(Transport.UDP, source, leg.port),
-            NO_CHANNEL,
-            target,
-            NO_CHANNEL,
-            leg.key,
-            expires_ns,
-        )
-        for source in sources or leg.sources
-    ]
-
-
-def _drops(leg: PortLeg, sources: Iterable[ClientAddress]) -> list[Effect]:
-    """The end of the routes from these sources of a leg."""
-    return [DropRoute(FiveTuple(Transport.UDP, source, leg.port), NO_CHANNEL) for source in sources]

@@ -3,18 +3,19 @@
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
-from relay.address import IPV4, IPV6, FiveTuple, PeerAddress
+from relay.address import IPV4, IPV6, FiveTuple, PeerAddress, ServerAddress
 from relay.clock import Now
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute
 from relay.turn.authority import Calls, Grant
-from relay.turn.effects import Effect, LegConnected, LegIdle, SetLeg
+from relay.turn.effects import Effect, LegConnected, LegIdle, OpenOuterPort, SetLeg
 from relay.turn.lifetimes import Lifetimes
+from relay.turn.outer import OuterPort, remember_own
 from relay.turn.ports import RESERVATION_S, Entropy
 from relay.turn.request import Request
 from relay.turn.routes import Routes
 from relay.turn.settings import TurnSettings
-from relay.turn.table import Allocation, Leg, Table
+from relay.turn.table import Allocation, ClosedCall, Leg, Table
 
 DEFAULT_LIFETIME_S = 600  # RFC 8656 section 7.2
 MAXIMUM_LIFETIME_S = 3600  # as recommended there
@@ -50,7 +51,9 @@ class Allocations:
         self._routes = routes
         self._calls = calls
         self._entropy = entropy
-        self._ips = {IPV4 if len(ip) == 4 else IPV6: ip for ip in settings.relayed_ips}
+        self._ips = _by_family(settings.relayed_ips)
+        self._local_ips = _by_family(settings.local_ips)
+        self._relay_ips = frozenset(settings.relayed_ips + settings.local_ips)
         self._reserved: OrderedDict[bytes, Reservation] = OrderedDict()
         self._departed: OrderedDict[FiveTuple, bytes] = OrderedDict()
 
@@ -72,19 +75,26 @@ class Allocations:
         self._check_quota(request)
         grant = self._calls.admit(request.credential.call, request.credential.leg, now)
         leg = self._leg(request, grant)
-        if token is not None:
+        is_outer = grant.half_relayed and leg.masked and even is None and token is None
+        outer = self._draw_outer(leg.call, family, now) if is_outer else None
+        if outer is not None:
+            port = outer.port
+        elif token is not None:
             port, family = self._claim(token, leg)
         else:
             pair = even is True
             port = leg.call.pool.draw(self._entropy, now.mono, even=even is not None, pair=pair)
         if port < 0:
             return [*self._unused(leg), *request.failure(508)]
-        allocation = self._add(request, leg, PeerAddress(self._ips[family], port), now)
+        allocation = self._add(request, leg, PeerAddress(self._ips[family], port), outer, now)
         if even is True:
             allocation.reservation = self._reserve(port + 1, family, leg, now)
+        shown = remember_own(leg, request.client, self._relay_ips)
         return [
             SetLeg(leg.key, grant.bitrate_bps, grant.packets_per_s),
             LegConnected(leg.key, request.client.transport),
+            *([OpenOuterPort(outer)] if outer is not None else ()),
+            *(route for own in shown for route in self._routes.new_of(own, now)),
             *self._granted(request, allocation, now),
         ]
 
@@ -178,6 +188,12 @@ class Allocations:
             del self._table.calls[leg.call.id]
         return [] if leg.allocations else [LegIdle(leg.key)]
 
+    def _draw_outer(self, call: ClosedCall, family: int, now: Now) -> ServerAddress | None:
+        """An outer port; None where there is none left: the leg has the relay only, then."""
+        local = self._local_ips.get(family)
+        port = self._table.draw_outer(call, self._entropy, now.mono) if local else -1
+        return ServerAddress(local, port) if local and port > 0 else None
+
     def _claim(self, token: bytes, leg: Leg) -> tuple[int, int]:
         """Take the port a reservation kept, or -1.
 
@@ -195,12 +211,20 @@ class Allocations:
         self._reserved[token] = Reservation(port, family, leg, now.mono + RESERVATION_S)
         return token
 
-    def _add(self, request: Request, leg: Leg, relayed: PeerAddress, now: Now) -> Allocation:
+    def _add(
+        self,
+        request: Request,
+        leg: Leg,
+        relayed: PeerAddress,
+        outer: ServerAddress | None,
+        now: Now,
+    ) -> Allocation:
         lifetime = _lifetime(request.get(Attribute.LIFETIME))
         allocation = Allocation(request.client, leg, relayed, now.mono + lifetime)
         allocation.username = request.credential.username
         allocation.key = request.credential.key
         allocation.transaction_id = request.message.transaction_id
+        allocation.outer = OuterPort(outer, allocation) if outer is not None else None
         self._table.add(allocation)
         self._lifetimes.schedule(allocation)
         return allocation
@@ -226,6 +250,10 @@ class Allocations:
 
     def _is_departed(self, request: Request) -> bool:
         return self._departed.get(request.client) == request.message.transaction_id
+
+
+def _by_family(ips: tuple[bytes, ...]) -> dict[int, bytes]:
+    return {IPV4 if len(ip) == 4 else IPV6: ip for ip in ips}
 
 
 def _lifetime(requested: int | None) -> int:

@@ -9,8 +9,10 @@ class Grant(Protocol):
     """Leave for one leg to allocate, as the calls stand now.
 
     `open`: data may cross (the call is not ringing). `masked`: the leg's own mapped address is kept
-    from it as well. `closed`: siblings only, even where the relay's `peers` is wider. `expires`:
-    monotonic seconds at which the call ends. The two caps apply to what the leg sends.
+    from it as well. `closed`: siblings only, even where the relay's `peers` is wider.
+    `half_relayed`: a masked leg's siblings include the own address of the one party that is not
+    masked. `expires`: monotonic seconds at which the call ends. The two caps apply to what the leg
+    sends.
     """
 
     @property
@@ -19,6 +21,8 @@ class Grant(Protocol):
     def masked(self) -> bool: ...
     @property
     def closed(self) -> bool: ...
+    @property
+    def half_relayed(self) -> bool: ...
     @property
     def expires(self) -> float: ...
     @property

@@ -6,13 +6,13 @@ calls are open. Every way that does not end in `Deliver` ends in `Count`.
 
 from collections.abc import Callable
 
-from relay.address import FiveTuple
+from relay.address import FiveTuple, PeerAddress
 from relay.clock import Now
 from relay.errors import DropReason, Malformed
 from relay.stun import channel_data
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, Method, build
-from relay.turn.effects import Count, Deliver, Effect
+from relay.turn.effects import NO_CHANNEL, Count, Deliver, Effect
 from relay.turn.table import Allocation, Table
 
 _KNOWN = frozenset({Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_FRAGMENT})
@@ -60,6 +60,16 @@ class Data:
             return [Count(DropReason.EXPIRED, allocation.leg.key)]
         return self._relay(allocation, binding.target, bytes(payload), now)
 
+    def on_outside(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
+        """Relay what came to an outer port, if it is from an unmasked party of the call."""
+        allocation = self._table.by_outer_port.get(client.server)
+        if allocation is None or allocation.outer is None:
+            return [Count(DropReason.NO_ALLOCATION)]
+        own = allocation.outer.peer(PeerAddress(client.client.packed, client.client.port))
+        if own is None or not own.is_alive:
+            return [Count(DropReason.UNKNOWN_SOURCE)]
+        return self._relay(own, allocation, datagram, now)
+
     def _relay(self, source: Allocation, target: Allocation, data: bytes, now: Now) -> list[Effect]:
         leg = source.leg.key
         if not (source.leg.call.is_open(now.mono) and target.leg.call.is_open(now.mono)):
@@ -68,13 +78,15 @@ class Data:
         if not (permitted and target.has_permission(source, now.mono)):
             return [Count(DropReason.NO_PERMISSION, leg)]
         back = target.live_binding_to(source, now.mono)
-        if back is not None:
-            datagram = channel_data.build(back.channel, data)
-        else:
+        if back is None:
             datagram = self._data_indication(source, data)
+        elif back.channel == NO_CHANNEL:
+            datagram = data
+        else:
+            datagram = channel_data.build(back.channel, data)
         return [Deliver(leg, target.client, datagram, len(data))]
 
     def _data_indication(self, source: Allocation, data: bytes) -> bytes:
-        # RFC 8656 section 11.4; the peer's address is a relayed one, so it tells nothing.
+        # RFC 8656 section 11.4. The peer's address is a relayed one, or its unmasked party's own.
         attributes = ((Attribute.XOR_PEER_ADDRESS, source.relayed), (Attribute.DATA, data))
         return build(Method.DATA, Class.INDICATION, self._entropy(12), attributes)

@@ -11,7 +11,7 @@ from relay.address import FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
 
 NO_CHANNEL = 0
-"""The channel of a route between relayed ports: datagrams are forwarded whole, as they are."""
+"""The channel of an end that knows no TURN: what it sends and gets is bare datagrams."""
 
 
 class LegKey(NamedTuple):
@@ -52,8 +52,8 @@ class SetRoute:
 
     Args:
         source, channel: what arrives: the sender and its channel number, 0x4000..=0x7FFF; or
-            NO_CHANNEL, then also for `target_channel`, and both servers are relayed ports.
-        target, target_channel: what leaves: the receiver and its channel number.
+            NO_CHANNEL, where it sends bare datagrams to a relayed or an outer port.
+        target, target_channel: what leaves: the receiver and its channel number; or NO_CHANNEL.
         leg: the sender's leg, known by an earlier `SetLeg`.
         expires_ns: on the monotonic clock; from then on the route forwards nothing.
     """
@@ -100,8 +100,17 @@ class OpenPort:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenOuterPort:
+    """Receive at an allocation's relayed address what comes from outside the relay. Where that
+    cannot be, tell `Server.lose_outer_port`: the allocation does without.
+    """
+
+    address: ServerAddress
+
+
+@dataclass(frozen=True, slots=True)
 class ClosePort:
-    """Receive on it no longer, and give it back. A port that is not open is no error."""
+    """Receive there no longer, and give it back. A port that is not open is no error."""
 
     address: ServerAddress
 
@@ -145,6 +154,7 @@ Effect = (
     | SetLeg
     | DropLeg
     | OpenPort
+    | OpenOuterPort
     | ClosePort
     | Count
     | Answered

@@ -31,6 +31,8 @@ class Lifetimes:
     def remove(self, allocation: Allocation, now: Now) -> list[Effect]:
         """End an allocation: its routes, its place in the table, and its leg's connection."""
         effects = self._routes.drop(allocation)
+        if allocation.outer is not None:
+            effects += allocation.outer.close()
         self._table.remove(allocation, now.mono)
         if not allocation.leg.allocations:
             effects.append(LegIdle(allocation.leg.key))

@@ -24,8 +24,8 @@ _CHANNELS = range(FIRST_CHANNEL, LAST_CHANNEL + 1)
 class Peers:
     """Decides whom an allocation may exchange data with.
 
-    Deviates: a permission is for one relayed address, not for every port of its IP (RFC 8656
-    section 9), since on a relay all relayed addresses share an IP.
+    Deviates: a permission for a relayed address is not for every port of its IP (RFC 8656 section
+    9), since on a relay all relayed addresses share an IP.
     """
 
     def __init__(self, table: Table, routes: Routes, lifetimes: Lifetimes) -> None:
@@ -47,7 +47,7 @@ class Peers:
         if allocation.is_full(now.mono):
             raise Rejected(508)
         for sibling in siblings:
-            allocation.permissions[sibling] = now.mono + PERMISSION_LIFETIME_S
+            sibling.permit(allocation, now.mono + PERMISSION_LIFETIME_S)
         return request.success()
 
     def on_channel_bind(self, request: Request, now: Now) -> list[Effect]:
@@ -70,7 +70,7 @@ class Peers:
                 raise Rejected(508)
             binding = allocation.channels[channel] = Binding(channel, sibling, 0.0)
         binding.expires = now.mono + CHANNEL_LIFETIME_S
-        allocation.permissions[sibling] = now.mono + PERMISSION_LIFETIME_S
+        sibling.permit(allocation, now.mono + PERMISSION_LIFETIME_S)
         back = sibling.binding_to(allocation)
         routes = self._routes.between(allocation, binding, back, now) if back else []
         self._lifetimes.schedule(allocation)
@@ -78,6 +78,8 @@ class Peers:
 
     def _sibling(self, allocation: Allocation, address: PeerAddress) -> Allocation:
         sibling = self._table.peer(allocation, address)
+        if sibling is None and allocation.outer is not None:
+            sibling = allocation.outer.expect(address)
         if sibling is not None:
             return sibling
         raise Rejected(403 if address.family == allocation.relayed.family else 443)

@@ -56,6 +56,13 @@ class PortPool:
         else:
             self._resting.append((mono + REST_S, port))
 
+    def claim(self, port: int) -> bool:
+        """Take this port, drawn elsewhere. Returns: whether it was free here."""
+        if port in self._taken:
+            return False
+        self._taken.add(port)
+        return True
+
     def _wake(self, mono: float) -> None:
         while self._resting and self._resting[0][0] <= mono:
             self._taken.discard(self._resting.popleft()[1])

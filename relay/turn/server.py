@@ -6,7 +6,7 @@ and raises nothing.
 
 from collections.abc import Callable
 
-from relay.address import FiveTuple, PeerAddress, Transport
+from relay.address import FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.clock import Now
 from relay.errors import DropReason, Malformed, Rejected
 from relay.stun.attributes import Attribute
@@ -17,8 +17,9 @@ from relay.turn.authority import Calls
 from relay.turn.data import Data
 from relay.turn.effects import Answered, Count, Effect, Send
 from relay.turn.lifetimes import Lifetimes
+from relay.turn.outer import OuterPorts
 from relay.turn.peers import Peers
-from relay.turn.ports import Entropy
+from relay.turn.ports import Entropy, PortPool
 from relay.turn.request import Request, failure, wants_fingerprint
 from relay.turn.routes import Routes
 from relay.turn.settings import TurnSettings
@@ -51,15 +52,24 @@ class Server:
         settings: what does not change while the server lives.
         calls: who knows which legs there are.
         entropy: random bytes on demand, from a CSPRNG.
+        relay_pool: ports that are unique on this relay; absent where nobody else draws from them.
     """
 
-    def __init__(self, settings: TurnSettings, calls: Calls, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        settings: TurnSettings,
+        calls: Calls,
+        entropy: Entropy,
+        relay_pool: PortPool | None = None,
+    ) -> None:
         self._settings = settings
-        self._table = Table(settings.ports, shared=settings.peers != "call")
+        pool = relay_pool or PortPool(settings.ports, rests=True)
+        self._table = Table(settings.ports, settings.peers != "call", pool)
         self._routes = Routes(self._table)
         self._lifetimes = Lifetimes(self._table, self._routes)
         self._authenticator = Authenticator(settings)
         self._data = Data(self._table, entropy)
+        self._outer = OuterPorts(self._table, self._routes)
         self._allocations = Allocations(
             settings, self._table, self._lifetimes, self._routes, calls, entropy
         )
@@ -85,6 +95,15 @@ class Server:
             return self.handle_timeout(now) + self._receive(datagram, client, now)
         return self._receive(datagram, client, now)
 
+    def receive_outside(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
+        """Decide about a datagram that came to an outer port. As `receive`."""
+        due = self.handle_timeout(now) if self._lifetimes.is_due(now) else []
+        return due + self._data.on_outside(datagram, client, now)
+
+    def lose_outer_port(self, port: ServerAddress) -> None:
+        """It could not be opened."""
+        self._outer.lose(port)
+
     def disconnect(self, client: FiveTuple, now: Now) -> list[Effect]:
         """A client's TCP or TLS connection has ended, and its allocation with it."""
         allocation = self._table.by_client.get(client)
@@ -106,12 +125,20 @@ class Server:
         return self._lifetimes.end_call(call, now)
 
     def change_call(
-        self, call: str, *, closed: bool, masked: frozenset[str], expires: float, now: Now
+        self,
+        call: str,
+        *,
+        closed: bool,
+        half_relayed: bool,
+        masked: frozenset[str],
+        expires: float,
+        now: Now,
     ) -> list[Effect]:
         """A running call is tightened or extended: what its legs may no longer have goes at once.
 
         Args:
             closed: siblings only; a call that is closed already stays so.
+            half_relayed: outer ports may stay open.
             masked: its masked legs.
             expires: when it ends now, in monotonic seconds.
         Returns: the end of routes to others, then its own routes with their new expiry.
@@ -127,6 +154,7 @@ class Server:
             closed_call.closed = True
             for allocation in closed_call.by_port.values():
                 effects += self._lifetimes.confine(allocation)
+        effects += self._outer.confine(closed_call, is_half_relayed=half_relayed)
         for allocation in closed_call.by_port.values():
             effects += self._routes.of(allocation, now)
         return effects

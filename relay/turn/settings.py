@@ -10,6 +10,7 @@ class TurnSettings:
         realm: REALM of every challenge; short, since a challenge is what reflection amplifies.
         secrets: shared secrets of the REST credentials; a credential made from any of them is good.
         relayed_ips: packed IPs that relayed addresses are advertised on, at most one per family.
+        local_ips: what this host calls them, in the same order; empty for no outer ports.
         ports: relayed ports.
         peers: `call` (legs of the same call) or `relay` (any allocation of this relay).
         mask_mapped_address: tell a masked leg its relayed address instead of its mapped one.
@@ -30,3 +31,4 @@ class TurnSettings:
     allocations: int
     unauthenticated_per_s: int
     nonce_key: bytes
+    local_ips: tuple[bytes, ...] = ()

@@ -6,10 +6,14 @@ allocation is gone it leads nowhere, even if its port is given to another.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from relay.address import FiveTuple, PeerAddress
+from relay.address import FiveTuple, PeerAddress, ServerAddress
 from relay.turn.effects import LegKey
-from relay.turn.ports import PortPool
+from relay.turn.ports import Entropy, PortPool
+
+if TYPE_CHECKING:
+    from relay.turn.outer import OuterPort
 
 PERMISSION_LIFETIME_S = 300.0  # RFC 8656 section 9
 CHANNEL_LIFETIME_S = 600.0  # RFC 8656 section 12
@@ -39,14 +43,18 @@ class ClosedCall:
 
 
 class Leg:
-    """One party's place in a call, and its allocations (a client opens about four)."""
+    """One party's place in a call, and its allocations (a client opens about four).
 
-    __slots__ = ("allocations", "call", "key", "masked")
+    `own_ips` are those that an unmasked party has authenticated from in this call, packed.
+    """
+
+    __slots__ = ("allocations", "call", "key", "masked", "own_ips")
 
     def __init__(self, call: ClosedCall, name: str) -> None:
         self.call = call
         self.key = LegKey(call.id, name)
         self.masked = True
+        self.own_ips: tuple[bytes, ...] = ()
         self.allocations: list[Allocation] = []
 
 
@@ -66,7 +74,8 @@ class Allocation:
     """RFC 8656 section 3: what one client holds, keyed by its five-tuple.
 
     `key` is the long-term key it authenticated with, kept so that a change of secrets does not
-    disturb a running call. `queued` is the deadline the table's queue knows.
+    disturb a running call. `queued` is the deadline the table's queue knows. `outer` is there where
+    the relayed address can be reached from outside the relay.
     """
 
     __slots__ = (
@@ -76,6 +85,7 @@ class Allocation:
         "is_alive",
         "key",
         "leg",
+        "outer",
         "permissions",
         "queued",
         "relayed",
@@ -95,6 +105,7 @@ class Allocation:
         self.key = b""
         self.transaction_id = b""
         self.reservation = b""
+        self.outer: OuterPort | None = None
         self.channels: dict[int, Binding] = {}
         self.permissions: dict[Allocation, float] = {}
 
@@ -115,9 +126,17 @@ class Allocation:
         """
         if not target.is_alive:
             return False
-        if mono < self.permissions.get(target, 0.0):
+        if mono < target.permitted_until(self):
             return True
         return self.live_binding_to(target, mono) is not None
+
+    def permit(self, by: "Allocation", until: float) -> None:
+        """Let that allocation exchange data with this one, as far as that one goes."""
+        by.permissions[self] = until
+
+    def permitted_until(self, by: "Allocation") -> float:
+        """Until when it may; 0 for never."""
+        return by.permissions.get(self, 0.0)
 
     def is_full(self, mono: float) -> bool:
         """Whether no further peer can be kept, once what has run out is forgotten."""
@@ -142,11 +161,14 @@ class Table:
     Args:
         ports: relayed ports.
         shared: one pool for the whole relay (`peers: relay`) instead of one per call.
+        relay_pool: of ports that are unique on this relay.
     """
 
-    def __init__(self, ports: range, shared: bool) -> None:
+    def __init__(self, ports: range, shared: bool, relay_pool: PortPool) -> None:
         self._ports = ports
-        self._shared_pool = PortPool(ports, rests=True) if shared else None
+        self._relay_pool = relay_pool
+        self._shared_pool = relay_pool if shared else None
+        self.by_outer_port: dict[ServerAddress, Allocation] = {}
         self._shared_by_port: dict[int, Allocation] = {}
         self.calls: dict[str, ClosedCall] = {}
         self.by_client: dict[FiveTuple, Allocation] = {}
@@ -164,6 +186,14 @@ class Table:
             call = self.calls[name] = ClosedCall(name, closed, pool)
         return call
 
+    def draw_outer(self, call: ClosedCall, entropy: Entropy, mono: float) -> int:
+        """Take a port that is unique on this relay for a call, or return -1."""
+        port = self._relay_pool.draw(entropy, mono)
+        if port < 0 or call.pool is self._relay_pool or call.pool.claim(port):
+            return port
+        self._relay_pool.release(port, mono)
+        return -1
+
     def add(self, allocation: Allocation) -> None:
         """Put a new allocation in every index."""
         leg = allocation.leg
@@ -173,6 +203,8 @@ class Table:
         leg.call.by_port[allocation.relayed.port] = allocation
         if self._shared_pool:
             self._shared_by_port[allocation.relayed.port] = allocation
+        if allocation.outer is not None:
+            self.by_outer_port[allocation.outer.server] = allocation
 
     def remove(self, allocation: Allocation, mono: float) -> None:
         """Take an allocation out of every index and give its port back."""
@@ -183,20 +215,25 @@ class Table:
         del leg.call.by_port[port]
         self._shared_by_port.pop(port, None)
         leg.call.pool.release(port, mono)
+        if allocation.outer is not None:
+            del self.by_outer_port[allocation.outer.server]
+            if leg.call.pool is not self._relay_pool:
+                self._relay_pool.release(port, mono)
         allocation.permissions.clear()
         allocation.channels.clear()
 
     def peer(self, allocation: Allocation, address: PeerAddress) -> Allocation | None:
         """The allocation that this one may know by that relayed address; None for all else.
 
-        In a closed call that is another leg of the same call. A call that is not closed reaches
-        every allocation of the relay but those of closed calls. There is no other destination.
+        In a closed call that is another leg of the same call, or its unmasked party's own address
+        (`relay.turn.outer`). A call that is not closed reaches every allocation of the relay but
+        those of closed calls. There is no other destination.
         """
         call = allocation.leg.call
         by_port = call.by_port if call.closed else self._shared_by_port
         peer = by_port.get(address.port)
         if peer is None or peer.relayed != address or peer is allocation:
-            return None
+            return allocation.outer.peer(address) if allocation.outer is not None else None
         if call.closed:
             return peer if peer.leg is not allocation.leg else None
         return None if peer.leg.call.closed else peer

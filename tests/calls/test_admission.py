@@ -17,7 +17,7 @@ def test_a_leg_of_a_ringing_call_may_allocate_but_not_talk() -> None:
     book = Book()
     call = book.create(ring=True, max_bitrate_bps=500_000)
     leg = call.legs[0].id
-    ringing = Grant(call.id, leg, False, True, True, call.expires, 500_000, 4_000)
+    ringing = Grant(call.id, leg, False, True, True, False, call.expires, 500_000, 4_000)
     assert book.registry.admit(call.id, leg, book.now) == ringing
     book.registry.accept(call.id, book.now)
     assert book.registry.admit(call.id, leg, book.now) == ringing._replace(open=True)
@@ -40,7 +40,7 @@ def test_another_call_begins_when_a_credential_names_it() -> None:
     book = Book()
     grant = book.registry.admit("room", "one", book.now)
     expires = book.mono + 14_400
-    assert grant == Grant("room", "one", True, True, False, expires, 8_000_000, 4_000)
+    assert grant == Grant("room", "one", True, True, False, False, expires, 8_000_000, 4_000)
     book.advance(10)
     assert book.registry.admit("room", "two", book.now).expires == expires
     assert [leg.name for leg in book.registry.get("room", book.now).legs] == ["one", "two"]

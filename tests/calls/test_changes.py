@@ -113,6 +113,35 @@ def test_what_a_party_had_held_before_it_was_masked_is_not_passed_on() -> None:
     assert held == {"alice": [candidate], "bob": []}
 
 
+@pytest.mark.parametrize("change", [on("bob"), PartyChange("carol")])
+def test_a_half_relayed_call_is_relayed_for_everybody_once_another_is_not_masked_or_nobody_is(
+    change: PartyChange,
+) -> None:
+    book = Book(Rules(masking=Masking.OPTED_IN))
+    call = book.create(ALICE, BOB, ring=True)
+    bob = call.legs[1]
+    bob.intake = Intake(book.mono)
+    bob.intake.hold(HeldCandidate("candidate:1 1 udp 1 10.77.31.9 5 typ host", "0", 0))
+    assert call.is_direct(bob)
+    assert _change(book, call, change).tightened
+    assert not any(call.is_direct(leg) for leg in call.legs)
+    assert not bob.intake.held
+
+
+def test_what_was_relayed_for_everybody_does_not_become_half_relayed() -> None:
+    book = Book(Rules(masking=Masking.OPTED_IN))
+    call = book.create(ALICE, BOB, CAROL)
+    _change(book, call, on("bob"))
+    assert (call.masked, call.half_relayed) == (["alice", "bob"], False)
+
+
+def test_a_direct_call_becomes_half_relayed() -> None:
+    book = Book(Rules(masking=Masking.OPTED_IN))
+    call = book.create(BOB, CAROL)
+    assert _change(book, call, on("carol")).tightened
+    assert [leg.name for leg in call.legs if call.is_direct(leg)] == ["bob"]
+
+
 def test_a_call_is_extended_from_its_creation_on_both_clocks() -> None:
     book = Book()
     call = book.create(max_duration_s=600)

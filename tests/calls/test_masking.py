@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from relay.calls.call import Masking, Party, Policy, Rules
+from relay.calls.call import Masking, Order, Party, Policy, Rules
 from tests.calls.book import ALICE, BOB, CAROL, Book
 
 ROWS = [
@@ -42,3 +42,33 @@ def test_a_call_that_only_a_credential_names_is_relayed_with_everybody_masked() 
     grant = book.registry.admit("room", "one", book.now)
     call = book.registry.get("room", book.now)
     assert (call.relayed, call.masked, grant.masked) == (True, ["one"], True)
+
+
+HALF_RELAYED = [
+    (Policy.ASKED, Masking.BOTH, (ALICE, BOB), []),
+    (Policy.ASKED, Masking.OPTED_IN, (BOB, CAROL), ["bob", "carol"]),  # not relayed at all
+    (Policy.ASKED, Masking.OPTED_IN, (ALICE, BOB), ["bob"]),
+    (Policy.ALWAYS, Masking.OPTED_IN, (ALICE, BOB), ["bob"]),
+    (Policy.ALWAYS, Masking.OPTED_IN, (BOB, CAROL), []),
+    (Policy.ASKED, Masking.OPTED_IN, (ALICE, BOB, Party("dan", True)), ["bob"]),
+    (Policy.ASKED, Masking.OPTED_IN, (ALICE, BOB, CAROL), []),  # they would meet past the relay
+]
+
+
+@pytest.mark.parametrize(("policy", "masking", "parties", "direct"), HALF_RELAYED)
+def test_the_one_unmasked_party_of_a_relayed_call_may_use_its_own_address(
+    policy: Policy, masking: Masking, parties: tuple[Party, ...], direct: list[str]
+) -> None:
+    book = Book(Rules(policy=policy, masking=masking))
+    call = book.create(*parties)
+    assert [leg.name for leg in call.legs if call.is_direct(leg)] == direct
+    is_half = call.relayed and bool(direct)
+    grants = [book.registry.admit(call.id, leg.id, book.now) for leg in call.legs]
+    assert {grant.half_relayed for grant in grants} == {is_half}
+
+
+def test_relayed_ports_and_calls_that_only_a_credential_names_are_never_half_relayed() -> None:
+    book = Book(Rules(masking=Masking.OPTED_IN))
+    order = Order((ALICE, BOB), ports=True)
+    assert not book.registry.create(order, book.token, book.now).half_relayed
+    assert not book.registry.admit("room", "one", book.now).half_relayed

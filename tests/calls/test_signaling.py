@@ -40,7 +40,7 @@ def test_in_a_call_nobody_wants_private_everything_is_passed_on_as_it_is() -> No
     assert trickle(call, "bob", HOST, {}, book.mono) == (HOST.candidate, False, ())
 
 
-def test_an_unmasked_party_of_a_relayed_call_keeps_its_candidates_and_is_held_too() -> None:
+def test_the_one_unmasked_party_keeps_its_candidates_and_is_held_too() -> None:
     book = Book(Rules(masking=Masking.OPTED_IN))
     call = book.create(ALICE, BOB, ring=True)
     assert trickle(call, "bob", HOST, {}, book.mono) == (None, True, ())
@@ -48,6 +48,13 @@ def test_an_unmasked_party_of_a_relayed_call_keeps_its_candidates_and_is_held_to
     book.registry.accept(call.id, book.now)
     assert HOST in release(call)["bob"]
     assert trickle(call, "bob", HOST, {}, book.mono) == (HOST.candidate, False, ())
+
+
+def test_two_unmasked_parties_tell_each_other_no_address_but_the_relays() -> None:
+    book = Book(Rules(masking=Masking.OPTED_IN))
+    call = book.create(ALICE, BOB, CAROL)
+    assert trickle(call, "bob", HOST, {}, book.mono).candidate is None
+    assert trickle(call, "carol", HOST, {}, book.mono).candidate is None
 
 
 def test_a_candidate_before_accept_is_held_once_and_passed_on_after_it() -> None:

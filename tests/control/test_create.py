@@ -2,6 +2,8 @@
 
 import pytest
 
+from relay.calls.call import Masking
+from relay.control.relay import stun_urls
 from relay.stun.credentials import rest_password
 from tests.calls.book import WALL_AHEAD_S
 from tests.control.memory_relay import SECRET, URLS, Api
@@ -54,6 +56,24 @@ async def test_a_party_that_did_not_ask_is_relayed_too() -> None:
         party["rtc_configuration"]["iceTransportPolicy"] for party in created["parties"].values()
     }
     assert policies == {"relay"}
+
+
+async def test_the_party_that_is_not_masked_may_use_its_own_address() -> None:
+    api = Api.under(masking=Masking.OPTED_IN)
+    created = await api.create()
+    assert created["masked"] == ["alice"]
+    assert created["parties"] == {"alice": _told(ALICES), "bob": _told(BOBS, "all")}
+
+
+async def test_who_may_use_its_own_address_is_told_where_to_learn_it() -> None:
+    api = Api.under(masking=Masking.OPTED_IN)
+    api.settings.stun_urls = stun_urls(URLS)
+    parties = (await api.create())["parties"]
+    servers = [party["rtc_configuration"]["iceServers"] for party in parties.values()]
+    assert [server["urls"] for (server,) in servers] == [
+        [*URLS],
+        [*URLS, "stun:relay.example:3478"],
+    ]
 
 
 async def test_a_reload_changes_what_the_next_call_is_told() -> None:

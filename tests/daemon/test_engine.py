@@ -51,9 +51,14 @@ class Clocks:
 
 
 class Stage:
-    """An engine with a UDP and a TCP listener, for one `async with` block."""
+    """An engine with a UDP and a TCP listener, for one `async with` block.
 
-    def __init__(self, **rules: Any) -> None:
+    Args:
+        local: where relayed and outer ports are opened.
+    """
+
+    def __init__(self, local: str = "127.0.0.1", **rules: Any) -> None:
+        here = ServerAddress.parse(local, 0)
         settings = TurnSettings(
             realm="callveil",
             secrets=(SECRET,),
@@ -66,11 +71,12 @@ class Stage:
             allocations=100,
             unauthenticated_per_s=1000,
             nonce_key=bytes(32),
+            local_ips=(here.packed,),
         )
         self.clocks = Clocks()
         registry = Registry(Rules(**rules))
-        local = PeerAddress.parse("127.0.0.1", 0), ServerAddress.parse("127.0.0.1", 0)
-        ports = PortSettings((local,), settings.ports, True, 1000, bytes(32))
+        told = PeerAddress.parse("127.0.0.1", 0)
+        ports = PortSettings(((told, here),), settings.ports, True, 1000, bytes(32))
         self.engine = Engine(settings, registry, self.clocks, os.urandom, lambda: None, ports)
         self._clients: list[TurnClient] = []
 

@@ -16,6 +16,7 @@ from relay.calls.endpoint import Access, Endpoint
 from relay.calls.registry import RING_TIMEOUT_S
 from relay.errors import CallError, DropReason
 from relay.forward import sockets
+from relay.ports.routes import RENEWAL_S, ROUTE_LIFETIME_S
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.daemon.test_engine import Stage, do
@@ -142,6 +143,18 @@ async def heard_of(stage: Stage, reason: DropReason) -> None:
     """Let the loop run until something was dropped for that reason."""
     while not stage.drops(reason):
         await do(lambda: None)
+
+
+@on_uvloop
+async def test_routes_of_a_long_call_are_renewed_tick_by_tick(phones: tuple[Phone, Phone]) -> None:
+    async with Stage() as stage:
+        place(stage, phones)
+        ports = [each for each in stage.engine.forwarder.udp.values() if each is not stage.udp]
+        for _ in range(10):
+            stage.pass_time(RENEWAL_S)
+            until = [route.expires_ns for port in ports for route in port._routes.values()]
+            now_ns = stage.clocks.mono_ns()
+            assert [round((each - now_ns) / 1e9) for each in until] == [ROUTE_LIFETIME_S] * 2
 
 
 @pytest.mark.parametrize("ring", [False, True])

@@ -1,12 +1,14 @@
 """What the program does with which packet, as data: for the bench and for the wire.
 
-The route is from A to B. Every packet is one of A's, right but for what its description says.
+The route is from A to B, between channels or between relayed ports. Every packet is one of A's,
+right but for what its description says.
 """
 
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from relay.turn.effects import NO_CHANNEL
 from tests.fastpath.bench_rig import NOW_NS, Route
 from tests.fastpath.frames import (
     SENDERS_OWN,
@@ -31,10 +33,20 @@ ROUTE46 = Route(A4, SERVER4, CHANNEL, B6, SERVER6, TARGET_CHANNEL)
 ROUTE64 = Route(A6, SERVER6, CHANNEL, B4, SERVER4, TARGET_CHANNEL)
 ROUTES = {"v4-v4": ROUTE4, "v6-v6": ROUTE6, "v4-v6": ROUTE46, "v6-v4": ROUTE64}
 
-_DATA = channel_data(CHANNEL, PAYLOAD)
-_UDP4, _UDP6 = udp(A4, SERVER4, _DATA), udp(A6, SERVER6, _DATA)
-_HOP_BY_HOP, _FRAGMENT, _DESTINATION = 0, 44, 60
-_PADN = bytes([17, 0, 1, 4, 0, 0, 0, 0])  # the next header is UDP; six bytes of padding
+PORT_A4, PORT_A6 = End(SERVER4.host, 50000), End(SERVER6.host, 50000)
+PORT_B4, PORT_B6 = End(SERVER4.host, 50001), End(SERVER6.host, 50001)
+PORT_ROUTE4 = Route(A4, PORT_A4, NO_CHANNEL, B4, PORT_B4, NO_CHANNEL)
+PORT_ROUTE6 = Route(A6, PORT_A6, NO_CHANNEL, B6, PORT_B6, NO_CHANNEL)
+PORT_ROUTES = {
+    "v4-v4": PORT_ROUTE4,
+    "v6-v6": PORT_ROUTE6,
+    "v4-v6": Route(A4, PORT_A4, NO_CHANNEL, B6, PORT_B6, NO_CHANNEL),
+    "v6-v4": Route(A6, PORT_A6, NO_CHANNEL, B4, PORT_B4, NO_CHANNEL),
+}
+EVERY_ROUTE = ROUTES | {f"ports {name}": route for name, route in PORT_ROUTES.items()}
+
+_HOP_BY_HOP, _FRAGMENT, _DESTINATION, _UDP = 0, 44, 60, 17
+_PADN = bytes([_UDP, 0, 1, 4, 0, 0, 0, 0])  # the next header is UDP; six bytes of padding
 
 
 class Case(NamedTuple):
@@ -47,13 +59,18 @@ class Case(NamedTuple):
 
 def sent(route: Route, payload: bytes, header: Header = SENDERS_OWN) -> bytes:
     """The IP packet that the route's source sends."""
-    return packet(route.source, route.server, channel_data(route.channel, payload), header)
+    return packet(route.source, route.server, data_of(route.channel, payload), header)
 
 
 def relayed(route: Route, payload: bytes) -> bytes:
     """The IP packet that the route's target gets for it."""
-    data = channel_data(route.target_channel, payload)
+    data = data_of(route.target_channel, payload)
     return packet(route.target_server, route.target, data, Header())
+
+
+def data_of(channel: int, payload: bytes) -> bytes:
+    """ChannelData, or the payload alone where there is no channel."""
+    return payload if channel == NO_CHANNEL else channel_data(channel, payload)
 
 
 HEADERS = {
@@ -64,50 +81,83 @@ HEADERS = {
     "a flow label": Header(flow_label=0xFFFFF),
     "everything its own": SENDERS_OWN,
 }
-PAYLOADS = {"empty": b"", "odd": b"x", "media": PAYLOAD, "large": bytes(range(256)) * 5}
+_LARGE = bytes(range(256)) * 5
+_PAYLOADS = {"empty": b"", "odd": b"x", "media": PAYLOAD, "large": _LARGE}
+_PORT_PAYLOADS = {
+    "shortest": b"\x80\0\0\0",
+    "odd": PAYLOAD + b"x",
+    "large": b"\x80" + _LARGE,
+    "next to STUN": b"\x04" + PAYLOAD,
+    "DTLS": b"\x16\xfe\xfd" + PAYLOAD,
+    "highest": b"\xff" * 20,
+    "ChannelData-like": channel_data(CHANNEL, PAYLOAD),
+    "empty ChannelData-like": channel_data(0x7FFF, b""),
+    "padded ChannelData-like": channel_data(CHANNEL, b"abc") + b"\0",
+    "cut ChannelData-like": channel_data(CHANNEL, PAYLOAD)[:-1],
+}
 
 
 def rewritten(route: Route) -> Iterator[Case]:
     """What crosses, and how it comes out."""
     for description, header in HEADERS.items():
         yield Case(description, sent(route, PAYLOAD, header), relayed(route, PAYLOAD))
-    for description, payload in PAYLOADS.items():
+    payloads = _PORT_PAYLOADS if route.channel == NO_CHANNEL else _PAYLOADS
+    for description, payload in payloads.items():
         yield Case(f"{description} payload", sent(route, payload), relayed(route, payload))
 
 
-GOES_UP_4 = (
-    Case("IP options", ipv4(A4, SERVER4, _UDP4, options=bytes([1, 1, 1, 0]))),
-    Case("IP options like UDP", ipv4(A4, SERVER4, _UDP4[24:], options=_UDP4[:24])),
-    Case("a first fragment", ipv4(A4, SERVER4, _UDP4, fragment=0x2000)),
-    Case("a later fragment", ipv4(A4, SERVER4, _UDP4, fragment=0x0010)),
-    Case("a last fragment with DF", ipv4(A4, SERVER4, _UDP4, fragment=0x4010)),
-    Case("the reserved bit", ipv4(A4, SERVER4, _UDP4, fragment=0x8000)),
-    Case("TCP", ipv4(A4, SERVER4, _UDP4, protocol=6)),
-    Case("UDP-Lite", ipv4(A4, SERVER4, _UDP4, protocol=136)),
-    Case("no UDP checksum", ipv4(A4, SERVER4, udp(A4, SERVER4, _DATA, checksum=0))),
-    Case("an Ethernet trailer", ipv4(A4, SERVER4, _UDP4) + b"\0"),
-    Case("IP longer than UDP", ipv4(A4, SERVER4, _UDP4 + b"\0\0\0\0")),
-    Case("IP shorter than UDP", ipv4(A4, SERVER4, _UDP4, total_size=20 + len(_UDP4) - 1)),
-    Case("IP longer than the packet", ipv4(A4, SERVER4, _UDP4, total_size=21 + len(_UDP4))),
-)
-GOES_UP_6 = (
-    Case("hop-by-hop options", ipv6(A6, SERVER6, _PADN + _UDP6, next_header=_HOP_BY_HOP)),
-    Case("destination options", ipv6(A6, SERVER6, _PADN + _UDP6, next_header=_DESTINATION)),
-    Case(
-        "a fragment header",
-        ipv6(A6, SERVER6, bytes([17, 0, 0, 0, 0, 0, 0, 1]) + _UDP6, next_header=_FRAGMENT),
-    ),
-    Case("TCP", ipv6(A6, SERVER6, _UDP6, next_header=6)),
-    Case("no UDP checksum", ipv6(A6, SERVER6, udp(A6, SERVER6, _DATA, checksum=0))),
-    Case("an Ethernet trailer", ipv6(A6, SERVER6, _UDP6) + b"\0"),
-    Case("IP longer than UDP", ipv6(A6, SERVER6, _UDP6 + b"\0\0\0\0")),
-    Case("IP longer than the packet", ipv6(A6, SERVER6, _UDP6, payload_size=len(_UDP6) + 1)),
-)
+def not_understood(route: Route) -> Iterator[Case]:
+    """IP packets that are not exactly one UDP datagram with a checksum."""
+    data = data_of(route.channel, PAYLOAD)
+    is_ipv4 = len(route.source.packed) == 4
+    return (_not_understood_4 if is_ipv4 else _not_understood_6)(route.source, route.server, data)
+
+
+def _not_understood_4(source: End, server: End, data: bytes) -> Iterator[Case]:
+    whole, unsummed = udp(source, server, data), udp(source, server, data, checksum=0)
+    good, size = ipv4(source, server, whole), 20 + len(whole)
+    for description, packet_ in {
+        "IP options": ipv4(source, server, whole, options=bytes([1, 1, 1, 0])),
+        "IP options like UDP": ipv4(source, server, whole[24:], options=whole[:24]),
+        "a first fragment": ipv4(source, server, whole, fragment=0x2000),
+        "a later fragment": ipv4(source, server, whole, fragment=0x0010),
+        "a last fragment with DF": ipv4(source, server, whole, fragment=0x4010),
+        "the reserved bit": ipv4(source, server, whole, fragment=0x8000),
+        "TCP": ipv4(source, server, whole, protocol=6),
+        "UDP-Lite": ipv4(source, server, whole, protocol=136),
+        "no UDP checksum": ipv4(source, server, unsummed),
+        "an Ethernet trailer": good + b"\0",
+        "IP longer than UDP": ipv4(source, server, whole + bytes(4)),
+        "IP shorter than UDP": ipv4(source, server, whole, total_size=size - 1),
+        "IP longer than the packet": ipv4(source, server, whole, total_size=size + 1),
+    }.items():
+        yield Case(description, packet_)
+
+
+def _not_understood_6(source: End, server: End, data: bytes) -> Iterator[Case]:
+    whole, unsummed = udp(source, server, data), udp(source, server, data, checksum=0)
+    fragment = bytes([_UDP, 0, 0, 0, 0, 0, 0, 1])
+    for description, packet_ in {
+        "hop-by-hop options": ipv6(source, server, _PADN + whole, next_header=_HOP_BY_HOP),
+        "destination options": ipv6(source, server, _PADN + whole, next_header=_DESTINATION),
+        "a fragment header": ipv6(source, server, fragment + whole, next_header=_FRAGMENT),
+        "TCP": ipv6(source, server, whole, next_header=6),
+        "no UDP checksum": ipv6(source, server, unsummed),
+        "an Ethernet trailer": ipv6(source, server, whole) + b"\0",
+        "IP longer than UDP": ipv6(source, server, whole + bytes(4)),
+        "IP longer than the packet": ipv6(source, server, whole, payload_size=len(whole) + 1),
+    }.items():
+        yield Case(description, packet_)
 
 
 def misfits(route: Route) -> Iterator[Case]:
-    """UDP datagrams that no route carries."""
+    """UDP datagrams that the route does not carry, in the kernel at least."""
+    return (_port_misfits if route.channel == NO_CHANNEL else _channel_misfits)(route)
+
+
+def _channel_misfits(route: Route) -> Iterator[Case]:
     source, server = route.source, route.server
+    whole = channel_data(CHANNEL, PAYLOAD)
     for description, data in {
         "a STUN message": struct.pack("!HHI", 1, 0, 0x2112A442) + bytes(12),
         "channel below the range": channel_data(0x3FFF, PAYLOAD),
@@ -115,20 +165,38 @@ def misfits(route: Route) -> Iterator[Case]:
         "another channel": channel_data(CHANNEL + 1, PAYLOAD),
         "padding": channel_data(CHANNEL, b"abc") + b"\0",
         "three bytes of padding": channel_data(CHANNEL, b"a") + b"\0\0\0",
-        "a trailer": _DATA + b"trailer",
+        "a trailer": whole + b"trailer",
         "a length beyond the datagram": struct.pack("!HH", CHANNEL, 9) + b"8 bytes.",
         "no length": CHANNEL.to_bytes(2),
         "nothing": b"",
     }.items():
         yield Case(description, packet(source, server, data))
+    yield from _elsewhere(route, whole)
+
+
+def _port_misfits(route: Route) -> Iterator[Case]:
+    stun = struct.pack("!HHI", 1, 0, 0x2112A442) + bytes(12)
+    for first in range(4):
+        for description, rest in (("STUN", stun[1:]), ("four bytes", b"\x80" * 3), ("one", b"")):
+            data = bytes([first]) + rest
+            yield Case(f"{description} from {first}", packet(route.source, route.server, data))
+    for size in range(4):
+        data = b"\x80" * size
+        yield Case(f"{size} bytes", packet(route.source, route.server, data))
+    yield from _elsewhere(route, PAYLOAD)
+    yield from _elsewhere(route, channel_data(CHANNEL, PAYLOAD))
+
+
+def _elsewhere(route: Route, data: bytes) -> Iterator[Case]:
+    source, server = route.source, route.server
     elsewhere = End(source.host, source.port ^ 1)
-    yield Case("another source port", packet(elsewhere, server, _DATA))
+    yield Case("another source port", packet(elsewhere, server, data))
     elsewhere = End(source.host[:-1] + "8", source.port)
-    yield Case("another source address", packet(elsewhere, server, _DATA))
+    yield Case("another source address", packet(elsewhere, server, data))
     elsewhere = End(server.host, server.port + 1)
-    yield Case("another port of the relay", packet(source, elsewhere, _DATA))
+    yield Case("another port of the relay", packet(source, elsewhere, data))
     elsewhere = End(server.host[:-1] + "2", server.port)
-    yield Case("another address of the relay", packet(source, elsewhere, _DATA))
+    yield Case("another address of the relay", packet(source, elsewhere, data))
 
 
 BAD_ROUTES = {

@@ -37,9 +37,11 @@ def set_route(route: Route, leg: LegKey = LEG, lives_ns: int = _LONG_NS) -> SetR
     )
 
 
-def open_kernel_path(listeners: Sequence[End], *interfaces: str) -> FastPath:
+def open_kernel_path(
+    listeners: Sequence[End], *interfaces: str, relayed: Sequence[End] = ()
+) -> FastPath:
     """The kernel path with one leg, and no route."""
-    addresses = [server_address(end) for end in listeners]
-    path = FastPath.open(interfaces, addresses, LEASE_S, time.monotonic_ns)
+    addresses, more = ([server_address(end) for end in ends] for ends in (listeners, relayed))
+    path = FastPath.open(interfaces, addresses, more, LEASE_S, time.monotonic_ns)
     assert path.set_leg(SET_LEG)
     return path

@@ -155,7 +155,7 @@ def test_new_leg_gets_no_number_that_an_adopted_route_charges(
     first = open_kernel_path(_SERVERS)
     first.set_route(set_route(ROUTE4))
     first.close(leave_running=True)
-    second = FastPath.open([], [*map(server_address, _SERVERS)], 30, time.monotonic_ns)
+    second = FastPath.open([], [*map(server_address, _SERVERS)], [], 30, time.monotonic_ns)
     try:
         other = LegKey("another call", "leg")
         second.set_leg(SetLeg(other, 8_000_000, 1_000))

@@ -1,13 +1,14 @@
 """The measurement of the program's cost measures; what it finds is printed, never asserted."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.program_cost import Table
 from relay.forward.fastpath import layout
 from tests.fastpath.bench_rig import NOW_NS, OUT, Bench, Route
-from tests.fastpath.cases import PAYLOAD, sent
+from tests.fastpath.cases import PAYLOAD, PORT_ROUTE4, sent
 from tests.fastpath.frames import End, frame
 from tests.lab.namespaces import Namespace
 
@@ -40,6 +41,18 @@ def test_cost_of_a_change_between_ipv4_and_ipv6_is_printed(
     assert outcome.verdict == OUT
     with capsys.disabled():
         sys.stdout.write(f"\nv4-v6 {outcome.duration_ns} ns\n")
+
+
+def test_cost_of_a_packet_between_relayed_ports_is_printed(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    itself = replace(PORT_ROUTE4, target=PORT_ROUTE4.server, target_server=PORT_ROUTE4.source)
+    bench.set_clock(NOW_NS)
+    with bench.routes(itself):
+        outcome = bench.run(frame(sent(itself, PAYLOAD)), repeat=_PACKETS)
+    assert outcome.verdict == OUT
+    with capsys.disabled():
+        sys.stdout.write(f"\nports {outcome.duration_ns} ns\n")
 
 
 def test_every_route_of_a_table_is_met_once_before_one_is_met_again(namespace: Namespace) -> None:

@@ -42,9 +42,11 @@ def cables(namespace: Namespace) -> Iterator[None]:
 
 
 @contextmanager
-def interfaces(*listeners: str, names: tuple[str, ...] = ()) -> Iterator[Interfaces]:
+def interfaces(
+    *listeners: str, names: tuple[str, ...] = (), relayed: tuple[str, ...] = ()
+) -> Iterator[Interfaces]:
     addresses = [ServerAddress.parse(host, 3478) for host in listeners]
-    made = Interfaces(names, addresses)
+    made = Interfaces(names, addresses, [ServerAddress.parse(host, 0) for host in relayed])
     try:
         yield made
     finally:
@@ -76,14 +78,27 @@ def test_interfaces_that_carry_the_listen_addresses_are_filtered(
         assert set(seen.ingress()) == {index(name) for name in expected}
 
 
+@pytest.mark.parametrize("listener", ["127.0.0.1", _HOST4, "0.0.0.0"])  # noqa: S104 - in a namespace
+@pytest.mark.parametrize("relayed", [("198.51.100.1",), (_HOST4, "2001:db8:b::1")], ids=str)
+def test_interfaces_that_carry_relayed_ports_are_filtered_too(
+    listener: str, relayed: tuple[str, ...]
+) -> None:
+    with interfaces(listener) as without, interfaces(listener, relayed=relayed) as seen:
+        assert set(seen.ingress()) == set(without.ingress()) | {
+            index("cvf-b" if host in ("198.51.100.1", "2001:db8:b::1") else "cvf-a")
+            for host in relayed
+        }
+        assert seen.own_keys() == without.own_keys()
+
+
 def test_interfaces_that_are_named_are_filtered() -> None:
-    with interfaces(_HOST4, names=("cvf-b", "lo")) as seen:
+    with interfaces(_HOST4, names=("cvf-b", "lo"), relayed=(_HOST4,)) as seen:
         assert seen.ingress() == sorted([LOOPBACK, index("cvf-b")])
 
 
 def test_interface_without_ethernet_is_refused() -> None:
     with pytest.raises(FastPathError, match="cvf-none"):
-        Interfaces(["cvf-none"], [])
+        Interfaces(["cvf-none"], [], [])
 
 
 @pytest.mark.parametrize(

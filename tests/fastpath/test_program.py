@@ -12,17 +12,20 @@ from hypothesis import strategies as st
 
 from relay.errors import DropReason
 from relay.forward.fastpath import layout
+from relay.turn.effects import NO_CHANNEL
 from tests.fastpath.bench_rig import DROP, LEG, NOW_NS, OUT, UP, Bench, Context, Route
 from tests.fastpath.cases import (
     BAD_ROUTES,
-    GOES_UP_4,
-    GOES_UP_6,
+    EVERY_ROUTE,
     PAYLOAD,
+    PORT_ROUTE4,
+    PORT_ROUTE6,
     ROUTE4,
     ROUTE6,
-    ROUTES,
     Case,
+    data_of,
     misfits,
+    not_understood,
     relayed,
     rewritten,
     sent,
@@ -38,7 +41,7 @@ from tests.fastpath.frames import (
 )
 from tests.lab.namespaces import Namespace
 
-_BOTH = {"v4": ROUTE4, "v6": ROUTE6}
+_BOTH = {"v4": ROUTE4, "v6": ROUTE6, "ports v4": PORT_ROUTE4, "ports v6": PORT_ROUTE6}
 _OWN = bytes.fromhex("02cf00000001")
 
 
@@ -51,23 +54,21 @@ def _cases(by_family: Mapping[str, Iterable[Case]]) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("family", "case"), _cases({name: rewritten(route) for name, route in ROUTES.items()})
+    ("family", "case"), _cases({name: rewritten(route) for name, route in EVERY_ROUTE.items()})
 )
 def test_packet_of_a_route_leaves_as_the_relays_own(bench: Bench, family: str, case: Case) -> None:
-    before = bench.forwarded()
-    with bench.routes(ROUTES[family]):
+    route, before = EVERY_ROUTE[family], bench.forwarded()
+    with bench.routes(route):
         outcome = bench.run(frame(case.packet))
     assert outcome.verdict == OUT
     assert outcome.frame[ETHERNET_SIZE:] == case.leaves
-    size = len(case.leaves or b"") - (48 if family.endswith("v4") else 68) + 16
+    size = len(case.leaves or b"") - len(relayed(route, b""))
     assert bench.forwarded() == (before[0] + 1, before[1] + size)
 
 
 @pytest.mark.parametrize(
     ("family", "case"),
-    _cases(
-        {"v4": iter((*GOES_UP_4, *misfits(ROUTE4))), "v6": iter((*GOES_UP_6, *misfits(ROUTE6)))}
-    ),
+    _cases({name: [*not_understood(route), *misfits(route)] for name, route in _BOTH.items()}),
 )
 def test_packet_that_is_not_understood_goes_up_as_it_is(
     bench: Bench, family: str, case: Case
@@ -85,7 +86,7 @@ def test_every_truncation_goes_up(bench: Bench, family: str) -> None:
     whole = frame(sent(route, PAYLOAD))
     with bench.routes(route):
         # BPF_PROG_TEST_RUN takes nothing shorter; test_wire.py sends what is.
-        for size in range(ETHERNET_SIZE + (20 if family == "v4" else 40), len(whole)):
+        for size in range(ETHERNET_SIZE + (20 if family.endswith("v4") else 40), len(whole)):
             assert bench.run(whole[:size]).verdict == UP, size
         assert bench.run(whole).verdict == OUT
 
@@ -141,15 +142,31 @@ def test_all_goes_up_when_the_lease_is_over(bench: Bench) -> None:
         assert bench.run(whole).verdict == OUT
 
 
-@pytest.mark.parametrize("family", ROUTES)
+@pytest.mark.parametrize("family", EVERY_ROUTE)
 def test_packet_larger_than_the_interface_takes_goes_up(bench: Bench, family: str) -> None:
-    route = ROUTES[family]
+    route = EVERY_ROUTE[family]
     size = len(relayed(route, PAYLOAD))
     whole = frame(sent(route, PAYLOAD))
     with bench.routes(replace(route, mtu=size - 1)):
         assert bench.run(whole).verdict == UP
     with bench.routes(replace(route, mtu=size)):
         assert bench.run(whole).verdict == OUT
+
+
+@pytest.mark.parametrize("payload", [PAYLOAD, b"\x16DTLS"])
+def test_data_without_a_channel_at_a_listener_goes_up(bench: Bench, payload: bytes) -> None:
+    """A listener's port has routes with channels only."""
+    with bench.routes(ROUTE4, PORT_ROUTE4):
+        whole = frame(sent(replace(ROUTE4, channel=NO_CHANNEL), payload))
+        assert bench.run(whole).verdict == UP
+
+
+def test_data_like_channel_data_takes_the_route_of_its_port(bench: Bench) -> None:
+    like = channel_data(ROUTE4.channel, PAYLOAD)
+    with bench.routes(ROUTE4, PORT_ROUTE4):
+        for route, payload in ((ROUTE4, PAYLOAD), (PORT_ROUTE4, like)):
+            outcome = bench.run(frame(sent(route, payload)))
+            assert outcome.frame[ETHERNET_SIZE:] == relayed(route, payload)
 
 
 def test_slot_that_belongs_to_another_route_forwards_nothing(bench: Bench) -> None:
@@ -211,22 +228,26 @@ _channels = st.integers(0x4000, 0x7FFF)
 
 
 @st.composite
-def _routes(draw: st.DrawFn) -> Route:
+def _packets(draw: st.DrawFn) -> tuple[Route, bytes]:
+    """Any route, and a payload that it carries."""
     family, target_family = draw(_families), draw(_families)
-    return Route(
+    between_ports, payload = draw(st.booleans()), draw(st.binary(min_size=3, max_size=1400))
+    if between_ports:
+        payload = bytes([draw(st.integers(4, 255))]) + payload
+    route = Route(
         draw(_ends[family]),
         draw(_ends[family]),
-        draw(_channels),
+        NO_CHANNEL if between_ports else draw(_channels),
         draw(_ends[target_family]),
         draw(_ends[target_family]),
-        draw(_channels),
+        NO_CHANNEL if between_ports else draw(_channels),
     )
+    return route, payload[3:] if not between_ports else payload
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    route=_routes(),
-    payload=st.binary(max_size=1400),
+    packet=_packets(),
     header=st.builds(
         Header,
         hop_limit=st.integers(0, 255),
@@ -237,22 +258,22 @@ def _routes(draw: st.DrawFn) -> Route:
     ),
 )
 def test_any_packet_of_any_route_comes_out_right(
-    bench: Bench, route: Route, payload: bytes, header: Header
+    bench: Bench, packet: tuple[Route, bytes], header: Header
 ) -> None:
+    route, payload = packet
     with bench.routes(route):
         outcome = bench.run(frame(sent(route, payload, header)))
     assert outcome.verdict == OUT
     assert outcome.frame[ETHERNET_SIZE:] == relayed(route, payload)
 
 
-@pytest.mark.parametrize("family", ROUTES)
+@pytest.mark.parametrize("family", EVERY_ROUTE)
 def test_checksum_that_passes_through_zero_is_right(bench: Bench, family: str) -> None:
     """Zero says that there is none, so 0xFFFF is sent instead; on the way as well as at the end."""
-    route = ROUTES[family]
-    before = udp(route.source, route.server, channel_data(route.channel, PAYLOAD + b"\0\0"), 0)
-    after = udp(
-        route.target_server, route.target, channel_data(route.target_channel, PAYLOAD + b"\0\0"), 0
-    )
+    route = EVERY_ROUTE[family]
+    payload = PAYLOAD + b"\0\0"
+    before = udp(route.source, route.server, data_of(route.channel, payload), 0)
+    after = udp(route.target_server, route.target, data_of(route.target_channel, payload), 0)
     size = len(after).to_bytes(4) + bytes(3) + b"\x11"
     pseudo = route.target_server.packed + route.target.packed + size
     for halfway in (before, after):

@@ -194,5 +194,5 @@ async def test_a_drop_is_counted_once_and_for_its_leg_where_it_is_known() -> Non
 
 @pytest.mark.parametrize("effect", get_args(Effect), ids=lambda effect: effect.__name__)
 def test_effects_are_the_forwarders_or_the_daemons(effect: Callable[..., Effect]) -> None:
-    reports = {"Answered", "LegConnected", "LegIdle"}
+    reports = {"Answered", "LegConnected", "LegIdle", "OpenOuterPort"}
     assert (effect in Stage().forwarder.handlers) is (effect.__name__ not in reports)

@@ -95,6 +95,10 @@ class Relay:
             raise RuntimeError(f"the daemon ended: {self.log_text()}")
         return process
 
+    def start(self) -> None:
+        """Start it again, once it has been stopped; its log begins anew."""
+        self._process = self._start()
+
     def log_text(self) -> str:
         """Everything it has written so far."""
         return self.log.read_text(errors="replace")

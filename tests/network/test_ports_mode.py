@@ -6,8 +6,7 @@ The test plays the signaling server: it puts the relay's port where a party's ow
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -15,32 +14,28 @@ import pytest
 from relay.audit.packets import UDP, Packet
 from relay.audit.search import find
 from tests.lab.capture import Capture, capturing
-from tests.lab.namespaces import Namespace
 from tests.lab.party import Party, parties
 from tests.lab.pcap import checksum_is_right
 from tests.lab.polling import wait_until
 from tests.lab.relay import Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
+from tests.network.phones import (
+    CONFIG,
+    RTP,
+    accept,
+    assert_path,
+    create,
+    dropped,
+    meet,
+    phones,
+    statistics,
+)
 
-# Ports that none of this host's own sockets are given.
-CONFIG: Config = {"relay": {"addresses": [RELAY.v4], "ports": "20000-20200"}}
+__all__ = ["CONFIG"]
 
 _PORTS = range(20000, 20201)
 _AUDIO_FRAMES, _VIDEO_FRAMES = 250, 75  # five seconds of sound, half of their pictures
-_RTP = b"\x80\x60" + bytes(10)
 _ICMP = 1
-
-
-def _create(relay: Relay, *access: Config) -> Config:
-    """A ringing call in ports mode between `caller`, who asks for privacy, and `callee`."""
-    parties = [
-        {"id": "caller", "enhanced_call_privacy": True, **access[0]},
-        {"id": "callee", **access[1]},
-    ]
-    answer = relay.ask("POST", "/v1/calls", {"parties": parties, "mode": "ports"})
-    assert answer.status == 201, answer
-    body: Config = answer.body
-    return body
 
 
 # With ICE
@@ -58,8 +53,9 @@ def test_two_webrtc_peers_talk_through_relayed_ports_and_neither_learns_the_othe
         for name in ("caller", "callee"):
             assert [p for p in _told(captures[name].packets()) if p.payload[0] >= 4] == []
 
-        _accept(relay, call)
+        accept(relay, call)
         wait_until(lambda: _have_seen_each_other(caller, callee), "sound and picture arrive", 60)
+        assert_path(relay, call)
         assert relay.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
         _assert_silence_after(time.time() + 1, captures)
         packets = {name: capture.stop() for name, capture in captures.items()}
@@ -76,7 +72,7 @@ def _exchange_descriptions(
     for party in (caller, callee):
         party.ask("open", configuration={"iceServers": [], "iceTransportPolicy": "all"})
     offer = caller.ask("offer")["sdp"]
-    call = _create(relay, {"ice": _ice_of(offer)}, {})
+    call = create(relay, {"ice": _ice_of(offer)}, {})
     offer = _relayed(offer, call["parties"]["callee"]["endpoint"])
     answer = callee.ask("answer", sdp=offer)["sdp"]
     body = {"party": "callee", "ice": _ice_of(answer)}
@@ -118,14 +114,8 @@ def _relayed(sdp: str, endpoint: Config) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def _statistics(relay: Relay, call: Config) -> Config:
-    body: Config = relay.ask("GET", f"/v1/calls/{call['id']}").body
-    parties: Config = body["parties"]
-    return parties
-
-
 def _connected(relay: Relay, call: Config) -> list[bool]:
-    return [party["connected"] for party in _statistics(relay, call).values()]
+    return [party["connected"] for party in statistics(relay, call).values()]
 
 
 def _told(packets: Iterable[Packet]) -> list[Packet]:
@@ -183,74 +173,20 @@ def _assert_normal(packets: Iterable[Packet]) -> None:
 # Without ICE
 
 
-class Phone:
-    """An endpoint that sends RTP to the address in the description it was given."""
-
-    def __init__(self, where: Namespace, public: str) -> None:
-        self.sock = where.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind(("", 0))
-        self.sock.settimeout(20)
-        # The router keeps the port, as it is the only one that wants it.
-        self.access = {"address": {"address": public, "port": self.sock.getsockname()[1]}}
-        self.endpoint = ("", 0)
-
-    def say(self, data: bytes) -> None:
-        """Send one packet to the relay's port."""
-        self.sock.sendto(_RTP + data, self.endpoint)
-
-    def hear(self) -> tuple[bytes, tuple[str, int]]:
-        """The next packet, and where it came from."""
-        data, source = self.sock.recvfrom(2048)
-        return data[len(_RTP) :], source
-
-
-@contextmanager
-def _phones(lab: Lab, relay: Relay, *, ring: bool = False) -> Iterator[tuple[Config, Phone, Phone]]:
-    """A call between two phones at declared addresses, whose routers let the relay's packets in.
-
-    They send once while it rings: a router that is sent something first gives its party another
-    port than the declared one.
-    """
-    caller, callee = Phone(lab.caller, CALLER.public.v4), Phone(lab.callee, CALLEE.public.v4)
-    with caller.sock, callee.sock:
-        call = _create(relay, caller.access, callee.access)
-        before = relay.drops("ringing")
-        for name, phone in (("caller", caller), ("callee", callee)):
-            endpoint = call["parties"][name]["endpoint"]
-            assert list(endpoint) == ["address", "port"]
-            phone.endpoint = endpoint["address"], endpoint["port"]
-            phone.say(b"too early")
-        wait_until(lambda: relay.drops("ringing") == before + 2, "both are heard, and dropped")
-        if not ring:
-            _accept(relay, call)
-        yield call, caller, callee
-        relay.ask("DELETE", f"/v1/calls/{call['id']}")
-
-
-def _accept(relay: Relay, call: Config) -> None:
-    assert relay.ask("POST", f"/v1/calls/{call['id']}/accept").status == 200
-
-
-def _meet(caller: Phone, callee: Phone) -> None:
-    """What each says is the next that the other hears."""
-    for one, other in ((caller, callee), (callee, caller)):
-        one.say(b"hello")
-        assert other.hear() == (b"hello", other.endpoint)
-
-
 def test_two_phones_at_declared_addresses_talk(lab: Lab, relay: Relay, tmp_path: Path) -> None:
     with (
         capturing(lab, tmp_path) as captures,
-        _phones(lab, relay) as (call, caller, callee),
+        phones(lab, relay) as (call, caller, callee),
     ):
         caller.sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 37)
         caller.sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0xB9)
-        _meet(caller, callee)
+        meet(caller, callee)
         for number in range(50):
             for one, other in ((caller, callee), (callee, caller)):
                 one.say(b"%d" % number)
-                assert other.hear() == (b"%d" % number, other.endpoint)
-        assert all(party["packets"] == 51 for party in _statistics(relay, call).values())
+                assert other.hear() == (b"%d" % number, other.at)
+        assert all(party["packets"] == 51 for party in statistics(relay, call).values())
+        assert_path(relay, call)
         packets = {name: capture.stop() for name, capture in captures.items()}
     _assert_no_canary(packets)
     _assert_normal(packets["relay"])
@@ -259,18 +195,18 @@ def test_two_phones_at_declared_addresses_talk(lab: Lab, relay: Relay, tmp_path:
 
 def test_whoever_sends_first_or_from_elsewhere_is_not_heard(lab: Lab, relay: Relay) -> None:
     with (
-        _phones(lab, relay) as (call, caller, callee),
+        phones(lab, relay) as (call, caller, callee),
         lab.sink.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
         lab.callee.socket(socket.AF_INET, socket.SOCK_DGRAM) as other_socket,
     ):
         before = relay.drops("unknown_source")
-        for endpoint in (caller.endpoint, callee.endpoint):
+        for endpoint in (caller.at, callee.at):
             for mallory in (stranger, other_socket):
-                mallory.sendto(_RTP + b"mallory", endpoint)
-        callee.sock.sendto(_RTP + b"to the other's port", caller.endpoint)
+                mallory.sendto(RTP + b"mallory", endpoint)
+        callee.sock.sendto(RTP + b"to the other's port", caller.at)
         wait_until(lambda: relay.drops("unknown_source") == before + 5, "all are dropped")
-        _meet(caller, callee)
-        assert _dropped(relay, call) == [1, 1]  # while it rang; a stranger's are not theirs
+        meet(caller, callee)
+        assert dropped(relay, call) == [1, 1]  # while it rang; a stranger's are not theirs
 
 
 def test_an_icmp_error_of_one_side_does_not_reach_the_other(
@@ -278,17 +214,15 @@ def test_an_icmp_error_of_one_side_does_not_reach_the_other(
 ) -> None:
     with (
         capturing(lab, tmp_path, ["caller", "caller-nat", "relay"]) as captures,
-        _phones(lab, relay) as (call, caller, callee),
+        phones(lab, relay) as (call, caller, callee),
     ):
-        _meet(caller, callee)
+        meet(caller, callee)
         callee.sock.close()
         caller.say(b"is there anybody?")
         wait_until(lambda: _icmp(captures["relay"]), "the relay is told that nobody is there")
-        sent = _statistics(relay, call)["caller"]["packets"]
+        sent = statistics(relay, call)["caller"]["packets"]
         caller.say(b"still there?")
-        wait_until(
-            lambda: _statistics(relay, call)["caller"]["packets"] > sent, "the relay goes on"
-        )
+        wait_until(lambda: statistics(relay, call)["caller"]["packets"] > sent, "the relay goes on")
         assert _icmp(captures["caller"]) == _icmp(captures["caller-nat"]) == []
 
 
@@ -297,23 +231,21 @@ def _icmp(capture: Capture) -> list[Packet]:
 
 
 def test_nothing_crosses_while_it_rings(lab: Lab, relay: Relay) -> None:
-    with _phones(lab, relay, ring=True) as (call, caller, callee):
+    with phones(lab, relay, ring=True) as (call, caller, callee):
         for phone in (caller, callee):
             phone.say(b"still too early")
-        wait_until(lambda: _dropped(relay, call) == [2, 2], "both are dropped")
-        _accept(relay, call)
-        _meet(caller, callee)
-
-
-def _dropped(relay: Relay, call: Config) -> list[int]:
-    return [party["dropped"] for party in _statistics(relay, call).values()]
+        wait_until(lambda: dropped(relay, call) == [2, 2], "both are dropped")
+        assert {party["path"] for party in statistics(relay, call).values()} == {"user"}
+        accept(relay, call)
+        meet(caller, callee)
+        assert_path(relay, call)
 
 
 def test_a_released_port_answers_nobody_and_is_not_given_again(lab: Lab, relay: Relay) -> None:
-    with _phones(lab, relay) as (_, caller, callee):
-        used = {caller.endpoint[1], callee.endpoint[1]}
+    with phones(lab, relay) as (_, caller, callee):
+        used = {caller.at[1], callee.at[1]}
     for _ in range(40):
-        call = _create(relay, {}, {})
+        call = create(relay, {}, {})
         ports = {party["endpoint"]["port"] for party in call["parties"].values()}
         relay.ask("DELETE", f"/v1/calls/{call['id']}")
         assert not ports & used

@@ -11,6 +11,7 @@ from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, 
 from relay.calls.call import Grant
 from relay.calls.endpoint import Access, Endpoint, IceCredentials
 from relay.clock import Now
+from relay.ports.routes import ROUTE_LIFETIME_S
 from relay.ports.server import Ports
 from relay.ports.settings import PortSettings
 from relay.stun.attributes import Attribute
@@ -114,6 +115,7 @@ class Stage:
             open=is_open,
             masked=masked,
             closed=True,
+            half_relayed=False,
             expires=expires,
             bitrate_bps=1000,
             packets_per_s=10,
@@ -200,7 +202,7 @@ class Leg:
 
     def set_access(self, access: Access) -> list[Effect]:
         """The signaling server says where the party is."""
-        return self.stage.apply(self.stage.core.set_access(self.key, access))
+        return self.stage.apply(self.stage.core.set_access(self.key, access, self.stage.now))
 
 
 def answer(effects: list[Effect]) -> wire.Stun:
@@ -212,6 +214,7 @@ def answer(effects: list[Effect]) -> wire.Stun:
 def route(
     source: Leg, at: ClientAddress, target: Leg, to: ClientAddress, expires: float = 1e9
 ) -> SetRoute:
-    """The route from one party's address to the other's."""
+    """The route from one party's address to the other's, as it is set now."""
     ends = source.from_(at), NO_CHANNEL, target.from_(to), NO_CHANNEL
-    return SetRoute(*ends, source.key, int(expires * 1e9))
+    until = min(expires, source.stage.now.mono + ROUTE_LIFETIME_S)
+    return SetRoute(*ends, source.key, int(until * 1e9))

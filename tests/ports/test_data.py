@@ -70,7 +70,7 @@ def test_nothing_crosses_while_the_call_rings() -> None:
     alice, bob = declared(is_open=False)
     assert alice.stage.doing.routes == {}
     assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.RINGING, ALICE)]
-    assert alice.stage.apply(alice.stage.core.open_call(CALL)) == [
+    assert alice.stage.apply(alice.stage.core.open_call(CALL, alice.stage.now)) == [
         route(alice, AT_ALICE, bob, AT_BOB),
         route(bob, AT_BOB, alice, AT_ALICE),
     ]
@@ -82,7 +82,7 @@ def test_checks_are_answered_while_the_call_rings_and_make_no_route() -> None:
     bob.is_heard_at(AT_BOB)
     assert alice.stage.doing.routes == {}
     assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.RINGING, ALICE)]
-    alice.stage.apply(alice.stage.core.open_call(CALL))
+    alice.stage.apply(alice.stage.core.open_call(CALL, alice.stage.now))
     assert len(alice.stage.doing.routes) == 2
 
 
@@ -107,25 +107,26 @@ def test_an_empty_datagram_is_dropped() -> None:
 
 
 def test_a_call_that_is_not_there_opens_nothing() -> None:
-    assert Stage().core.open_call(CALL) == []
+    stage = Stage()
+    assert stage.core.open_call(CALL, stage.now) == []
 
 
 def test_a_call_that_is_extended_goes_on_in_its_routes() -> None:
     alice, bob = declared(expires=5010.0)
-    both = frozenset({"alice", "bob"})
-    assert alice.stage.apply(alice.stage.core.change_call(CALL, both, 6000.0)) == [
-        route(alice, AT_ALICE, bob, AT_BOB, 6000.0),
-        route(bob, AT_BOB, alice, AT_ALICE, 6000.0),
+    stage, both = alice.stage, frozenset({"alice", "bob"})
+    assert stage.apply(stage.core.change_call(CALL, both, 5500.0, stage.now)) == [
+        route(alice, AT_ALICE, bob, AT_BOB, 5500.0),
+        route(bob, AT_BOB, alice, AT_ALICE, 5500.0),
     ]
-    alice.stage.advance(10)
+    stage.advance(10)
     assert isinstance(alice.receive(RTP, AT_ALICE)[0], Deliver)
-    assert alice.stage.core.change_call("another", both, 6000.0) == []
+    assert stage.core.change_call("another", both, 5500.0, stage.now) == []
 
 
 def test_a_leg_that_is_masked_in_a_running_call_is_told_its_address_no_longer() -> None:
     alice, _ = Stage().pair(masked=False)
     mapped = Attribute.XOR_MAPPED_ADDRESS
     assert answer(alice.is_heard_at(AT_ALICE)).address(mapped)[0] == AT_ALICE.packed
-    alice.stage.core.change_call(CALL, frozenset({"alice"}), 1e9)
+    alice.stage.core.change_call(CALL, frozenset({"alice"}), 1e9, alice.stage.now)
     relayed = alice.endpoint.address
     assert answer(alice.is_heard_at(AT_ALICE)).address(mapped) == (relayed.packed, relayed.port)

@@ -19,13 +19,15 @@ from hypothesis.stateful import (
 from relay.address import ClientAddress, FiveTuple
 from relay.calls.endpoint import Access
 from relay.ports.leg import NOMINATED_S
+from relay.ports.routes import ROUTE_LIFETIME_S
 from relay.turn.effects import Deliver, LegKey, Send
 from relay.turn.ports import REST_S
 from tests.ports.stage import NOMINATING, RTP, SETTINGS, Leg, Stage, answer
 
 CALLS = ("one", "two")
 PARTIES = ("alice", "bob")
-EXPIRES_S = 200.0
+EXPIRES_S = 1500.0
+_LATE_S = 290.0  # almost as late as a renewal may be
 PLACES = [ClientAddress.parse(f"198.51.100.{n}", 4000 + n % 3) for n in range(6)]
 legs = st.tuples(st.sampled_from(CALLS), st.sampled_from(PARTIES))
 places = st.sampled_from(PLACES)
@@ -84,7 +86,7 @@ class RelayedPorts(RuleBasedStateMachine):
     def accept(self, call: str) -> None:
         if call in self.open:
             self.open[call] = True
-        self.stage.apply(self.stage.core.open_call(call))
+        self.stage.apply(self.stage.core.open_call(call, self.stage.now))
 
     @rule(call=st.sampled_from(CALLS))
     def end(self, call: str) -> None:
@@ -189,9 +191,10 @@ class RelayedPorts(RuleBasedStateMachine):
             effects = self.legs[which].receive(b"\0" + body, place)
             assert not any(isinstance(effect, Deliver) for effect in effects)
 
-    @rule(seconds=st.sampled_from([1.0, NOMINATED_S, 70.0]))
+    @rule(seconds=st.sampled_from([1.0, NOMINATED_S, 70.0, _LATE_S]))
     def wait(self, seconds: float) -> None:
         self.stage.advance(seconds)
+        self.stage.apply(self.stage.core.handle_timeout(self.stage.now))
 
     def route_from(self, which: tuple[str, str], place: ClientAddress) -> FiveTuple | None:
         """Where data from this place at this port goes."""
@@ -209,6 +212,10 @@ class RelayedPorts(RuleBasedStateMachine):
             for source, route in self.stage.doing.routes.items()
             if self.now < route.expires_ns / 1e9
         }
+        assert all(
+            route.expires_ns <= (self.now + ROUTE_LIFETIME_S) * 1e9
+            for route in self.stage.doing.routes.values()
+        )
         expected = {}
         for which, leg in self.legs.items():
             for place in PLACES:

@@ -72,7 +72,10 @@ def run(chosen: Sequence[Scenario], out: Path, told: Console, path: str = "user"
             placed.append(call)
             relays.append(relay)
         told.print("audit: what the relay writes, crashes included")
-        written = [*of_calls(relays), *of_crashes(lab, out / "crashes")]
+        written = [
+            *of_calls([*zip(chosen, relays, strict=True)]),
+            *of_crashes(lab, out / "crashes"),
+        ]
     return Results(placed, written)
 
 

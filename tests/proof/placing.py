@@ -127,7 +127,8 @@ def _config(scenario: Scenario) -> Config:
     """
     privacy = {
         "mask_mapped_address": not scenario.is_control,
-        "stun_binding": scenario.gathers_all,
+        "stun_binding": scenario.gathers_all or scenario.is_half,
+        "masking": "opted_in" if scenario.is_half else "both",
     }
     return {
         "listen": [f"udp://{RELAY.v4}:{UDP_PORT}"],

@@ -18,6 +18,7 @@ class Scenario:
         gathers_all: the clients gather every candidate there is, whatever they are told.
         is_rebuilt: the signaling server has descriptions rebuilt, and holds candidates until
             somebody picks up; otherwise it passes on what comes, when it comes.
+        is_half: those that asked are masked and nobody else (`masking: opted_in`).
     """
 
     key: str
@@ -26,6 +27,7 @@ class Scenario:
     exposed: tuple[str, ...] = ()
     gathers_all: bool = True
     is_rebuilt: bool = True
+    is_half: bool = False
 
     @property
     def is_control(self) -> bool:
@@ -45,6 +47,8 @@ class Scenario:
             return ""
         if self.is_control:
             return " (control: descriptions as the clients wrote them)"
+        if self.is_half:
+            return " (masking: opted_in)"
         if self.gathers_all:
             return " (clients that gather every candidate)"
         return "" if self.is_rebuilt else " (descriptions passed on too early)"
@@ -64,6 +68,9 @@ OFF_ANSWERED = Scenario("off-answered", (), True, PARTIES, is_rebuilt=False)
 OFF_UNANSWERED = Scenario("off-unanswered", (), False, (CALLER,), is_rebuilt=False)
 ONE_ANSWERED = Scenario("one-answered", (CALLER,), True, gathers_all=False)
 ONE_UNANSWERED = Scenario("one-unanswered", (CALLER,), False, gathers_all=False, is_rebuilt=False)
+HALF_ANSWERED = Scenario(
+    "half-answered", (CALLER,), True, (CALLEE,), gathers_all=False, is_half=True
+)
 BOTH_ANSWERED = Scenario("both-answered", PARTIES, True)
 BOTH_UNANSWERED = Scenario("both-unanswered", PARTIES, False)
 CONTROL = BOTH_ANSWERED.without_rebuilding()
@@ -73,6 +80,7 @@ ALL = (
     OFF_UNANSWERED,
     ONE_ANSWERED,
     ONE_UNANSWERED,
+    HALF_ANSWERED,
     BOTH_ANSWERED,
     BOTH_UNANSWERED,
     CONTROL,

@@ -13,6 +13,7 @@ from tests.lab.polling import wait_until
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import RELAY, Lab
 from tests.proof import faulty
+from tests.proof.scenarios import Scenario
 
 _ADDRESSES = (*topology.CALLER.addresses, *topology.CALLEE.addresses)
 _WRONG_BODIES = (
@@ -35,13 +36,20 @@ def search(what: str, pieces: Sequence[bytes]) -> Written:
     return Written(what, len(pieces), len(find(pieces, *_ADDRESSES)))
 
 
-def of_calls(relays: Sequence[Relay]) -> list[Written]:
-    """What the relays of the calls wrote: log lines at debug level, and answers with metrics."""
-    lines = [line for relay in relays for line in relay.log.read_bytes().splitlines()]
-    bodies = [body for relay in relays for body in relay.bodies]
+def of_calls(calls: Sequence[tuple[Scenario, Relay]]) -> list[Written]:
+    """What the relays of the calls wrote: log lines at debug level, and answers with metrics.
+
+    The rebuilt description of a party that is not masked is an answer too: the addresses in it are
+    its own to tell, the other's are not.
+    """
+    lines = [line for _, relay in calls for line in relay.log.read_bytes().splitlines()]
+    told = [body for scenario, relay in calls if scenario.is_half for body in relay.bodies]
+    bodies = [body for scenario, relay in calls if not scenario.is_half for body in relay.bodies]
+    answers = search("HTTP answers and metrics", bodies)
+    of_caller = len(find(told, *topology.CALLER.addresses))
     return [
         search("log at debug level, lines", lines),
-        search("HTTP answers and metrics", bodies),
+        Written(answers.what, answers.pieces + len(told), answers.addresses + of_caller),
     ]
 
 

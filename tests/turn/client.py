@@ -14,12 +14,15 @@ from relay.errors import Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from relay.turn.effects import (
+    NO_CHANNEL,
     Answered,
+    ClosePort,
     Deliver,
     DropLeg,
     DropRoute,
     Effect,
     LegKey,
+    OpenOuterPort,
     Send,
     SetLeg,
     SetRoute,
@@ -30,6 +33,8 @@ from relay.turn.settings import TurnSettings
 from . import wire
 
 RELAY_IPV4 = bytes((192, 0, 2, 1))
+LOCAL_IPV4 = bytes((10, 1, 2, 3))
+"""What the relay's host calls its public IPv4 address, behind NAT."""
 RELAY_IPV6 = bytes.fromhex("20010db8000000000000000000000001")
 CLIENT_NET = bytes((198, 18))
 """Clients get an address each: RFC 2544 benchmarking addresses, which nothing here relays to."""
@@ -51,6 +56,7 @@ SETTINGS = TurnSettings(
     allocations=1000,
     unauthenticated_per_s=10,
     nonce_key=bytes(range(32)),
+    local_ips=(LOCAL_IPV4,),
 )
 
 
@@ -72,6 +78,7 @@ class Leave:
     open: bool = True
     masked: bool = False
     closed: bool = True
+    half_relayed: bool = False
     expires: float = 1e9
     bitrate_bps: int = 4_000_000
     packets_per_s: int = 2_000
@@ -79,11 +86,14 @@ class Leave:
 
 @dataclass
 class Directory:
-    """The calls: every call that is not refused exists; `closed` is what new ones are."""
+    """The calls: every call that is not refused exists; `closed` is what new ones are, and `masked`
+    are legs, of any call, that are masked in any case.
+    """
 
     closed: bool = True
 
     calls: dict[str, Leave] = field(default_factory=dict)
+    masked: set[str] = field(default_factory=set)
     refused: dict[str, int] = field(default_factory=dict)
     asked: list[LegKey] = field(default_factory=list)
 
@@ -97,7 +107,8 @@ class Directory:
         self.asked.append(LegKey(call, leg))
         if call in self.refused:
             raise Rejected(self.refused[call])
-        return self.of(call)
+        leave = self.of(call)
+        return replace(leave, masked=True) if leg in self.masked else leave
 
 
 class Forwarding:
@@ -106,6 +117,7 @@ class Forwarding:
     def __init__(self) -> None:
         self.routes: dict[tuple[FiveTuple, int], SetRoute] = {}
         self.legs: set[LegKey] = set()
+        self.ports: set[ServerAddress] = set()
 
     def apply(self, effects: list[Effect]) -> list[Effect]:
         """Do these effects; a route or data of a leg that is not known is a failed assertion."""
@@ -116,8 +128,17 @@ class Forwarding:
                 case DropLeg():
                     self.legs.remove(effect.leg)
                     assert all(route.leg != effect.leg for route in self.routes.values())
+                case OpenOuterPort():
+                    assert effect.address not in self.ports
+                    self.ports.add(effect.address)
+                case ClosePort():
+                    self.ports.remove(effect.address)
+                    assert all(key[0].server != effect.address for key in self.routes)
                 case SetRoute():
                     assert effect.leg in self.legs
+                    bare = [effect.source.server] if effect.channel == NO_CHANNEL else []
+                    bare += [effect.target.server] if effect.target_channel == NO_CHANNEL else []
+                    assert self.ports.issuperset(bare)
                     self.routes[effect.source, effect.channel] = effect
                 case DropRoute():
                     self.routes.pop((effect.source, effect.channel), None)
@@ -197,6 +218,16 @@ class Relay:
     def receive(self, datagram: bytes, client: FiveTuple) -> list[Effect]:
         """One datagram from the network."""
         return self.forwarding.apply(self.server.receive(datagram, client, self.clock.now))
+
+    def receive_outside(
+        self, datagram: bytes, source: PeerAddress, relayed: PeerAddress
+    ) -> list[Effect]:
+        """One datagram from an address without TURN to a relayed one."""
+        client = ClientAddress(source.packed, source.port)
+        port = ServerAddress(LOCAL_IPV4, relayed.port)
+        five_tuple = FiveTuple(Transport.UDP, client, port)
+        now = self.clock.now
+        return self.forwarding.apply(self.server.receive_outside(datagram, five_tuple, now))
 
     def advance(self, seconds: float) -> list[Effect]:
         """Let time pass with the daemon calling `handle_timeout` whenever it is due."""

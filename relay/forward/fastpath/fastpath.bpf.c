@@ -1,12 +1,16 @@
-/* The kernel fast path: ChannelData from one client to another, as relay/forward/udp.py forwards it.
+/* The kernel fast path: ChannelData from one client to another, as relay/forward/udp.py forwards it,
+ * and whole datagrams from one relayed port to another, as relay/forward/port.py does.
  *
  * Attached to tc ingress. A packet that is not exactly understood, or has no live route, goes up to
- * Python: nothing here decides about TURN. What leaves has an IP header written anew, so nothing of
- * the sender's own (TTL, DSCP, IP-ID, flow label, reserved bits) can show through.
+ * Python: nothing here decides about TURN or ICE. What leaves has an IP header written anew, so
+ * nothing of the sender's own (TTL, DSCP, IP-ID, flow label, reserved bits) can show through.
  *
  *   parse -> route? -> live? -> fits? -> within caps? -> rewrite -> count -> send
  *     |        |         |        |           |             |
  *     up    up/drop      up       up         drop          drop
+ *
+ * A route is found by client and channel where the packet looks like ChannelData; else, but for STUN,
+ * by client and relayed port.
  */
 
 #include "layout.h"
@@ -26,8 +30,8 @@ struct channel_data { /* RFC 8656 section 12.4 */
 };
 
 struct packet {
-    struct route_key key;
-    __u32 ip_size; /* of its header: 20 or 40 */
+    struct route_key key; /* its channel is what stands there, until it turns out to be none */
+    __u32 ip_size;        /* of its header: 20 or 40 */
     __u32 udp_size;
     __u32 payload;
 };
@@ -138,6 +142,12 @@ INLINE int is_channel_data(const struct packet *packet)
            packet->udp_size == PORTS_AND_CHANNEL_SIZE + packet->payload;
 }
 
+/* RFC 7983 section 7. What begins so never crosses. */
+INLINE int is_stun(const struct packet *packet)
+{
+    return *(const __u8 *)&packet->key.channel <= 3;
+}
+
 /* Over loopback the relay's address is its clients' address too. */
 INLINE int claims_own_source(const struct __sk_buff *skb, const struct packet *packet)
 {
@@ -156,12 +166,25 @@ INLINE int is_same_key(const struct route_key *one, const struct route_key *othe
              (left[4] ^ right[4]));
 }
 
-INLINE const struct route *find_route(const struct packet *packet)
+INLINE const struct route *look_up(const struct packet *packet)
 {
     const __u32 *slot = bpf_map_lookup_elem(&routes, &packet->key);
     const struct route *route = slot ? bpf_map_lookup_elem(&slots, slot) : 0;
 
     return route && is_same_key(&route->key, &packet->key) ? route : 0;
+}
+
+/* What looks like ChannelData may be anything on a relayed port. One port of the relay has routes
+ * with channels or one without, never both. */
+INLINE const struct route *find_route(struct packet *packet)
+{
+    const struct route *route = is_channel_data(packet) ? look_up(packet) : 0;
+
+    if (route || is_stun(packet))
+        return route;
+    packet->key.channel = NO_CHANNEL;
+    packet->payload = packet->udp_size - sizeof(struct udphdr);
+    return look_up(packet);
 }
 
 INLINE __u64 later(__u64 one, __u64 other)
@@ -215,7 +238,9 @@ INLINE __u16 fold_to_16(__u32 sum)
     return (sum & 0xffff) + (sum >> 16);
 }
 
-/* The helper knows whether the checksum is complete, or a network card has yet to complete it from
+/* NO_CHANNEL on both sides adds 0xffff, which is zero.
+ *
+ * The helper knows whether the checksum is complete, or a network card has yet to complete it from
  * the sum of the pseudo-header; hence two differences, of the pseudo-header and of the rest. */
 INLINE long update_checksum(struct __sk_buff *skb, const struct packet *packet, const struct route *route,
                             __u32 ip_size)
@@ -279,7 +304,8 @@ INLINE long rewrite(struct __sk_buff *skb, const struct packet *packet, const st
         write_ipv6(data + ETH_HLEN, route, packet->udp_size);
     udp->source = route->server_port;
     udp->dest = route->target_port;
-    message->channel = route->channel;
+    if (route->channel != NO_CHANNEL)
+        message->channel = route->channel;
     skb->mark = 0; /* routed as what the relay's own sockets send */
     return 0;
 }
@@ -307,7 +333,7 @@ int callveil(struct __sk_buff *skb)
 
     if (!parse(skb, &packet))
         return UP;
-    const struct route *route = is_channel_data(&packet) ? find_route(&packet) : 0;
+    const struct route *route = find_route(&packet);
     if (!route)
         return claims_own_source(skb, &packet) ? drop(OWN_SOURCE) : UP;
 

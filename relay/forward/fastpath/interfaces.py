@@ -28,13 +28,20 @@ class Interfaces:
 
     Args:
         names: those to use; empty for those that carry the listen addresses, which is all but
-            loopback where one of these is a wildcard.
+            loopback where one of these is a wildcard, and those that carry relayed ports.
+        relayed: addresses that relayed ports are opened on; none is a wildcard.
     Raises: FastPathError for an interface that cannot be used. OSError.
     """
 
-    def __init__(self, names: Sequence[str], listeners: Sequence[ServerAddress]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        listeners: Sequence[ServerAddress],
+        relayed: Sequence[ServerAddress],
+    ) -> None:
         self._names = names
         self._listeners = listeners
+        self._relayed = relayed
         self._netlink = Netlink()
         self.changes = Changes()
         self._links: dict[int, Link] = {}
@@ -66,14 +73,14 @@ class Interfaces:
         else:
             chosen = {
                 ifindex
-                for listener in self._listeners
+                for listener in (*self._listeners, *self._relayed)
                 for packed, ifindex in self._addresses.items()
                 if _is_served(listener, packed, ifindex)
             }
         return sorted(i for i in chosen if i in self._links and self._links[i].has_ethernet)
 
     def own_keys(self) -> set[bytes]:
-        """Every address and port of the relay, as keys of the map `listeners`."""
+        """Every listen address and port, as keys of the map `listeners`."""
         return {
             layout.listener_key(packed, listener.port)
             for listener in self._listeners

@@ -14,8 +14,10 @@
 #define LAYOUT 1 /* changes with the meaning of any map: another layout is never adopted */
 #define ROUTES_MAX 131072 /* of 65,536 calls of two; what is more stays in user space */
 #define LEGS_MAX 131072
-#define LISTENERS_MAX 4096
+#define LISTENERS_MAX 65536 /* every relayed port, and some */
 #define DROP_REASONS_MAX 64
+
+#define NO_CHANNEL 0 /* relay/turn/effects.py: of a route between relayed ports, on both sides */
 
 enum drop_reason { /* relay/errors.py */
     OVER_BITRATE = 14,
@@ -34,7 +36,7 @@ struct route_key {
     struct address server; /* the relay's address it sends to */
     __be16 source_port;
     __be16 server_port;
-    __be16 channel;
+    __be16 channel; /* or NO_CHANNEL */
     __u16 zero;
 };
 
@@ -74,7 +76,7 @@ struct totals {
     __u64 bytes; /* of payload */
 };
 
-/* The relay's own: nothing from outside may claim to come from one. */
+/* The relay's own, relayed ports while they are open: nothing from outside may claim to come from one. */
 struct listener {
     struct address address;
     __be16 port;

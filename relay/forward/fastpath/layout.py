@@ -103,10 +103,11 @@ def listener_key(packed: bytes, port: int) -> bytes:
 
 
 def route_key(client: Address, server: bytes, server_port: int, channel: int) -> bytes:
-    """What a client's ChannelData is found by.
+    """What a client's data is found by.
 
     Args:
         server: the relay's address that the client sends to, packed.
+        channel: of its ChannelData; NO_CHANNEL for all that comes to a relayed port.
     """
     return ROUTE_KEY.pack(
         mapped(client.packed),

@@ -13,10 +13,11 @@ from relay.errors import DropReason, FastPathError
 from relay.forward.fastpath import layout
 from relay.forward.fastpath.interfaces import Interfaces
 from relay.forward.fastpath.legs import LegCounts, Legs
+from relay.forward.fastpath.own import OwnAddresses
 from relay.forward.fastpath.program import PRIORITY, Program
 from relay.forward.fastpath.table import RouteTable
 from relay.forward.routes import BURST_NS, Tally
-from relay.turn.effects import DropLeg, DropRoute, LegKey, SetLeg, SetRoute
+from relay.turn.effects import NO_CHANNEL, DropLeg, DropRoute, LegKey, SetLeg, SetRoute
 
 _LEASE, _BURST = layout.CONFIG.word("lease_until_ns"), layout.CONFIG.word("burst_ns")
 _LAYOUT = layout.CONFIG.word("layout")
@@ -36,8 +37,7 @@ class FastPath:
         self._program = program
         self._config = program.array("config")
         self._totals, self._drops = program.counters("totals"), program.counters("drops")
-        self._listeners = program.listeners()
-        self._own: set[bytes] = set()
+        self._own = OwnAddresses(program.listeners())
         self._table = RouteTable(program.routes(), program.array("slots"), now_ns)
         self._legs = Legs(program.array("legs"), self._table.adopted_legs())
         self._wanted: dict[bytes, SetRoute] = {}
@@ -52,14 +52,16 @@ class FastPath:
         cls,
         interfaces: Sequence[str],
         listeners: Sequence[ServerAddress],
+        relayed: Sequence[ServerAddress],
         lease_s: int,
         clock_ns: Callable[[], int],
     ) -> "FastPath":
         """Load the program and attach it; or take over the maps of a daemon that ran before.
 
         Args:
-            interfaces: by name; empty for those that carry the listen addresses.
+            interfaces: by name; empty for those that carry these addresses.
             listeners: the UDP listeners, bound already.
+            relayed: where relayed ports are going to be opened.
             lease_s: how long the kernel forwards after the last `renew`.
             clock_ns: CLOCK_MONOTONIC, the clock of the routes' expiry.
         Raises: FastPathError, with what is missing. Nothing else.
@@ -67,7 +69,7 @@ class FastPath:
         if sys.platform != "linux":
             raise FastPathError("it runs on Linux only")
         try:
-            network = Interfaces(interfaces, listeners)
+            network = Interfaces(interfaces, listeners, relayed)
             try:
                 path = cls(network, Program(listeners, network.all()), lease_s, clock_ns)
             except BaseException:
@@ -85,13 +87,15 @@ class FastPath:
     def set_route(self, effect: SetRoute) -> bool:
         """Forward in the kernel from now on; replaces.
 
-        Returns: False where the user path has to: an end is not UDP, no interface of ours leads to
-            the target, the leg is unknown, or there is no room. No older route stays in the kernel.
+        Returns: False where the user path has to: an end is not UDP, one of them has a channel and
+            the other none, no interface of ours leads to the target, the leg is unknown, or there
+            is no room. No older route stays in the kernel.
         """
         if effect.source.transport is not Transport.UDP:
             return False
         name = _name(effect)
-        if effect.target.transport is not Transport.UDP:
+        is_mixed = (effect.channel == NO_CHANNEL) != (effect.target_channel == NO_CHANNEL)
+        if is_mixed or effect.target.transport is not Transport.UDP:
             self._forget(name)
             return False
         self._wanted[name] = effect
@@ -101,6 +105,20 @@ class FastPath:
         """Forward in the kernel no longer. A route that does not exist is no error."""
         if effect.source.transport is Transport.UDP:
             self._forget(_name(effect))
+
+    def open_port(self, address: ServerAddress) -> None:
+        """A relayed port is open. What an earlier daemon forwarded from it ends: it was another's.
+
+        Its routes come with `set_route`, and each goes with `drop_route` before `close_port`.
+        """
+        key = layout.listener_key(address.packed, address.port)
+        self._own.open_port(key)
+        now_ns = self._clock_ns()
+        self._release(self._table.drop_adopted_at(key, now_ns), now_ns)
+
+    def close_port(self, address: ServerAddress) -> None:
+        """A relayed port is no longer ours."""
+        self._own.close_port(layout.listener_key(address.packed, address.port))
 
     def set_leg(self, effect: SetLeg) -> bool:
         """Let a leg exist with these caps. Returns: False where there is no room for it."""
@@ -192,7 +210,7 @@ class FastPath:
         self._config.close()
         self._totals.close()
         self._drops.close()
-        self._listeners.close()
+        self._own.close()
         self._table.close()
         self._legs.close()
         self._program.close()
@@ -202,19 +220,13 @@ class FastPath:
         self._config.words[_BURST] = BURST_NS
         self._config.words[_LAYOUT] = layout.LAYOUT
         self.renew(self._clock_ns())
-        self._own = {key for key, _ in self._listeners.items()}
         self._attach()
         self._program.remove_dead(self._interfaces.filters(PRIORITY), self._clock_ns())
         self._program.pin()
 
     def _attach(self) -> None:
         """Filter where packets arrive now, and know the relay's own addresses of now."""
-        own = self._interfaces.own_keys()
-        for key in own - self._own:
-            self._listeners.set(key, 0)
-        for key in self._own - own:
-            self._listeners.drop(key)
-        self._own = own
+        self._own.listen(self._interfaces.own_keys())
         self._program.attach(self._interfaces.ingress(), self._interfaces.all())
 
     def _install(self, name: bytes, effect: SetRoute) -> bool:
@@ -242,9 +254,7 @@ class FastPath:
         leg = self._legs.index(effect.leg)
         server = self._interfaces.server_for(source.client.packed, source.server.packed)
         way = self._interfaces.way(target.client.packed, target.server.packed)
-        if leg is None or server is None or way is None:
-            return None
-        if layout.listener_key(source.client.packed, source.client.port) in self._own:
+        if leg is None or server is None or way is None or source.client in self._own:
             return None
         key = layout.route_key(source.client, server, source.server.port, effect.channel)
         body = layout.ROUTE.pack(
@@ -271,7 +281,10 @@ class FastPath:
             self._table.drop(key, now_ns)
 
     def _drop_adopted(self, now_ns: int, only_expired: bool) -> None:
-        for leg in self._table.drop_adopted(now_ns, only_expired):
+        self._release(self._table.drop_adopted(now_ns, only_expired), now_ns)
+
+    def _release(self, legs: list[int], now_ns: int) -> None:
+        for leg in legs:
             self._legs.release(leg, now_ns)
 
 

@@ -4,17 +4,19 @@ Rules of this file: a slot is complete before the hash names it, and is over bef
 it; then it rests. So a packet meets a route of its own or none.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from relay.forward.fastpath.indexes import Indexes
-from relay.forward.fastpath.layout import ROUTE
+from relay.forward.fastpath.layout import LISTENER, ROUTE, ROUTE_KEY
 from relay.forward.fastpath.maps import Array, HashMap
+from relay.turn.effects import NO_CHANNEL
 
 _WORDS = ROUTE.size // 8
 _BODY_AT = ROUTE.offsets["key"]
 _LEG_AT = ROUTE.offsets["leg"]
+_NO_CHANNEL = NO_CHANNEL.to_bytes(2)
 
 
 class Entry(NamedTuple):
@@ -37,6 +39,7 @@ class RouteTable:
         self._entries: dict[bytes, Entry] = {}
         self._adopted: dict[bytes, Entry] = dict(self._live_entries(now_ns))
         self._of_leg = Counter(entry.leg for entry in self._adopted.values())
+        self._adopted_ports = _by_port(self._adopted)
         taken = [entry.slot for entry in self._adopted.values()]
         self._indexes = Indexes(slots.length, taken)
 
@@ -89,15 +92,16 @@ class RouteTable:
 
         Returns: the numbers of legs that no route uses any more.
         """
-        unused = []
-        for key, entry in list(self._adopted.items()):
-            if only_expired and now_ns < self._slots.words[entry.slot * _WORDS]:
-                continue
-            del self._adopted[key]
-            self._remove(key, entry, now_ns)
-            if not self.uses(entry.leg):
-                unused.append(entry.leg)
-        return unused
+        over = [
+            key
+            for key, entry in self._adopted.items()
+            if not only_expired or now_ns >= self._slots.words[entry.slot * _WORDS]
+        ]
+        return self._drop_adopted(over, now_ns)
+
+    def drop_adopted_at(self, port: bytes, now_ns: int) -> list[int]:
+        """The same, of what comes to one relayed port, a key of the map `listeners`."""
+        return self._drop_adopted(self._adopted_ports.pop(port, []), now_ns)
 
     def uses(self, leg: int) -> int:
         """How many routes charge this leg."""
@@ -119,6 +123,16 @@ class RouteTable:
         """Give the maps back; the routes stay in them."""
         self._hashed.close()
         self._slots.close()
+
+    def _drop_adopted(self, keys: list[bytes], now_ns: int) -> list[int]:
+        unused = []
+        for key in keys:
+            entry = self._adopted.pop(key, None)
+            if entry is not None:
+                self._remove(key, entry, now_ns)
+                if not self.uses(entry.leg):
+                    unused.append(entry.leg)
+        return unused
 
     def _remove(self, key: bytes, entry: Entry, now_ns: int) -> None:
         self._retire(entry, now_ns)
@@ -144,3 +158,13 @@ class RouteTable:
                 yield key, Entry(slot, leg)
             else:
                 self._hashed.drop(key)
+
+
+def _by_port(keys: Iterable[bytes]) -> dict[bytes, list[bytes]]:
+    """Those keys that hold no channel, by the relayed port in them."""
+    found: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for key in keys:
+        _, server, _, port, channel, _ = ROUTE_KEY.unpack_from(key)
+        if channel == _NO_CHANNEL:
+            found[LISTENER.pack(server, port, 0)].append(key)
+    return dict(found)

@@ -1,0 +1,58 @@
+"""Two browsers on a relay that masks only who asked: Alice did, Bob did not.
+
+His uses his own address towards her relayed one, which is all of her that it knows; hers sees it.
+"""
+
+from pathlib import Path
+
+from relay.audit.search import find
+from tests.browser.fixtures import Tabs
+from tests.browser.test_calls import calling
+from tests.lab.capture import capturing
+from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
+
+_IS_CONNECTED_ANEW = """(before) => connections.length > before
+    && connections.at(-1).connectionState === "connected"
+"""
+
+CONFIG = {"privacy": {"stun_binding": True, "masking": "opted_in"}}
+
+
+def test_the_one_who_asked_is_masked_and_the_other_uses_his_own_address(
+    tabs: Tabs, lab: Lab, tmp_path: Path
+) -> None:
+    alice, bob = tabs
+    with capturing(lab, tmp_path, ["callee"]) as captures:
+        with calling(tabs, privacy=True):
+            bob.press("Accept")
+            for tab in tabs:
+                tab.until_state("connected")
+                tab.until_path("relay")
+                tab.until_more_frames()
+            ((local, remote),) = alice.measure().pairs
+            assert (local["candidateType"], remote["address"]) == ("relay", CALLEE.public.v4)
+            ((local, remote),) = bob.measure().pairs
+            assert (local["address"], remote["candidateType"]) == (CALLEE.public.v4, "relay")
+            assert {each["address"] for each in bob.measure().remote} <= set(RELAY)
+            assert (alice.verdict("seen-of-you"), bob.verdict("seen-of-them")) == ("relayed",) * 2
+            assert (alice.verdict("seen-of-them"), bob.verdict("seen-of-you")) == ("own",) * 2
+        assert find(captures["callee"].frames(), *CALLER.addresses) == []
+        assert find(captures["callee"].frames(), CALLEE.private.v4)
+
+
+def test_when_bob_asks_too_both_are_masked(tabs: Tabs) -> None:
+    alice, bob = tabs
+    with calling(tabs, privacy=True):
+        bob.press("Accept")
+        for tab in tabs:
+            tab.until_path("relay")
+            tab.until_more_frames()
+        made = [tab.page.evaluate("connections.length") for tab in tabs]
+        bob.set_privacy(True)
+        for tab, before in zip(tabs, made, strict=True):
+            tab.page.wait_for_function(_IS_CONNECTED_ANEW, arg=before)
+            tab.until_more_frames()
+        for tab in tabs:
+            for pair in tab.measure().pairs:
+                assert [end["candidateType"] for end in pair] == ["relay", "relay"]
+        assert {each["address"] for each in alice.measure().remote} <= set(RELAY)

@@ -1,0 +1,253 @@
+"""Relayed ports in `FastPath`: opened and closed, guarded as the relay's own, taken over or not."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from relay.address import ServerAddress
+from relay.errors import DropReason
+from relay.forward.fastpath import FastPath, layout
+from relay.forward.fastpath.maps import HashMap
+from relay.turn.effects import NO_CHANNEL, ClosePort, DropRoute, LegKey, OpenPort, SetLeg
+from tests.fastpath.bench_rig import Route
+from tests.fastpath.cases import (
+    A4,
+    B4,
+    CHANNEL,
+    PAYLOAD,
+    PORT_A4,
+    PORT_B4,
+    PORT_ROUTE4,
+    ROUTE4,
+    SERVER4,
+    SERVER6,
+    relayed,
+    sent,
+)
+from tests.fastpath.frames import End
+from tests.fastpath.paths import LEG, SET_LEG, open_kernel_path, server_address, set_route
+from tests.fastpath.tap import Tap
+from tests.fastpath.user_path import UserPath
+from tests.lab.namespaces import Namespace
+
+_SERVERS = [SERVER4, SERVER6]
+_BACK = Route(B4, PORT_B4, NO_CHANNEL, A4, PORT_A4, NO_CHANNEL)
+
+
+@pytest.fixture
+def tap(namespace: Namespace) -> Iterator[Tap]:
+    made = Tap(namespace, "cvf-tap", _SERVERS)
+    made.know(A4, B4)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def path(tap: Tap) -> Iterator[FastPath]:
+    made = open_kernel_path(_SERVERS)
+    yield made
+    made.close(leave_running=False)
+
+
+def crosses(tap: Tap, route: Route = PORT_ROUTE4) -> bool:
+    """Whether what the source says reaches the target, as it has to look."""
+    tap.send(sent(route, PAYLOAD))
+    got = tap.received(route.target)
+    assert got in ([], [relayed(route, PAYLOAD)])
+    return bool(got)
+
+
+def spoofs_dropped(tap: Tap, path: FastPath, port: End) -> bool:
+    """Whether a packet that claims to come from there is dropped in the kernel."""
+    before = path.counters().drops[DropReason.OWN_SOURCE]
+    tap.send(sent(replace(ROUTE4, source=port), PAYLOAD))
+    return path.counters().drops[DropReason.OWN_SOURCE] > before
+
+
+def own(path: FastPath) -> dict[bytes, int]:
+    """The map `listeners`."""
+    hashed: HashMap = path._program.listeners()
+    try:
+        return dict(hashed.items())
+    finally:
+        hashed.close()
+
+
+def test_route_between_ports_forwards_until_it_is_dropped(tap: Tap, path: FastPath) -> None:
+    assert not crosses(tap)
+    effect = set_route(PORT_ROUTE4)
+    assert path.set_route(effect)
+    assert path.set_route(set_route(_BACK))
+    assert crosses(tap)
+    assert crosses(tap, _BACK)
+    assert path.has_route(LEG)
+    assert path.leg(LEG) == (2, 2 * len(PAYLOAD), 0)
+    path.drop_route(DropRoute(effect.source, NO_CHANNEL))
+    assert not crosses(tap)
+    assert crosses(tap, _BACK)
+
+
+def test_party_is_followed_to_another_address(tap: Tap, path: FastPath) -> None:
+    """What a NAT rebinding is to the kernel: a new source, and another target for the other."""
+    moved = replace(PORT_ROUTE4, source=End(A4.host, A4.port + 1))
+    path.set_route(set_route(PORT_ROUTE4))
+    path.set_route(set_route(_BACK))
+    path.set_route(set_route(moved))
+    path.set_route(set_route(replace(_BACK, target=moved.source)))
+    path.drop_route(DropRoute(set_route(PORT_ROUTE4).source, NO_CHANNEL))
+    assert not crosses(tap)
+    assert crosses(tap, moved)
+    assert crosses(tap, replace(_BACK, target=moved.source))
+    assert path.routes == 2
+
+
+@pytest.mark.parametrize("channel", [NO_CHANNEL, CHANNEL])
+def test_route_with_a_channel_on_one_side_stays_out_and_ends_the_one_before(
+    tap: Tap, path: FastPath, channel: int
+) -> None:
+    route = PORT_ROUTE4 if channel == NO_CHANNEL else ROUTE4
+    mixed = replace(route, target_channel=CHANNEL if channel == NO_CHANNEL else NO_CHANNEL)
+    assert not path.set_route(set_route(mixed))
+    assert path.set_route(set_route(route))
+    assert crosses(tap, route)
+    assert not path.set_route(set_route(mixed))
+    assert not crosses(tap, route)
+    assert path.routes == 0
+
+
+def test_open_port_is_no_source_and_a_closed_one_is_nothing_of_ours(
+    tap: Tap, path: FastPath
+) -> None:
+    assert not spoofs_dropped(tap, path, PORT_A4)
+    path.open_port(server_address(PORT_A4))
+    assert spoofs_dropped(tap, path, PORT_A4)
+    assert not spoofs_dropped(tap, path, PORT_B4)
+    assert not path.set_route(set_route(replace(_BACK, source=PORT_A4)))
+    path.close_port(server_address(PORT_A4))
+    path.close_port(server_address(PORT_A4))
+    assert not spoofs_dropped(tap, path, PORT_A4)
+    assert path.set_route(set_route(replace(_BACK, source=PORT_A4)))
+
+
+def test_listener_stays_guarded_whatever_ports_do(tap: Tap, path: FastPath) -> None:
+    path.open_port(server_address(SERVER4))
+    path.close_port(server_address(SERVER4))
+    assert spoofs_dropped(tap, path, SERVER4)
+
+
+def test_open_ports_stay_guarded_when_the_hosts_addresses_change(
+    namespace: Namespace, tap: Tap
+) -> None:
+    path = open_kernel_path([End("0.0.0.0", 3478)])  # noqa: S104 - in a namespace
+    try:
+        path.open_port(server_address(PORT_A4))
+        namespace.set_up(["addr add 192.0.2.99/32 dev cvf-tap"])
+        while path.follow():
+            pass
+        assert spoofs_dropped(tap, path, End("192.0.2.99", 3478))
+        assert spoofs_dropped(tap, path, PORT_A4)
+    finally:
+        path.close(leave_running=False)
+
+
+def test_every_port_of_the_relay_may_be_open_and_none_is_left(path: FastPath) -> None:
+    before = own(path)
+    ports = [ServerAddress(SERVER4.packed, number) for number in range(1024, 65536)]
+    for port in ports:
+        path.open_port(port)
+    opened = {layout.listener_key(port.packed, port.port) for port in ports}
+    assert own(path).keys() == before.keys() | opened
+    for port in ports:
+        path.close_port(port)
+    assert own(path) == before
+
+
+def test_interface_of_relayed_ports_is_filtered_where_no_listener_is(
+    namespace: Namespace, tap: Tap
+) -> None:
+    elsewhere = End("192.0.2.33", 0)
+    other = Tap(namespace, "cvf-other", [])
+    namespace.set_up([f"addr add {elsewhere.host}/32 dev cvf-other"])
+    route = replace(PORT_ROUTE4, server=End(elsewhere.host, 50000))
+    try:
+        for relayed_on, expected in (([], False), ([elsewhere], True)):
+            path = open_kernel_path(_SERVERS, relayed=relayed_on)
+            try:
+                assert path.set_route(set_route(route))
+                other.send(sent(route, PAYLOAD))
+                assert bool(tap.received(B4)) is expected
+            finally:
+                path.close(leave_running=False)
+    finally:
+        other.close()
+
+
+def test_routes_of_a_daemon_before_run_on_until_their_port_is_opened_anew(tap: Tap) -> None:
+    first = open_kernel_path(_SERVERS)
+    for port in (PORT_A4, PORT_B4):
+        first.open_port(server_address(port))
+    for route in (PORT_ROUTE4, _BACK, ROUTE4):
+        assert first.set_route(set_route(route))
+    first.close(leave_running=True)
+    second = FastPath.open([], [*map(server_address, _SERVERS)], [], 30, time.monotonic_ns)
+    try:
+        assert second.adopted == 3
+        assert crosses(tap)
+        assert not spoofs_dropped(tap, second, PORT_A4)  # its ports were the first one's
+        second.open_port(server_address(PORT_A4))
+        assert second.routes == 2
+        assert not crosses(tap)
+        assert crosses(tap, _BACK)
+        assert crosses(tap, ROUTE4)
+        second.open_port(server_address(PORT_B4))
+        other = LegKey("another call", "leg")
+        assert second.set_leg(SetLeg(other, 8_000_000, 1_000))
+        assert second.set_route(set_route(PORT_ROUTE4, other))
+        second.open_port(server_address(PORT_A4))
+        assert crosses(tap)  # a route of our own is no adopted one
+        second.drop_adopted()
+        assert second.routes == 1
+    finally:
+        second.close(leave_running=False)
+
+
+def test_route_of_a_daemon_before_that_is_set_again_is_ours(tap: Tap) -> None:
+    first = open_kernel_path(_SERVERS)
+    first.set_route(set_route(PORT_ROUTE4))
+    first.close(leave_running=True)
+    second = open_kernel_path(_SERVERS)
+    try:
+        assert second.set_route(set_route(PORT_ROUTE4))
+        second.open_port(server_address(PORT_A4))
+        assert crosses(tap)
+    finally:
+        second.close(leave_running=False)
+
+
+async def test_nothing_of_a_closed_port_stays_even_if_its_routes_were_not_dropped(
+    tap: Tap, path: FastPath
+) -> None:
+    async with UserPath([], [], path) as user:
+        user.apply(SET_LEG)
+        for port in (PORT_A4, PORT_B4):
+            user.apply(OpenPort(server_address(port)))
+        for route in (PORT_ROUTE4, _BACK):
+            user.apply(set_route(route))
+        assert spoofs_dropped(tap, path, PORT_A4)
+        assert crosses(tap)
+        user.apply(ClosePort(server_address(PORT_A4)))
+        assert not crosses(tap)
+        assert not spoofs_dropped(tap, path, PORT_A4)
+        assert path.routes == 1
+        user.apply(ClosePort(server_address(PORT_B4)))
+        assert (path.routes, user.forwarder.routes) == (0, 0)
+    assert path.leg(LEG) == (1, len(PAYLOAD), 0)
+
+
+async def test_port_that_cannot_be_opened_is_not_guarded(tap: Tap, path: FastPath) -> None:
+    async with UserPath([PORT_A4], [], path) as user:
+        with pytest.raises(OSError, match="in use"):
+            user.apply(OpenPort(server_address(PORT_A4)))
+        assert not spoofs_dropped(tap, path, PORT_A4)

@@ -1,0 +1,231 @@
+"""Half-relayed calls: the unmasked party uses its own address, towards the masked one's relayed
+address and nothing else; and nobody else does.
+
+`masking: opted_in`, the caller asked for privacy and the callee did not. What the callee sees of
+the caller is the relay; what the caller sees of the callee is the callee.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from relay.address import PeerAddress
+from relay.audit.packets import Packet
+from relay.audit.search import find
+from relay.stun.attributes import Attribute
+from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, legs
+from tests.lab.capture import capturing
+from tests.lab.namespaces import Namespace
+from tests.lab.party import Party, parties
+from tests.lab.polling import wait_until
+from tests.lab.relay import Config, Relay
+from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
+from tests.turn import wire
+
+CONFIG: Config = {
+    # aiortc cannot read a TURN URI with an IPv6 address.
+    "listen": [f"udp://{RELAY.v4}:3478", f"tcp://{RELAY.v4}:3478"],
+    "relay": {"addresses": [RELAY.v4]},
+    "privacy": {"masking": "opted_in", "stun_binding": True},
+}
+
+_FRAMES = 100
+_FORBIDDEN = 403
+_CALLEE_IP = socket.inet_aton(CALLEE.public.v4)
+
+
+def test_webrtc_clients_meet_at_the_masked_partys_relayed_address(
+    lab: Lab, relay: Relay, tmp_path: Path
+) -> None:
+    call = relay.create_call(ring=False)
+    assert call["masked"] == ["caller"]
+    with capturing(lab, tmp_path) as captures, parties(lab) as (caller, callee):
+        for party, name in ((caller, "caller"), (callee, "callee")):
+            party.ask("open", configuration=call["parties"][name]["rtc_configuration"])
+        offer = caller.ask("offer")["sdp"]
+        answer = callee.ask("answer", sdp=offer)["sdp"]
+        caller.ask("take_answer", sdp=_without_relay(answer))
+        wait_until(lambda: _see_pictures(caller, callee), "pictures arrive both ways", 60)
+        packets = {name: capture.stop() for name, capture in captures.items()}
+
+    assert find([offer.encode()], *CALLER.addresses) == []
+    frames = [p.frame for name in ("callee", "callee-nat") for p in packets[name]]
+    assert find(frames, *CALLER.addresses) == []
+    assert _ports_of_media(packets["callee-nat"]).isdisjoint({3478})
+    assert _ports_of_media(packets["caller-nat"]) == {3478}
+
+
+def _without_relay(sdp: str) -> str:
+    """The callee's relayed address left out: aioice takes the pair that answers first, not the best
+    one, and that is a matter of chance.
+    """
+    return "".join(line for line in sdp.splitlines(keepends=True) if " typ relay" not in line)
+
+
+def _see_pictures(*everybody: Party) -> bool:
+    return all(p.ask("state")["frames"].get("video", 0) >= _FRAMES for p in everybody)
+
+
+def _ports_of_media(packets: list[Packet]) -> set[int]:
+    """The relay's ports that more came from than a client's gathering asks for."""
+    ports = [p.source_port for p in packets if p.payload and p.source in RELAY and p.source_port]
+    return {port for port in ports if ports.count(port) > _FRAMES}
+
+
+@contextmanager
+def _own(where: Namespace) -> Iterator[socket.socket]:
+    """A socket of a party's own, without TURN."""
+    with where.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.bind(("", 0))
+        own.settimeout(5)
+        yield own
+
+
+def _public(own: socket.socket) -> PeerAddress:
+    """The callee's own address as the world sees it: its NAT keeps ports where it can."""
+    return PeerAddress(_CALLEE_IP, own.getsockname()[1])
+
+
+def _meet(call: Legs, own: socket.socket) -> None:
+    """Both know each other: the caller has a permission for the callee's own address."""
+    assert call.caller.permit(_public(own)) == 0
+    own.sendto(b"hello", call.caller.relayed.reveal())
+    assert _from_peer(call) == (_public(own), b"hello")
+
+
+def _from_peer(call: Legs) -> tuple[PeerAddress, bytes] | None:
+    """The next Data indication at the caller."""
+    frame = call.caller.receive()
+    if frame is None:
+        return None
+    indication = wire.parse(frame)
+    peer = PeerAddress(*indication.address(Attribute.XOR_PEER_ADDRESS))
+    return peer, indication.value(Attribute.DATA)
+
+
+def _dropped(relay: Relay, reason: str, before: int) -> bool:
+    return relay.drops(reason) > before
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_data_crosses_in_indications_and_on_channels(relay: Relay, transport: str) -> None:
+    with legs(relay, caller=Access(transport)) as call, _own(relay.lab.callee) as own:
+        _meet(call, own)
+        call.caller.send(_public(own), b"an indication")
+        assert own.recvfrom(2048) == (b"an indication", call.caller.relayed.reveal())
+
+        assert call.caller.bind(CALLER_CHANNEL, _public(own)) == 0
+        call.say(b"\x80 on a channel")
+        assert own.recvfrom(2048) == (b"\x80 on a channel", call.caller.relayed.reveal())
+        for data in (
+            b"\x80 media",
+            b"\x01 as STUN does",
+            b"@ as ChannelData does",
+        ):
+            own.sendto(data, call.caller.relayed.reveal())
+            frame = call.caller.receive()
+            assert frame == wire.channel_data(CALLER_CHANNEL, data)
+
+
+def test_the_leg_that_sends_is_charged(relay: Relay) -> None:
+    with legs(relay) as call, _own(relay.lab.callee) as own:
+        _meet(call, own)
+        call.caller.send(_public(own), b"back")
+        own.recv(100)
+        body = relay.ask("GET", f"/v1/calls/{call.id}").body["parties"]
+        assert (body["caller"]["packets"], body["caller"]["bytes"]) == (1, 4)
+        assert (body["callee"]["packets"], body["callee"]["bytes"]) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    "target", [SINK.v4, CALLEE.private.v4, CALLER.public.v4, RELAY.v4, "127.0.0.1", "10.0.0.1"]
+)
+def test_no_other_address_is_a_peer(relay: Relay, target: str) -> None:
+    with legs(relay) as call:
+        peer = PeerAddress(socket.inet_aton(target), 5004)
+        assert call.caller.permit(peer) == _FORBIDDEN
+        assert call.caller.bind(CALLER_CHANNEL, peer) == _FORBIDDEN
+        before = relay.drops("not_a_sibling")
+        call.caller.send(peer, b"anybody?")
+        wait_until(lambda: _dropped(relay, "not_a_sibling", before), "it is dropped")
+
+
+def test_the_unmasked_party_reaches_no_address_but_its_siblings_and_has_no_port(
+    relay: Relay,
+) -> None:
+    with legs(relay) as call, _own(relay.lab.caller) as own:
+        peer = PeerAddress(socket.inet_aton(CALLER.public.v4), own.getsockname()[1])
+        assert call.callee.permit(peer) == _FORBIDDEN
+        assert call.callee.bind(CALLEE_CHANNEL, peer) == _FORBIDDEN
+        own.connect(call.callee.relayed.reveal())
+        own.send(b"hello")
+        with pytest.raises(ConnectionRefusedError):
+            own.recv(100)
+
+
+def test_nobody_else_is_heard(relay: Relay) -> None:
+    with legs(relay) as call, _own(relay.lab.callee) as own, _own(relay.lab.sink) as stranger:
+        _meet(call, own)
+        before = relay.drops("unknown_source")
+        stranger.sendto(b"let me in", call.caller.relayed.reveal())
+        wait_until(lambda: _dropped(relay, "unknown_source", before), "it is dropped")
+        own.sendto(b"still here", call.caller.relayed.reveal())
+        assert _from_peer(call) == (_public(own), b"still here")
+
+
+def test_without_the_masked_partys_permission_nothing_comes_to_it(relay: Relay) -> None:
+    with legs(relay) as call, _own(relay.lab.callee) as own:
+        before = relay.drops("no_permission")
+        own.sendto(b"unasked", call.caller.relayed.reveal())
+        wait_until(lambda: _dropped(relay, "no_permission", before), "it is dropped")
+        _meet(call, own)
+
+
+def test_while_the_call_rings_nothing_crosses(relay: Relay) -> None:
+    with legs(relay, ring=True) as call, _own(relay.lab.callee) as own:
+        assert call.caller.permit(_public(own)) == 0
+        assert call.caller.bind(CALLER_CHANNEL, _public(own)) == 0
+        before = relay.drops("ringing")
+        own.sendto(b"too early", call.caller.relayed.reveal())
+        call.say(b"too early")
+        wait_until(lambda: relay.drops("ringing") >= before + 2, "both are dropped")
+        assert relay.ask("POST", f"/v1/calls/{call.id}/accept").status == 200
+        own.sendto(b"now", call.caller.relayed.reveal())
+        assert call.caller.receive() == wire.channel_data(CALLER_CHANNEL, b"now")
+        call.say(b"now")
+        assert own.recv(100) == b"now"
+
+
+@pytest.mark.parametrize("how", ["masked", "joined", "ended"])
+def test_the_port_is_closed_when_the_call_is_tightened_or_over(relay: Relay, how: str) -> None:
+    with legs(relay) as call, _own(relay.lab.callee) as own:
+        _meet(call, own)
+        assert call.caller.bind(CALLER_CHANNEL, _public(own)) == 0
+        if how == "ended":
+            assert relay.ask("DELETE", f"/v1/calls/{call.id}").status == 204
+        else:
+            party = {"id": "callee", "enhanced_call_privacy": True}
+            body = {"parties": [party if how == "masked" else {"id": "carol"}]}
+            answer = relay.ask("PATCH", f"/v1/calls/{call.id}", body)
+            configuration = answer.body["parties"]["callee"]["rtc_configuration"]
+            assert configuration["iceTransportPolicy"] == "relay"
+        own.connect(call.caller.relayed.reveal())
+        own.send(b"are you there?")
+        with pytest.raises(ConnectionRefusedError):
+            own.recv(100)
+        call.say(b"nor here")
+        own.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            own.recv(100)
+
+
+def test_the_two_still_reach_each_other_through_the_relay(relay: Relay) -> None:
+    with legs(relay) as call:
+        call.bind()
+        call.say(b"\x80 to the other leg")
+        assert call.callee.receive() == wire.channel_data(CALLEE_CHANNEL, b"\x80 to the other leg")
+        call.reply(b"\x80 and back")
+        assert call.caller.receive() == wire.channel_data(CALLER_CHANNEL, b"\x80 and back")

@@ -1,0 +1,378 @@
+"""Outer ports: where an unmasked party's own address meets a masked allocation, and nobody else."""
+
+from dataclasses import replace
+
+import pytest
+
+from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
+from relay.errors import DropReason
+from relay.stun.attributes import Attribute
+from relay.turn.effects import (
+    NO_CHANNEL,
+    ClosePort,
+    Count,
+    Deliver,
+    DropRoute,
+    OpenOuterPort,
+    SetLeg,
+    SetRoute,
+)
+from tests.turn import wire
+from tests.turn.client import LISTENER, LOCAL_IPV4, RELAY_IPV4, Client, Relay
+
+ELSEWHERE = PeerAddress(bytes((198, 51, 100, 7)), 5004)
+
+
+def half_relayed(**overrides: object) -> Relay:
+    """A relay on which alice is masked and bob is not, in every call."""
+    relay = Relay(**overrides)
+    relay.directory.masked = {"alice"}
+    for call in ("call", "another"):
+        relay.directory.of(call).half_relayed = True
+    return relay
+
+
+def own(client: Client, port: int = 5004) -> PeerAddress:
+    """A port of the client's own address."""
+    return PeerAddress(client.five_tuple.client.packed, port)
+
+
+def outside(client: Client, relayed: PeerAddress, port: int = 5004) -> FiveTuple:
+    """The same as effects name it: on the way to and from an outer port."""
+    address = ClientAddress(client.five_tuple.client.packed, port)
+    return FiveTuple(Transport.UDP, address, ServerAddress(LOCAL_IPV4, relayed.port))
+
+
+def change(relay: Relay, *, masked: set[str], half: bool, call: str = "call") -> list[object]:
+    """The call was tightened."""
+    effects = relay.server.change_call(
+        call,
+        closed=True,
+        half_relayed=half,
+        masked=frozenset(masked),
+        expires=1e9,
+        now=relay.clock.now,
+    )
+    return [*relay.forwarding.apply(effects)]
+
+
+def test_only_the_masked_leg_gets_one_and_it_is_open_before_the_client_hears() -> None:
+    relay = half_relayed()
+    alice, bob = relay.client("alice"), relay.client("bob")
+    opened = alice.allocate().before_answer()
+    assert OpenOuterPort(ServerAddress(LOCAL_IPV4, alice.relayed.port)) in opened
+    assert not any(isinstance(e, OpenOuterPort) for e in bob.allocate().before_answer())
+
+
+@pytest.mark.parametrize("settings", [{"local_ips": ()}, {"ports": range(50000, 50002)}])
+def test_a_leg_without_one_has_the_relay_all_the_same(settings: dict[str, object]) -> None:
+    relay = half_relayed(**settings)
+    for call in ("call", "another"):  # two ports, and the first call keeps one of them to itself
+        alice, bob = relay.allocated("alice", call), relay.allocated("bob", call)
+        alice.permit(bob.relayed).accepted()
+        bob.permit(alice.relayed).accepted()
+        assert alice.send(bob.relayed, b"data")[0].leg == alice.leg  # type: ignore[union-attr]
+
+
+def test_ports_are_unique_on_the_relay_and_rest_a_minute() -> None:
+    relay = half_relayed(ports=range(50000, 50004))
+    calls = [relay.allocated("alice", call) for call in ("call", "another")]
+    assert len(relay.forwarding.ports) == len({alice.relayed.port for alice in calls}) == 2
+    for alice in calls:
+        alice.refresh(0).accepted()
+    assert relay.forwarding.ports == set()
+    taken = {alice.relayed.port for alice in calls}
+    relay.advance(59)
+    assert taken.isdisjoint(relay.allocated("alice", c).relayed.port for c in ("call", "another"))
+    relay.advance(1)
+    again = relay.allocated("alice").relayed.port
+    assert again in taken
+    assert ServerAddress(LOCAL_IPV4, again) in relay.forwarding.ports
+
+
+def test_what_the_unmasked_party_sends_from_its_own_address_is_delivered() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.permit(own(bob)).accepted()
+    (deliver,) = relay.receive_outside(b"data", own(bob), alice.relayed)
+    assert isinstance(deliver, Deliver)
+    assert (deliver.leg, deliver.client, deliver.payload) == (bob.leg, alice.five_tuple, 4)
+    indication = wire.parse(deliver.datagram)
+    assert indication.address(Attribute.XOR_PEER_ADDRESS) == (own(bob).packed, 5004)
+    assert indication.value(Attribute.DATA) == b"data"
+
+
+def test_what_is_sent_to_it_leaves_by_the_outer_port_as_it_is() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.permit(own(bob)).accepted()
+    assert alice.send(own(bob), b"data") == [
+        Deliver(alice.leg, outside(bob, alice.relayed), b"data", 4)
+    ]
+
+
+def test_a_permission_is_for_every_port_of_its_ip_and_lasts_five_minutes() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.permit(own(bob)).accepted()
+    relay.advance(299)
+    assert isinstance(relay.receive_outside(b"x", own(bob, 9), alice.relayed)[0], Deliver)
+    relay.advance(1)
+    refused = [Count(DropReason.NO_PERMISSION, bob.leg)]
+    assert relay.receive_outside(b"x", own(bob, 9), alice.relayed) == refused
+    assert alice.send(own(bob), b"x") == [Count(DropReason.NO_PERMISSION, alice.leg)]
+
+
+def test_a_channel_gets_routes_both_ways_at_once() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    there = outside(bob, alice.relayed)
+    expires_ns = int((relay.clock.now.mono + 600) * 1e9)
+    assert alice.bind(0x4001, own(bob)).before_answer() == [
+        SetRoute(alice.five_tuple, 0x4001, there, NO_CHANNEL, alice.leg, expires_ns),
+        SetRoute(there, NO_CHANNEL, alice.five_tuple, 0x4001, bob.leg, expires_ns),
+    ]
+    (deliver,) = relay.receive_outside(b"\x01stun", own(bob), alice.relayed)
+    assert isinstance(deliver, Deliver)
+    assert deliver.datagram == wire.channel_data(0x4001, b"\x01stun")
+    assert alice.channel_data(0x4001, b"x") == [Deliver(alice.leg, there, b"x", 1)]
+
+
+def test_a_channel_that_runs_out_loses_its_routes() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.keep()
+    alice.bind(0x4001, own(bob)).accepted()
+    relay.advance(600)
+    assert relay.forwarding.routes == {}
+    assert alice.channel_data(0x4001, b"x") == [Count(DropReason.EXPIRED, alice.leg)]
+    relay.advance(301)
+    alice.keep()
+    alice.bind(0x4002, own(bob)).accepted()  # the peer may have another channel now
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        ELSEWHERE,
+        PeerAddress(RELAY_IPV4, 5004),
+        PeerAddress(LOCAL_IPV4, 5004),
+        PeerAddress(LISTENER.packed, LISTENER.port),
+        PeerAddress(bytes((127, 0, 0, 1)), 53),
+    ],
+)
+def test_an_address_that_no_party_authenticated_from_is_nobodys(address: PeerAddress) -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    assert alice.permit(address).code == 403
+    assert alice.permit(own(bob), address).code == 403
+    assert alice.bind(0x4001, address).code == 403
+    assert alice.send(address, b"x") == [Count(DropReason.NOT_A_SIBLING, alice.leg)]
+    assert relay.receive_outside(b"x", address, alice.relayed) == [Count(DropReason.UNKNOWN_SOURCE)]
+    assert alice.send(own(bob), b"x") == [Count(DropReason.NO_PERMISSION, alice.leg)]
+
+
+def test_an_address_of_the_other_family_is_443() -> None:
+    relay = half_relayed()
+    alice, _ = relay.pair()
+    assert alice.permit(PeerAddress(bytes(16), 5004)).code == 443
+
+
+@pytest.mark.parametrize(
+    "who", ["alice", "bob-where-he-was-not-yet", "another-call", "unmasked-leg"]
+)
+def test_whose_address_it_is_not(who: str) -> None:
+    relay = half_relayed()
+    alice = relay.allocated("alice")
+    if who == "alice":  # masked herself: her own address is nobody's either
+        relay.allocated("bob")
+        assert alice.permit(own(alice)).code == 403
+    elif who == "bob-where-he-was-not-yet":
+        relay.allocated("bob")
+        bob = relay.client("bob")
+        bob.challenge()
+        assert alice.permit(own(bob)).code == 403
+    elif who == "another-call":
+        relay.allocated("bob")
+        assert alice.permit(own(relay.allocated("bob", "another"))).code == 403
+    else:  # bob has no outer port, so his peers are relayed addresses
+        assert relay.allocated("bob").permit(own(alice)).code == 403
+
+
+def test_what_may_be_the_partys_is_expected_and_nothing_crosses_until_it_shows_up() -> None:
+    relay = half_relayed()
+    alice, bob = relay.allocated("alice"), relay.client("bob")
+    there = outside(bob, alice.relayed)
+    alice.permit(ELSEWHERE).accepted()
+    assert alice.bind(0x4001, own(bob)).before_answer() == []
+    assert alice.channel_data(0x4001, b"x") == [Count(DropReason.EXPIRED, alice.leg)]
+    assert alice.send(own(bob), b"x") == [Count(DropReason.NO_PERMISSION, alice.leg)]
+    assert relay.receive_outside(b"x", own(bob), alice.relayed) == [
+        Count(DropReason.UNKNOWN_SOURCE)
+    ]
+    routes = [e for e in bob.allocate().before_answer() if isinstance(e, SetRoute)]
+    assert [(route.source, route.target) for route in routes] == [
+        (there, alice.five_tuple),
+        (alice.five_tuple, there),
+    ]
+    assert isinstance(relay.receive_outside(b"x", own(bob), alice.relayed)[0], Deliver)
+    assert alice.send(ELSEWHERE, b"x") == [Count(DropReason.NO_PERMISSION, alice.leg)]
+    assert relay.receive_outside(b"x", ELSEWHERE, alice.relayed) == [
+        Count(DropReason.UNKNOWN_SOURCE)
+    ]
+    assert alice.permit(PeerAddress(ELSEWHERE.packed, 1)).code == 403
+
+
+def test_expected_addresses_are_bounded_too() -> None:
+    relay = half_relayed()
+    alice = relay.allocated("alice")
+    for port in range(1, 17):
+        alice.bind(0x4000 + port, PeerAddress(ELSEWHERE.packed, port)).accepted()
+    assert alice.permit(PeerAddress(ELSEWHERE.packed, 17)).code == 403
+
+
+def test_an_address_stays_its_partys_when_the_allocation_is_gone() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.bind(0x4001, own(bob)).accepted()
+    bob.refresh(0).accepted()
+    assert len(relay.forwarding.routes) == 2
+    assert isinstance(relay.receive_outside(b"x", own(bob), alice.relayed)[0], Deliver)
+
+
+def test_of_the_networks_a_party_moves_through_the_latest_eight_are_its_own() -> None:
+    relay = half_relayed(allocations_per_leg=20)
+    alice = relay.allocated("alice")
+    places = [relay.allocated("bob") for _ in range(9)]
+    assert [alice.permit(own(bob)).code for bob in places] == [403] + [0] * 8
+
+
+def test_known_addresses_are_bounded_and_those_without_a_channel_make_room() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.bind(0x4001, own(bob, 1)).accepted()
+    for port in range(2, 100):
+        assert isinstance(relay.receive_outside(b"x", own(bob, port), alice.relayed)[0], Deliver)
+    for channel in range(0x4002, 0x4011):
+        alice.bind(channel, own(bob, channel)).accepted()
+    assert alice.bind(0x4011, own(bob, 99)).code == 403
+    assert relay.receive_outside(b"x", own(bob, 99), alice.relayed) == [
+        Count(DropReason.UNKNOWN_SOURCE)
+    ]
+    assert isinstance(relay.receive_outside(b"x", own(bob, 1), alice.relayed)[0], Deliver)
+
+
+def test_while_the_call_rings_nothing_crosses_and_then_the_routes_are_there() -> None:
+    relay = half_relayed()
+    relay.ringing()
+    alice, bob = relay.pair()
+    assert alice.bind(0x4001, own(bob)).before_answer() == []
+    assert relay.receive_outside(b"x", own(bob), alice.relayed) == [
+        Count(DropReason.RINGING, bob.leg)
+    ]
+    assert alice.channel_data(0x4001, b"x") == [Count(DropReason.RINGING, alice.leg)]
+    assert len([e for e in relay.open() if isinstance(e, SetRoute)]) == 2
+
+
+def test_when_the_party_is_masked_its_address_is_no_peer_any_more() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.bind(0x4001, own(bob)).accepted()
+    effects = change(relay, masked={"alice", "bob"}, half=False)
+    there = outside(bob, alice.relayed)
+    assert effects[:3] == [
+        DropRoute(there, NO_CHANNEL),
+        DropRoute(alice.five_tuple, 0x4001),
+        ClosePort(there.server),
+    ]
+    assert relay.forwarding.routes == {}
+    assert alice.permit(own(bob)).code == 403
+    assert alice.channel_data(0x4001, b"x") == [Count(DropReason.EXPIRED, alice.leg)]
+    assert relay.receive_outside(b"x", own(bob), alice.relayed) == [
+        Count(DropReason.UNKNOWN_SOURCE)
+    ]
+    alice.refresh(0).accepted()  # its port is not closed a second time
+    assert relay.forwarding.ports == set()
+
+
+def test_when_another_is_the_unmasked_one_the_port_stays_for_that_one() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.bind(0x4001, own(bob)).accepted()
+    carol = relay.allocated("carol")
+    change(relay, masked={"alice", "bob"}, half=True)
+    assert relay.forwarding.routes == {}
+    assert alice.permit(own(bob)).code == 403
+    alice.permit(own(carol)).accepted()
+    assert isinstance(relay.receive_outside(b"x", own(carol), alice.relayed)[0], Deliver)
+
+
+def test_a_party_that_allocated_before_the_call_was_relayed_is_known() -> None:
+    relay = Relay()
+    bob = relay.allocated("bob")
+    relay.directory.masked = {"alice"}
+    relay.directory.of("call").half_relayed = True
+    change(relay, masked={"alice"}, half=True)
+    alice = relay.allocated("alice")
+    alice.permit(own(bob)).accepted()
+
+
+@pytest.mark.parametrize("how", ["deleted", "expired", "disconnected", "ended"])
+def test_the_port_goes_with_the_allocation(how: str) -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.bind(0x4001, own(bob)).accepted()
+    if how == "deleted":
+        alice.refresh(0).accepted()
+    elif how == "expired":
+        relay.advance(600)
+    elif how == "disconnected":
+        relay.disconnect(alice)
+    else:
+        relay.end()
+    assert (relay.forwarding.routes, relay.forwarding.ports) == ({}, set())
+    assert relay.receive_outside(b"x", own(bob), alice.relayed) == [Count(DropReason.NO_ALLOCATION)]
+
+
+def test_a_port_that_could_not_be_opened_is_done_without() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    port = ServerAddress(LOCAL_IPV4, alice.relayed.port)
+    relay.forwarding.ports.remove(port)
+    relay.server.lose_outer_port(port)
+    assert alice.permit(own(bob)).code == 403
+    alice.bind(0x4001, bob.relayed).accepted()
+    bob.bind(0x4001, alice.relayed).accepted()
+    assert len(relay.forwarding.routes) == 2
+    relay.end()
+
+
+@pytest.mark.parametrize("attribute", [wire.even_port(reserve=False), wire.even_port(reserve=True)])
+def test_a_port_that_was_asked_for_in_particular_is_none(attribute: tuple[int, bytes]) -> None:
+    relay = half_relayed()
+    effects = relay.client("alice").allocate(attribute).before_answer()
+    assert not any(isinstance(effect, OpenOuterPort) for effect in effects)
+    assert any(isinstance(effect, SetLeg) for effect in effects)
+
+
+def test_on_loopback_the_relays_own_address_is_everybodys() -> None:
+    loopback = bytes((127, 0, 0, 1))
+    for ip, code in ((loopback, 0), (RELAY_IPV4, 403)):
+        relay = half_relayed(relayed_ips=(ip,), local_ips=(ip,))
+        bob = relay.client("bob")
+        bob.five_tuple = replace_ip(bob.five_tuple, ip)
+        bob.allocate().accepted()
+        assert relay.allocated("alice").permit(PeerAddress(ip, 5004)).code == code
+
+
+def replace_ip(five_tuple: FiveTuple, ip: bytes) -> FiveTuple:
+    """The same client on another host."""
+    return five_tuple._replace(client=ClientAddress(ip, five_tuple.client.port))
+
+
+def test_the_callers_grant_decides_not_the_legs_mask_alone() -> None:
+    relay = half_relayed()
+    leave = relay.directory.of("call")
+    relay.directory.calls["call"] = replace(leave, half_relayed=False)
+    effects = relay.client("alice").allocate().before_answer()
+    assert not any(isinstance(effect, OpenOuterPort) for effect in effects)
