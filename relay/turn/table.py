@@ -219,6 +219,7 @@ class Table:
             del self.by_outer_port[allocation.outer.server]
             if leg.call.pool is not self._relay_pool:
                 self._relay_pool.release(port, mono)
+            allocation.outer = None  # it leads back, as channels do
         allocation.permissions.clear()
         allocation.channels.clear()
 

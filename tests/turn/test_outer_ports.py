@@ -1,5 +1,6 @@
 """Outer ports: where an unmasked party's own address meets a masked allocation, and nobody else."""
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from relay.turn.effects import (
     SetLeg,
     SetRoute,
 )
+from relay.turn.outer import OuterPort, OwnAddress
 from tests.turn import wire
 from tests.turn.client import LISTENER, LOCAL_IPV4, RELAY_IPV4, Client, Relay
 
@@ -376,3 +378,22 @@ def test_the_callers_grant_decides_not_the_legs_mask_alone() -> None:
     relay.directory.calls["call"] = replace(leave, half_relayed=False)
     effects = relay.client("alice").allocate().before_answer()
     assert not any(isinstance(effect, OpenOuterPort) for effect in effects)
+
+
+def test_what_is_over_is_freed_without_the_cyclic_collector() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.bind(0x4001, own(bob)).accepted()
+    gc.collect()
+    gc.disable()
+    try:
+        assert _is_there(OuterPort)
+        relay.end()
+        assert not _is_there(OuterPort)
+        assert not _is_there(OwnAddress)
+    finally:
+        gc.enable()
+
+
+def _is_there(kind: type) -> bool:
+    return any(isinstance(each, kind) for each in gc.get_objects())
