@@ -149,9 +149,23 @@ function showTitle() {
 
 function showIncoming() {
   $("incoming-title").textContent = `${call.name} is calling`;
-  $("incoming-text").textContent = call.relayed
+  $("incoming-text").textContent = incomingWords();
+}
+
+function incomingWords() {
+  const { name, relayed, masked } = call;
+  if (!relayed) return "Not a private call: if you accept, the two of you can see each other’s addresses.";
+  if (!masked.you) return `${name} is masked: the call goes through the relay. If you accept, ${name} can see your address.`;
+  return masked.they
     ? "A private call: it goes through the relay, and neither of you sees the other’s address."
-    : "Not a private call: if you accept, the two of you can see each other’s addresses.";
+    : `You are masked: the call goes through the relay, and ${name} does not see your address.`;
+}
+
+function badgeWords() {
+  const { name, relayed, masked } = call;
+  if (!relayed) return "Not private: direct if possible";
+  if (!masked.you) return `${name} is masked, you are not`;
+  return masked.they ? "Private: relayed" : `You are masked, ${name} is not`;
 }
 
 /** A step that the browser refuses ends the call: it does not go on half done. */
@@ -175,8 +189,8 @@ async function refresh() {
   };
   $("veil").textContent = veils[call.state] ?? "";
   $("stage-title").textContent = call.name;
-  $("call-badge").textContent = call.relayed ? "Private: relayed" : "Not private: direct if possible";
-  $("call-badge").dataset.relayed = call.relayed;
+  $("call-badge").textContent = badgeWords();
+  $("call-badge").dataset.masked = call.masked.you;
   $("stage").dataset.state = call.state;
   await panel.show(call);
 }

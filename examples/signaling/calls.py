@@ -103,13 +103,15 @@ class Calls:
     def _tell_both(self, call: Call, to_caller: str, to_callee: str, made: Document) -> None:
         """Give each page its own way to the relay."""
         for person, kind in ((call.caller, to_caller), (call.callee, to_callee)):
-            role = call.role(person)
+            role, other = call.role(person), call.role(call.other(person))
+            masked = {"you": role in made["masked"], "they": other in made["masked"]}
             person.tell(
                 {
                     "type": kind,
                     "call": call.id,
                     "name": call.other(person).name,
                     "relayed": made["relayed"],
+                    "masked": masked,
                     "rtc_configuration": made["parties"][role]["rtc_configuration"],
                 }
             )
