@@ -27,6 +27,7 @@ export class Call {
     this.name = made.name;
     this.isCaller = made.type === "calling";
     this.relayed = made.relayed;
+    this.masked = made.masked; // { you, they }
     this.state = "ringing";
     this.code = "";
     this.told = []; // what the other side got of us
@@ -117,8 +118,9 @@ export class Call {
    * Privacy has been switched on by either side: nothing but the relay from now on. It begins anew,
    * with the same certificate: after an ICE restart the direct path would carry media for a while.
    */
-  tightened({ relayed, rtc_configuration }) {
+  tightened({ relayed, masked, rtc_configuration }) {
     this.relayed = relayed;
+    this.masked = masked;
     this.configuration = rtc_configuration;
     return this.#inTurn(async () => {
       if (!this.#connection) return;
@@ -132,8 +134,8 @@ export class Call {
 
   /** Send this track's kind, or silence and black. */
   enable(kind, isOn) {
-    for (const { track } of this.#connection?.getSenders() ?? []) {
-      if (track?.kind === kind) track.enabled = isOn;
+    for (const track of this.#media?.getTracks() ?? []) {
+      if (track.kind === kind) track.enabled = isOn;
     }
   }
 

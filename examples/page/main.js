@@ -9,6 +9,8 @@ const EVERY_MS = 1000;
 const $ = (id) => document.getElementById(id);
 
 let signaling = null;
+let isConnecting = false;
+let isPlacing = false;
 let call = null;
 let media = null;
 let timer = 0;
@@ -30,11 +32,15 @@ function say(text, tone = "") {
 
 async function signIn(event) {
   event.preventDefault();
+  if (isConnecting) return;
+  isConnecting = true;
   try {
     signaling ??= await Signaling.open(handlers, lost);
   } catch {
     say("The signaling server does not answer.", "bad");
     return;
+  } finally {
+    isConnecting = false;
   }
   signaling.send("sign_in", { name: $("name").value, verified: $("verified").checked });
 }
@@ -60,16 +66,21 @@ async function openMedia() {
 }
 
 async function place(name) {
+  if (isPlacing) return;
+  if (call) {
+    say("You are in a call.", "bad");
+    return;
+  }
   say(`Calling ${name}…`);
-  media = await openMedia();
+  isPlacing = true;
+  const opened = await openMedia();
+  if (call || !signaling) { // somebody has called meanwhile, or the server has gone
+    isPlacing = false;
+    stop(opened);
+    return;
+  }
+  media = opened;
   signaling.send("call", { name });
-}
-
-function begin(made) {
-  call = new Call(made, signaling, () => refresh());
-  for (const id of ["mute", "camera"]) $(id).setAttribute("aria-pressed", id === "camera");
-  $("stage").hidden = $("sight").hidden = false;
-  refresh();
 }
 
 function startTimer() {
@@ -82,16 +93,19 @@ function startTimer() {
 async function answer() {
   $("incoming").close();
   const taken = call;
-  media = await openMedia();
+  const opened = await openMedia();
   if (call !== taken) {
-    stopMedia();
+    stop(opened);
     return;
   }
+  stop(media); // that of a call which this one was quicker than
+  media = opened;
   showStage();
   await guarded(call.accept(media));
 }
 
 function showStage() {
+  for (const id of ["mute", "camera"]) $(id).setAttribute("aria-pressed", id === "camera");
   $("stage").hidden = $("sight").hidden = false;
   $("local-video").srcObject = media;
   $("remote-video").srcObject = call.remoteStream;
@@ -107,18 +121,51 @@ function end(words, tone) {
   clearInterval(timer);
   call?.close();
   call = null;
-  stopMedia();
+  notPlaced();
   $("incoming").close();
+  const wasFocused = $("stage").contains(document.activeElement);
   $("stage").hidden = $("sight").hidden = true;
+  if (wasFocused) $("people-title").focus();
   panel.clear();
   for (const id of ["local-video", "remote-video"]) $(id).srcObject = null;
-  document.title = "callveil demo";
+  showTitle();
   say(words, tone);
 }
 
-function stopMedia() {
-  for (const track of media?.getTracks() ?? []) track.stop();
+/** No call has come of it: the devices are let go of. */
+function notPlaced() {
+  isPlacing = false;
+  stop(media);
   media = null;
+}
+
+function stop(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+}
+
+function showTitle() {
+  document.title = signaling ? `${$("own-name").textContent} – callveil demo` : "callveil demo";
+}
+
+function showIncoming() {
+  $("incoming-title").textContent = `${call.name} is calling`;
+  $("incoming-text").textContent = incomingWords();
+}
+
+function incomingWords() {
+  const { name, relayed, masked } = call;
+  if (!relayed) return "Not a private call: if you accept, the two of you can see each other’s addresses.";
+  if (!masked.you) return `${name} is masked: the call goes through the relay. If you accept, ${name} can see your address.`;
+  return masked.they
+    ? "A private call: it goes through the relay, and neither of you sees the other’s address."
+    : `You are masked: the call goes through the relay, and ${name} does not see your address.`;
+}
+
+function badgeWords() {
+  const { name, relayed, masked } = call;
+  if (!relayed) return "Not private: direct if possible";
+  if (!masked.you) return `${name} is masked, you are not`;
+  return masked.they ? "Private: relayed" : `You are masked, ${name} is not`;
 }
 
 /** A step that the browser refuses ends the call: it does not go on half done. */
@@ -142,8 +189,8 @@ async function refresh() {
   };
   $("veil").textContent = veils[call.state] ?? "";
   $("stage-title").textContent = call.name;
-  $("call-badge").textContent = call.relayed ? "Private: relayed" : "Not private: direct if possible";
-  $("call-badge").dataset.relayed = call.relayed;
+  $("call-badge").textContent = badgeWords();
+  $("call-badge").dataset.masked = call.masked.you;
   $("stage").dataset.state = call.state;
   await panel.show(call);
 }
@@ -161,13 +208,13 @@ const handlers = {
     people.showSettings(settings);
     $("sign-in").hidden = true;
     for (const id of ["home", "who", "privacy-switch"]) $(id).hidden = false;
-    document.title = `${name} – callveil demo`;
+    showTitle();
     say("");
     $("find-name").focus();
   },
   contacts({ contacts }) {
     people.showContacts(contacts, {
-      call: (name) => (call ? say("You are in a call.", "bad") : place(name)),
+      call: place,
       relate: (name, facts) => signaling.send("relation", { name, ...facts }),
       message: (name) => signaling.send("message", { name }),
       acceptMessage: (name) => signaling.send("accept_message", { name }),
@@ -175,25 +222,25 @@ const handlers = {
   },
   sent: ({ name }) => say(`If ${name} is there, your message request has arrived.`),
   refused({ detail }) {
-    if (!call) stopMedia();
+    if (!call) notPlaced();
     say(detail, "bad");
   },
   unavailable({ name }) {
-    stopMedia();
+    notPlaced();
     say(`${name} is not available.`);
   },
   calling(made) {
-    begin(made);
+    isPlacing = false;
+    call = new Call(made, signaling, () => refresh());
     showStage();
+    refresh();
     say(`Calling ${made.name}…`);
     guarded(call.start(media));
   },
   ringing(made) {
+    isPlacing = false;
     call = new Call(made, signaling, () => refresh());
-    $("incoming-title").textContent = `${made.name} is calling`;
-    $("incoming-text").textContent = made.relayed
-      ? "A private call: it goes through the relay, and neither of you sees the other’s address."
-      : "Not a private call: if you accept, the two of you can see each other’s addresses.";
+    showIncoming();
     $("incoming").showModal();
     document.title = `${made.name} is calling`;
   },
@@ -207,7 +254,9 @@ const handlers = {
   passed_on: toCall(async (message) => call.passedOn(message)),
   tightened: toCall((message) => {
     say("Privacy is on: the call goes through the relay now.");
-    return call.tightened(message);
+    const begun = call.tightened(message);
+    showIncoming();
+    return begun;
   }),
   statistics: toCall(async (message) => panel.showStatistics(call, message)),
   ended(message) {

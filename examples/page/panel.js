@@ -40,20 +40,22 @@ export function clear() {
 }
 
 function showPath(call, { local, remote, pair }) {
-  const isRelayed = local?.candidateType === "relay" || remote?.candidateType === "relay";
+  const isRelayed = isRelay(local) || isRelay(remote);
   const path = pair && call.state === "connected" ? (isRelayed ? "relay" : "direct") : "none";
   if ($("path").dataset.path !== path || $("path-nodes").childElementCount === 0) {
     $("path").dataset.path = path;
-    $("path-nodes").replaceChildren(...nodes(call, path, local));
+    $("path-nodes").replaceChildren(...nodes(call, path, [local, remote].find(isRelay) ?? local));
   }
   $("path-text").textContent = pathWords(call, path, { local, remote, pair });
 }
 
-function nodes(call, path, local) {
+const isRelay = (candidate) => candidate?.candidateType === "relay";
+
+function nodes(call, path, shown) {
   const link = () => Object.assign(document.createElement("li"), { className: "link", ariaHidden: true });
   const relay = make("li", "Relay");
   relay.className = "relay";
-  if (local) relay.append(make("small", local.address ?? ""));
+  if (shown) relay.append(make("small", shown.address ?? ""));
   const isThrough = path === "relay" || (path === "none" && call.relayed);
   const between = isThrough ? [link(), relay, link()] : [link()];
   return [make("li", "You"), ...between, make("li", call.name)];
@@ -63,9 +65,11 @@ function pathWords(call, path, { local, remote, pair }) {
   if (path === "none") return "No media flows yet.";
   const ms = pair.currentRoundTripTime === undefined ? "" : `, ${Math.round(pair.currentRoundTripTime * 1000)} ms there and back`;
   const ends = `${place(local)} and ${place(remote)}`;
-  return path === "relay"
-    ? `Through the relay, between its addresses ${ends}${ms}.`
-    : `Directly between ${ends}${ms}.`;
+  if (path === "direct") return `Directly between ${ends}${ms}.`;
+  if (isRelay(local) && isRelay(remote)) return `Through the relay, between its addresses ${ends}${ms}.`;
+  return isRelay(local)
+    ? `From ${place(remote)}, which is ${call.name}’s own, to the relay’s ${place(local)}${ms}.`
+    : `From ${place(local)}, which is your own, to the relay’s ${place(remote)}${ms}.`;
 }
 
 function place(candidate) {
@@ -82,12 +86,16 @@ function showSight(call, { local, remote }) {
   list("seen-of-you", ofYou, {
     none: "Nothing yet: no description of yours has been passed on.",
     relayed: "No address of yours, only the relay’s.",
-    own: "Where you are: your own address is among these.",
+    own: call.masked.you
+      ? "Where you are: your own address was passed on before privacy was on."
+      : "Where you are: your own address is among these.",
   });
   list("seen-of-them", ofThem, {
     none: "Nothing yet: no description of theirs has come.",
     relayed: "No address of theirs, only the relay’s.",
-    own: "Where they are: their own address is among these.",
+    own: call.masked.they
+      ? "Where they are: their own address came before privacy was on."
+      : "Where they are: their own address is among these.",
   });
   const removed = removedWords(call.removed);
   $("removed").textContent = removed.length ? `Taken out before it was passed on: ${removed.join(", ")}.` : "";

@@ -7,6 +7,7 @@ less privacy.
 """
 
 import asyncio
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,11 +75,22 @@ class Calls:
             return
         call = Call(caller, callee)
         caller.call = callee.call = call
-        privacy = {CALLER: caller.wants_privacy, CALLEE: callee.wants_privacy}
+        await self._whole(self._make(call))
+
+    async def _make(self, call: Call) -> None:
+        """Have callveil make a call, and tell both; nobody knows of it before."""
+        asked = _wishes_of(call)
         try:
-            made = await self._callveil.create(privacy)
+            made = await self._callveil.create(asked)
         except CallveilError as error:
-            await self._fail(call, caller, error)
+            await self._fail(call, call.caller, error)
+            return
+        try:
+            for role in _switched_on(call, asked):
+                made = await self._callveil.tighten(made["id"], role)
+        except CallveilError as error:
+            call.id = made["id"]
+            await self._fail(call, call.caller, error)
             return
         call.id, call.privacy = made["id"], _privacy_of(made)
         if call.is_over:  # one of them has gone meanwhile
@@ -86,18 +98,20 @@ class Calls:
             return
         self._tell_both(call, "calling", "ringing", made)
         loop = asyncio.get_running_loop()
-        call.ring = loop.call_later(self._ring_s, self._do, call, "unanswered")
+        call.ring = loop.call_later(self._ring_s, lambda: self._start(self.end(call, "unanswered")))
 
     def _tell_both(self, call: Call, to_caller: str, to_callee: str, made: Document) -> None:
         """Give each page its own way to the relay."""
         for person, kind in ((call.caller, to_caller), (call.callee, to_callee)):
-            role = call.role(person)
+            role, other = call.role(person), call.role(call.other(person))
+            masked = {"you": role in made["masked"], "they": other in made["masked"]}
             person.tell(
                 {
                     "type": kind,
                     "call": call.id,
                     "name": call.other(person).name,
                     "relayed": made["relayed"],
+                    "masked": masked,
                     "rtc_configuration": made["parties"][role]["rtc_configuration"],
                 }
             )
@@ -209,7 +223,7 @@ class Calls:
         for person in (call.caller, call.callee):
             person.call = None
             person.tell({"type": "ended", "call": call.id, "why": why})
-        await self._forget(call)
+        await self._whole(self._forget(call))
 
     async def _forget(self, call: Call) -> None:
         """Have callveil end its side, if it has one yet."""
@@ -244,17 +258,32 @@ class Calls:
         call = self._of(person, id_)
         return call if call is not None and call.is_active else None
 
-    def _do(self, call: Call, why: str) -> None:
-        """End a call from a timer."""
-        task = asyncio.get_running_loop().create_task(self.end(call, why))
+    def _start(self, step: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(step)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _whole(self, step: Coroutine[Any, Any, None]) -> None:
+        """Do this to its end, also where the page that asked for it goes before."""
+        await asyncio.shield(self._start(step))
 
 
 def _is_available(caller: Person, callee: Person) -> bool:
     """Whether the other can be called now: all that a caller may learn."""
     is_free = callee.page is not None and callee.call is None and callee is not caller
     return permission(caller, callee).allowed and is_free
+
+
+def _wishes_of(call: Call) -> dict[str, bool]:
+    return {CALLER: call.caller.wants_privacy, CALLEE: call.callee.wants_privacy}
+
+
+def _switched_on(call: Call, asked: dict[str, bool]) -> Iterator[str]:
+    """Who has switched privacy on since it was asked for: one after the other, until nobody has."""
+    while switched := [role for role, on in _wishes_of(call).items() if on and not asked[role]]:
+        asked[switched[0]] = True
+        yield switched[0]
 
 
 def _privacy_of(made: Document) -> tuple[bool, list[str]]:

@@ -75,7 +75,7 @@ def _handshakes(datagram: bytes) -> Iterator[bytes]:
     at = 0
     while at + 13 <= len(datagram):
         epoch = datagram[at + 3 : at + 5]
-        end = at + 13 + int.from_bytes(datagram[at + 11 : at + 13])
+        end = min(at + 13 + int.from_bytes(datagram[at + 11 : at + 13]), len(datagram))
         body = at + 13
         while datagram[at] == _HANDSHAKE and epoch == b"\0\0" and body + 12 <= end:
             stop = body + 12 + int.from_bytes(datagram[body + 9 : body + 12])

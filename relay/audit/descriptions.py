@@ -24,7 +24,9 @@ _CANDIDATE = re.compile(
 _FINGERPRINT = re.compile(
     r"^a=fingerprint:sha-256 ((?:[0-9a-f]{2}:){31}[0-9a-f]{2})[ \t\r]*$", re.M | re.I
 )
-_DESCRIPTION = re.compile(r"^[ \t]*v=0[ \t\r]*$|^(?:a=)?candidate:", re.MULTILINE)
+_DESCRIPTION = re.compile(r"(?:^|[ \t,])v=0[ \t\r]*$|(?:^|[ \t,=])candidate:\S", re.MULTILINE)
+"""Also within a sentence: `type: offer, sdp: v=0…` and `sdpMid: 0, candidate: candidate:…` are how
+`chrome://webrtc-internals` writes them."""
 _LINE = re.compile(rb"a=[a-zA-Z0-9-]{1,40}|[a-z]=|candidate(?=:)")
 
 
@@ -60,11 +62,11 @@ def read(data: bytes) -> list[Description]:
 
 
 def _in_json(data: bytes) -> Iterator[Description]:
-    """Every string that is a description or a candidate."""
-    try:
-        waiting: list[tuple[Any, str]] = [(json.loads(data), "")]
-    except (ValueError, RecursionError):
-        raise Unreadable("begins like JSON and is none") from None
+    """Every string that is a description or a candidate, or JSON that holds one."""
+    whole = _parsed(data)
+    if whole is None:
+        raise Unreadable("begins like JSON and is none")
+    waiting: list[tuple[Any, str]] = [(whole, "")]
     while waiting:
         value, author = waiting.pop()
         if isinstance(value, dict):
@@ -72,8 +74,20 @@ def _in_json(data: bytes) -> Iterator[Description]:
             waiting += [(each, author) for each in reversed(list(value.values()))]
         elif isinstance(value, list):
             waiting += [(each, author) for each in reversed(value)]
-        elif isinstance(value, str) and _DESCRIPTION.search(value):
-            yield Description(value.encode("utf-8", "surrogatepass"), author)
+        elif isinstance(value, str):
+            inner = _parsed(value) if value[:1] in ("{", "[") else None
+            if inner is not None:
+                waiting.append((inner, author))
+            elif _DESCRIPTION.search(value):
+                yield Description(value.encode("utf-8", "surrogatepass"), author)
+
+
+def _parsed(text: bytes | str) -> Any:
+    """What JSON says; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 class Candidates(NamedTuple):

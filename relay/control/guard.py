@@ -5,6 +5,7 @@ endpoints. A body is read before anything is done with it, so that an endpoint n
 """
 
 import hmac
+import ipaddress
 import logging
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from relay import logs
 from relay.calls.descriptions import MAX_BYTES
 from relay.control.problems import problem
 from relay.control.relay import ControlSettings
+from relay.control.turns import Turns
 
 MAX_BODY_BYTES = 64 * 1024
 """A call with a thousand parties fits; nothing that the API takes is larger, but descriptions."""
@@ -36,6 +38,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: ControlSettings) -> None:
         self._app = app
         self._settings = settings
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,18 +46,26 @@ class Guard:
             return
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
-        most = _most(scope["path"])
-        body = None if refusal else await _read(receive, headers, most)
-        if body is None:
-            refusal = refusal or problem("too_large", f"At most {most} bytes are taken.")
+        if refusal is not None:
             await refusal(scope, receive, send)
             return
-        await self._run(scope, _Replay(body, receive), send)
+        async with self._turns.of(scope["path"]):
+            most = _most(scope["path"])
+            body = await _read(receive, headers, most)
+            if body is None:
+                too_large = problem("too_large", f"At most {most} bytes are taken.")
+                await too_large(scope, receive, send)
+                return
+            await self._run(scope, _Replay(body, receive), send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if _is_cross_site(scope["method"], headers):
             return problem("cross_site")
-        if scope["path"] in OPEN_PATHS or self._is_authenticated(headers):
+        if scope["path"] in OPEN_PATHS:
+            return None
+        if not self._settings.tokens and not _is_this_host(headers.get("host", "")):
+            return problem("cross_site", "Without api.tokens, localhost or an address is asked.")
+        if self._is_authenticated(headers):
             return None
         return problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
 
@@ -134,3 +145,19 @@ def _is_cross_site(method: str, headers: Headers) -> bool:
         return urlsplit(origin).netloc != headers.get("host")
     except ValueError:
         return True
+
+
+def _is_this_host(host: str) -> bool:
+    """Whether `Host` is no name that somebody else might point here, to have a browser ask in it.
+
+    A page whose name leads to loopback a moment later is of the same site as the API (DNS
+    rebinding), and tokens are what else keeps it out.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or "localhost"  # HTTP/1.0: no browser
+        if name == "localhost" or name.endswith(".localhost"):
+            return True
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

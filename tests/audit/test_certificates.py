@@ -105,3 +105,11 @@ def test_any_bytes_of_a_handshake_are_taken(data: bytes) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_in_place_of_a_certificate_are_taken(data: bytes) -> None:
     assert all(len(found.digest) == 32 for found in _read(handshake(data)))
+
+
+@pytest.mark.parametrize("said", [12, 24, 500, 0xFFFF])
+def test_a_record_may_say_that_it_is_longer_than_it_is(said: int) -> None:
+    (datagram,) = handshake(certificate("somebody"))
+    header = datagram[:11] + said.to_bytes(2)
+    assert _read([header + bytes(12), header + b"\x01" + bytes(11), header]) == []
+    assert _read([header + datagram[13:]]) == _read([datagram])

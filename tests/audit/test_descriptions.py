@@ -11,6 +11,7 @@ from relay.audit.capture_file import Unreadable
 from relay.audit.descriptions import candidates, fingerprints, place, read
 
 _PRINT = ":".join(["AB"] * 32)
+_LATE = "candidate:1 1 udp 1 10.0.0.1 9 typ host"
 SDP = (
     "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\n"
     f"a=fingerprint:sha-256 {_PRINT}\r\n"
@@ -30,7 +31,14 @@ SDP = (
         (json.dumps({"type": "offer", "sdp": SDP}), [""]),
         (json.dumps({"from": "bob", "sdp": SDP, "other": "v=1"}), ["bob"]),
         (json.dumps([{"from": "bob", "body": {"sdp": SDP}}, {"sdp": SDP}]), ["bob", ""]),
-        (json.dumps({"log": [{"value": f"type: offer, sdp: \n{SDP}"}]}), [""]),
+        (json.dumps({"log": [{"value": f"type: offer, sdp: {SDP}"}]}), [""]),
+        (json.dumps({"log": [{"value": f"type: offer, sdp: {SDP.partition('a=cand')[0]}"}]}), [""]),
+        (
+            json.dumps({"log": [{"value": f"sdpMLineIndex: 0, candidate: {_LATE}"}]}),
+            [""],
+        ),
+        (json.dumps({"log": [{"value": json.dumps({"type": "offer", "sdp": SDP})}]}), [""]),
+        (json.dumps([json.dumps({"from": "bob", "candidate": _LATE}), "{", "[1"]), ["bob"]),
         (json.dumps({"candidate": "candidate:1 1 udp 1 10.0.0.1 9 typ host"}), [""]),
     ],
 )

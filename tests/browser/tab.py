@@ -13,8 +13,16 @@ _REMEMBER = """
     window.RTCPeerConnection = class extends Original {
         constructor(...given) { super(...given); window.connections.push(this); }
     };
+    window.opened = [];
+    const devices = window.MediaDevices?.prototype ?? {};
+    const { getUserMedia } = devices;
+    devices.getUserMedia = async function (...given) {
+        const stream = await getUserMedia.apply(this, given);
+        window.opened.push(stream);
+        return stream;
+    };
 """
-"""Keeps what the page makes, so that a test asks the browser itself and not the page."""
+"""Keeps what the page makes and opens, so that a test asks the browser itself and not the page."""
 
 _PAIRS = """async () => {
     const live = connections.filter((each) => each.connectionState === "connected");

@@ -3,10 +3,13 @@
 His uses his own address towards her relayed one, which is all of her that it knows; hers sees it.
 """
 
+import re
 from pathlib import Path
 
+from playwright.sync_api import expect
+
 from relay.audit.search import find
-from tests.browser.fixtures import Tabs
+from tests.browser.fixtures import OUTPUT, Tabs
 from tests.browser.test_calls import calling
 from tests.lab.capture import capturing
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
@@ -24,6 +27,7 @@ def test_the_one_who_asked_is_masked_and_the_other_uses_his_own_address(
     alice, bob = tabs
     with capturing(lab, tmp_path, ["callee"]) as captures:
         with calling(tabs, privacy=True):
+            expect(bob.page.get_by_text("alice can see your address")).to_be_visible()
             bob.press("Accept")
             for tab in tabs:
                 tab.until_state("connected")
@@ -36,6 +40,14 @@ def test_the_one_who_asked_is_masked_and_the_other_uses_his_own_address(
             assert {each["address"] for each in bob.measure().remote} <= set(RELAY)
             assert (alice.verdict("seen-of-you"), bob.verdict("seen-of-them")) == ("relayed",) * 2
             assert (alice.verdict("seen-of-them"), bob.verdict("seen-of-you")) == ("own",) * 2
+            expect(alice.page.get_by_text("You are masked, bob is not")).to_be_visible()
+            expect(bob.page.get_by_text("alice is masked, you are not")).to_be_visible()
+            expect(
+                alice.page.get_by_text(re.compile("which is bob.s own, to the relay"))
+            ).to_be_visible()
+            expect(bob.page.get_by_text("which is your own, to the relay")).to_be_visible()
+            for tab, name in ((alice, "alice"), (bob, "bob")):
+                tab.page.screenshot(path=OUTPUT / f"demo-half-{name}.png", full_page=True)
         assert find(captures["callee"].frames(), *CALLER.addresses) == []
         assert find(captures["callee"].frames(), CALLEE.private.v4)
 

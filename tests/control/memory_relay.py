@@ -118,7 +118,9 @@ class Api:
         return cls(MemoryRelay(Book(Rules(**rules))))
 
     async def __call__(self, method: str, path: str, **request: Any) -> httpx.Response:
-        async with httpx.AsyncClient(transport=self._transport, base_url="http://api") as client:
+        async with httpx.AsyncClient(
+            transport=self._transport, base_url="http://localhost"
+        ) as client:
             return await client.request(method, path, **request)
 
     async def create(self, **changes: Any) -> dict[str, Any]:

@@ -81,7 +81,9 @@ async def test_a_body_up_to_the_cap_is_read() -> None:
     assert (await Api()("POST", "/v1/calls", content=body, headers=JSON)).status_code == 201
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://[", "http://api:1"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://[", "http://localhost:1"]
+)
 async def test_a_page_of_another_site_changes_nothing(origin: str) -> None:
     api = Api()
     answer = await api("POST", "/v1/drain", headers={"origin": origin})
@@ -90,4 +92,26 @@ async def test_a_page_of_another_site_changes_nothing(origin: str) -> None:
 
 
 async def test_a_page_of_the_same_site_may_ask() -> None:
-    assert (await Api()("POST", "/v1/drain", headers={"origin": "http://api"})).status_code == 202
+    same = {"origin": "http://localhost"}
+    assert (await Api()("POST", "/v1/drain", headers=same)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "localhost.evil.example", "["]
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_page_whose_name_leads_here_neither_reads_nor_changes_anything(
+    host: str, method: str
+) -> None:
+    api = Api()
+    headers = {"host": host, "origin": f"http://{host}"}
+    check_problem(await api(method, "/v1/calls", headers=headers), "cross_site")
+    assert (await api("GET", "/healthz", headers=headers)).status_code == 200
+    with_token = headers | {"authorization": f"Bearer {TOKENS[0]}"}
+    answer = await Api(tokens=TOKENS)("GET", "/v1/calls", headers=with_token)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "[::1]:8080", "LOCALHOST:8080", "a.localhost"])
+async def test_without_tokens_this_host_is_asked_by_address_or_as_localhost(host: str) -> None:
+    assert (await Api()("GET", "/v1/calls", headers={"host": host})).status_code == 200

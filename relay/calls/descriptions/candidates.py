@@ -3,12 +3,14 @@
 Rules of this file: a candidate that survives is composed of the relay's own address, a number and
 constants. `raddr` and `rport` are constants rather than gone, since Firefox takes no candidate but
 a host's without them. Of the priority the type preference stays, by which a client ranks UDP above
-TCP towards the relay; the local preference, which says what network it is on, does not.
+TCP towards the relay; the local preference, which says what network it is on, does not. Those of a
+party that is not masked stay as they are; but nobody is made to look up a name.
 """
 
 import re
 from typing import NamedTuple
 
+from relay.address import PeerAddress
 from relay.calls.descriptions.leg import LegDescription, Relayed
 from relay.calls.descriptions.removal import Kind, Removed, Tally
 
@@ -67,21 +69,35 @@ def rewrite(text: str, leg: LegDescription, tally: Tally) -> str | None:
     if len(text) > MAX_CANDIDATE_CHARACTERS:
         tally.add(Kind.CANDIDATE_UNREADABLE)
         return None
-    if not leg.masked:
-        if _KEPT_AS_IT_IS.fullmatch(text):
-            return text
-        tally.add(Kind.CANDIDATE_UNREADABLE)
-        return None
     parts = _LINE.fullmatch(" ".join(text.split()))
-    if parts is None:
+    if parts is None or not (leg.masked or _KEPT_AS_IT_IS.fullmatch(text)):
         tally.add(Kind.CANDIDATE_UNREADABLE)
         return None
-    kept = _kept(parts, leg)
+    kept = _kept(parts, leg) if leg.masked else _refused(parts[5])
     if isinstance(kept, Kind):
         tally.add(kept)
         return None
-    rewritten = _written(parts, kept)
+    rewritten = _written(parts, kept) if kept else text
     return tally.constant(Kind.CANDIDATE_DETAIL, text, rewritten)
+
+
+def _refused(host: str) -> Kind | None:
+    """As what a candidate is dropped whose party is not masked; None for one that is kept.
+
+    What may have to be looked up is not: whoever answers would learn who asks.
+    """
+    return _name(host) or (Kind.CANDIDATE_NAME if "%" in host else None)
+
+
+def _name(host: str) -> Kind | None:
+    """What sort of name this is; None for an address."""
+    if host.lower().endswith(".local"):
+        return Kind.CANDIDATE_MDNS
+    try:
+        PeerAddress.parse(host, 0)
+    except ValueError:
+        return Kind.CANDIDATE_NAME
+    return None
 
 
 def _kept(parts: re.Match[str], leg: LegDescription) -> Relayed | Kind:
@@ -89,11 +105,10 @@ def _kept(parts: re.Match[str], leg: LegDescription) -> Relayed | Kind:
     _, component, transport, _, host, port, kind, _ = parts.groups()
     if transport.lower() != "udp":
         return Kind.CANDIDATE_TCP
-    try:
-        relayed = leg.relayed(host, int(port))
-    except ValueError:
-        is_mdns = host.lower().endswith(".local")
-        return Kind.CANDIDATE_MDNS if is_mdns else Kind.CANDIDATE_NAME
+    named = _name(host)
+    if named is not None:
+        return named
+    relayed = leg.relayed(host, int(port))
     if relayed is None:
         return _BY_TYPE.get(kind, Kind.CANDIDATE_UNREADABLE)
     return relayed if int(component) == _RTP else Kind.CANDIDATE_RTCP

@@ -26,8 +26,8 @@ class LegDescription:
     Args:
         relayed: numeric host and port of each of its allocations, as far as they are known. With
             none no candidate of a masked party survives.
-        masked: its own addresses are kept from the others. Otherwise its candidates stay as they
-            are, and the rest is rebuilt all the same.
+        masked: its own addresses are kept from the others. Otherwise candidates with addresses stay
+            as they are, and the rest is rebuilt all the same.
         ringing: nobody has accepted the call: candidates are set apart instead of being passed on.
     Raises: ValueError, where a relayed address is not numeric.
     """

@@ -103,8 +103,32 @@ def test_an_unmasked_partys_candidate_stays_as_it_is_if_it_is_text() -> None:
     leg = LegDescription(masked=False)
     host = "candidate:1 1 udp 2122260223 10.77.31.9 5000 typ host generation 0"
     assert rebuild_candidate(host, leg) == RebuiltCandidate(host, ())
-    for hostile in (f"{host}\r\na=tool:x", f"{host}\u2028a=tool:x", "tool:x", f"{host}\x0bx"):
+    zoned = host.replace("10.77.31.9", "fe80::1%attacker.example")
+    for hostile in (
+        f"{host}\r\na=tool:x",
+        f"{host}\u2028a=tool:x",
+        "tool:x",
+        f"{host}\x0bx",
+        zoned,
+    ):
         assert rebuild_candidate(hostile, leg).candidate is None
+
+
+@pytest.mark.parametrize(
+    ("host", "kind"),
+    [
+        ("8d3b2a71-5f61-4c9a-b0f3-1de2a1c60002.local", Kind.CANDIDATE_MDNS),
+        ("A.LOCAL", Kind.CANDIDATE_MDNS),
+        ("who-rings.attacker.example", Kind.CANDIDATE_NAME),
+        ("fe80::zz", Kind.CANDIDATE_NAME),
+        ("3232235777", Kind.CANDIDATE_NAME),
+    ],
+)
+def test_nobody_has_a_name_looked_up_by_the_other_side(host: str, kind: Kind) -> None:
+    text = f"candidate:1 1 udp 2122260223 {host} 5000 typ host"
+    for masked in (True, False):
+        rebuilt = rebuild_candidate(text, LegDescription(masked=masked))
+        assert (rebuilt.candidate, _kinds(rebuilt)) == (None, [kind])
 
 
 def test_a_relayed_address_that_is_none_is_a_fault_of_the_caller() -> None:

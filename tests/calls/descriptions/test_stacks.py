@@ -156,7 +156,8 @@ def test_a_description_of_a_ringing_call_has_no_candidates_and_gives_them_back_a
 
 def test_an_unmasked_partys_candidates_stay_and_the_rest_is_rebuilt_all_the_same() -> None:
     rebuilt = rebuild(sample("firefox_offer"), LegDescription(masked=False)).sdp
-    assert _candidates(rebuilt) == _candidates(sample("firefox_offer"))
+    theirs = _candidates(sample("firefox_offer"))
+    assert _candidates(rebuilt) == [each for each in theirs if ".local" not in each]
     assert "c=IN IP4 0.0.0.0\r\n" in rebuilt
     assert "SDPARTA" not in rebuilt
 
