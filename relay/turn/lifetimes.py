@@ -1,6 +1,7 @@
 """When allocations and channels run out: one queue, one entry per allocation."""
 
 import heapq
+import math
 from itertools import count
 
 from relay.clock import Now
@@ -30,6 +31,8 @@ class Lifetimes:
     def schedule(self, allocation: Allocation) -> None:
         """See to it that the allocation is looked at when something of it runs out."""
         deadline = allocation.deadline()
+        if deadline == math.inf:
+            return  # an address outside: nothing of it runs out
         if allocation.queued == 0.0 or deadline < allocation.queued:
             self._push(allocation, deadline)
 

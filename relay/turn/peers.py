@@ -74,6 +74,7 @@ class Peers:
         back = sibling.binding_to(allocation)
         routes = self._routes.between(allocation, binding, back, now) if back else []
         self._lifetimes.schedule(allocation)
+        self._lifetimes.schedule(sibling)  # whose channel may run out first, and has a route now
         return [*routes, *request.success()]
 
     def _sibling(self, allocation: Allocation, address: PeerAddress, now: Now) -> Allocation:

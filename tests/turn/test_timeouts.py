@@ -79,6 +79,19 @@ def test_routes_that_came_with_the_answer_run_out_with_their_channels() -> None:
     assert relay.forwarding.routes == {}
 
 
+def test_routes_run_out_with_the_channel_that_was_bound_first() -> None:
+    relay = Relay()
+    alice, bob = relay.client("alice"), relay.client("bob")
+    for client in (alice, bob):
+        client.allocate(wire.lifetime(3600)).accepted()
+    bob.bind(0x4002, alice.relayed).accepted()
+    relay.advance(300)
+    alice.bind(0x4001, bob.relayed).accepted()
+    assert len(relay.forwarding.routes) == 2
+    relay.advance(300)
+    assert relay.forwarding.routes == {}
+
+
 def test_timeout_that_comes_late_catches_up() -> None:
     relay = Relay()
     relay.bound_pair()
