@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -202,5 +203,18 @@ def test_dump_that_does_not_fit_one_datagram_is_whole(namespace: Namespace) -> N
     netlink = Netlink()
     try:
         assert len([p for p in netlink.addresses() if p[:2] == b"\x0a\x09"]) == 1_000
+    finally:
+        netlink.close()
+
+
+def test_an_answer_that_was_left_is_not_taken_for_the_next() -> None:
+    netlink = Netlink()
+    try:
+        netlink._send(18, 1, struct.pack("=BxHiII", 0, 0, LOOPBACK, 0, 0))  # RTM_GETLINK
+        assert {link.name for link in netlink.links()} >= {"lo", "cvf-a", "cvf-b"}
+        netlink._send(18, 1, struct.pack("=BxHiII", 0, 0, LOOPBACK, 0, 0))
+        hop = netlink.next_hop(packed("203.0.113.9"), None)
+        assert hop is not None
+        assert hop.source == packed(_HOST4)
     finally:
         netlink.close()

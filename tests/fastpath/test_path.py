@@ -338,3 +338,20 @@ def test_counters_are_those_of_the_user_paths_tally(tap: Tap, path: FastPath) ->
     drops = {reason: count for reason, count in zip(DropReason, tally.drops, strict=True) if count}
     assert drops == {DropReason.OVER_BITRATE: 1, DropReason.OWN_SOURCE: 1}
     assert (tally.packets, tally.bytes) == (0, 0)
+
+
+def test_when_the_kernel_does_not_answer_routes_are_the_user_paths(
+    tap: Tap, namespace: Namespace
+) -> None:
+    path = open_kernel_path(_SERVERS)
+    try:
+        assert path.set_route(set_route(ROUTE4))
+        path._interfaces._netlink.close()
+        assert not path.set_route(set_route(ROUTE4))
+        assert path.routes == 0
+        assert not crosses(tap)
+        namespace.set_up([f"addr add 192.0.2.99/32 dev {tap.name}"])
+        with pytest.raises(FastPathError):
+            follow_all(path)
+    finally:
+        path.close(leave_running=False)

@@ -109,7 +109,7 @@ class Netlink:
         if source:
             body += _attribute(_RTA_SRC, source)
         self._send(_GET_ROUTE, _REQUEST, body)
-        kind, message = next(_messages(self._socket.recv(_BUFFER)))
+        kind, message = self._answers()[0]
         if kind == _ERROR:
             return None
         return _next_hop(message, source)
@@ -123,16 +123,29 @@ class Netlink:
         size = _HEADER.size + len(body)
         self._socket.send(_HEADER.pack(size, kind, flags, self._sequence, 0) + body)
 
-    def _dump(self, kind: int, body: bytes) -> Iterator[bytes]:
+    def _dump(self, kind: int, body: bytes) -> list[bytes]:
+        """Everything there is; to the end, since the kernel begins no other dump before."""
         self._send(kind, _REQUEST | _DUMP, body)
+        found: list[bytes] = []
         while True:
-            for answer, message in _messages(self._socket.recv(_BUFFER)):
+            for answer, message in self._answers():
                 if answer == _DONE:
-                    return
+                    return found
                 if answer == _ERROR:
                     number = -struct.unpack_from("=i", message)[0]
                     raise OSError(number, os.strerror(number))
-                yield message
+                found.append(message)
+
+    def _answers(self) -> list[tuple[int, bytes]]:
+        """The next answers to the latest request; what is left of one before is passed over."""
+        while True:
+            answers = [
+                (kind, message)
+                for kind, sequence, message in _messages(self._socket.recv(_BUFFER))
+                if sequence == self._sequence
+            ]
+            if answers:
+                return answers
 
 
 class Changes:
@@ -174,11 +187,12 @@ def _next_hop(message: bytes, source: bytes | None) -> NextHop | None:
     return NextHop(int.from_bytes(attributes[_RTA_OIF], "little"), preferred)
 
 
-def _messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+def _messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Kind, sequence number and body of each."""
     at = 0
     while at < len(datagram):
-        size, kind, *_ = _HEADER.unpack_from(datagram, at)
-        yield kind, datagram[at + _HEADER.size : at + size]
+        size, kind, _, sequence, _ = _HEADER.unpack_from(datagram, at)
+        yield kind, sequence, datagram[at + _HEADER.size : at + size]
         at += size + 3 & ~3
 
 

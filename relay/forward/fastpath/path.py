@@ -178,9 +178,9 @@ class FastPath:
         Raises: FastPathError at the end, where a new interface may not be filtered.
         """
         if self._interfaces.changes.drain():
-            self._interfaces.refresh()
             self._doubtful = deque(self._wanted)
             try:
+                self._interfaces.refresh()
                 self._attach()
                 self._fault = None
             except OSError as error:
@@ -232,7 +232,10 @@ class FastPath:
 
     def _install(self, name: bytes, effect: SetRoute) -> bool:
         now_ns = self._clock_ns()
-        route = self._body(effect)
+        try:
+            route = self._body(effect)
+        except OSError:  # no memory to answer which way packets leave: the user path needs none
+            route = None
         if route is None:
             self._remove(name, now_ns)
             return False
