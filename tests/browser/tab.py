@@ -26,10 +26,13 @@ _REMEMBER = """
 
 _PAIRS = """async () => {
     const live = connections.filter((each) => each.connectionState === "connected");
-    const report = await live.at(-1).getStats();
-    const all = [...report.values()];
-    const chosen = all.filter((each) => each.type === "transport")
-        .map((each) => report.get(each.selectedCandidatePairId));
+    let report, all, chosen;
+    do {
+        report = await live.at(-1).getStats();
+        all = [...report.values()];
+        chosen = all.filter((each) => each.type === "transport")
+            .map((each) => report.get(each.selectedCandidatePairId));
+    } while (!chosen.every(Boolean));  // a moment after it has connected
     const of = (pair, side) => report.get(pair[side + "CandidateId"]);
     return {
         pairs: chosen.map((pair) => [of(pair, "local"), of(pair, "remote")]),
