@@ -21,7 +21,7 @@ from relay.forward.routes import Tally
 from relay.metrics import Counters, Snapshot, render
 from relay.ports.server import Ports
 from relay.ports.settings import PortSettings
-from relay.relayed_ports import RelayedPorts
+from relay.relayed_ports import Decide, RelayedPorts
 from relay.turn.authority import Grant
 from relay.turn.effects import (
     Answered,
@@ -36,9 +36,6 @@ from relay.turn.server import Server
 from relay.turn.settings import TurnSettings
 
 log = logging.getLogger(__name__)
-
-
-_Decide = Callable[[bytes, FiveTuple, Now], list[Effect]]
 
 
 class _Outside(NamedTuple):
@@ -87,20 +84,23 @@ class Engine:
             OpenOuterPort: self._open_outer_port,
         }
         core = Ports(ports, entropy, pool)
-        self.ports = RelayedPorts(core, self.forwarder, self.tally, self.apply, self.now)
+        self.ports = RelayedPorts(core, self.forwarder, self.decide, self.apply, self.now)
 
     def receive(self, datagram: bytes, client: FiveTuple) -> None:
         """Decide about a datagram and do what follows. Raises: nothing."""
         self._receive(self.server.receive, datagram, client)
 
-    def _receive(self, decide: _Decide, datagram: bytes, client: FiveTuple) -> None:
-        started = self._mono_ns()
-        now = self.now()
+    def decide(self, core: Decide, datagram: bytes, client: FiveTuple) -> None:
+        """Have a core decide about a datagram, and do what follows. Raises: nothing."""
         try:
-            self.apply(decide(datagram, client, now))
+            self.apply(core(datagram, client, self.now()))
         except Exception:  # a fault of ours: the running calls go on, and it is seen
             self.tally.dropped(DropReason.INTERNAL)
             log.exception("receive_failed")
+
+    def _receive(self, core: Decide, datagram: bytes, client: FiveTuple) -> None:
+        started = self._mono_ns()
+        self.decide(core, datagram, client)
         self.counters.took((self._mono_ns() - started) * 1e-9)
 
     def disconnect(self, client: FiveTuple) -> None:
@@ -229,7 +229,7 @@ class Engine:
                 for path, drops in (("user", tally.drops), ("kernel", in_kernel.drops))
                 for reason in DropReason
             },
-            ports_free=min(self.server.ports_free, self.ports.free),
+            ports_free=self.ports.free,
             fastpath_attached=kernel is not None,
             restarts_adopted=int(kernel is not None and kernel.adopted > 0),
         )

@@ -9,9 +9,8 @@ from relay.calls.call import Grant
 from relay.calls.endpoint import Access, Endpoint
 from relay.clock import Now
 from relay.config import Settings
-from relay.errors import CallError, DropReason
+from relay.errors import CallError
 from relay.forward.forwarder import Forwarder
-from relay.forward.routes import Tally
 from relay.ports.server import Ports
 from relay.ports.settings import PortSettings
 from relay.turn.effects import Effect, LegKey
@@ -23,11 +22,15 @@ _TRIES = 16
 
 _TAKEN = (errno.EADDRINUSE, errno.EACCES)
 
+Decide = Callable[[bytes, FiveTuple, Now], list[Effect]]
+"""What a core makes of a datagram."""
+
 
 class RelayedPorts:
     """
     Args:
         core: decides.
+        decide: has it decide about a datagram, and does what follows.
         apply: does what it wants done.
         now: reads both clocks.
     """
@@ -36,13 +39,12 @@ class RelayedPorts:
         self,
         core: Ports,
         forwarder: Forwarder,
-        tally: Tally,
+        decide: Callable[[Decide, bytes, FiveTuple], None],
         apply: Callable[[Iterable[Effect]], None],
         now: Callable[[], Now],
     ) -> None:
         self._core = core
-        self._forwarder = forwarder
-        self._tally = tally
+        self._decide = decide
         self._apply = apply
         self._now = now
         forwarder.receive_ports(self)
@@ -100,11 +102,7 @@ class RelayedPorts:
 
     def receive(self, datagram: bytes, client: FiveTuple) -> None:
         """Decide about a datagram that came to a port, and do what follows. Raises: nothing."""
-        try:
-            self._apply(self._core.receive(datagram, client, self._now()))
-        except Exception:  # a fault of ours: the running calls go on, and it is seen
-            self._tally.dropped(DropReason.INTERNAL)
-            log.exception("receive_failed")
+        self._decide(self._core.receive, datagram, client)
 
     def _open(self, grant: Grant, access: Access) -> None:
         for _ in range(_TRIES):

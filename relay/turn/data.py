@@ -62,14 +62,14 @@ class Data:
 
     def on_outside(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         """Relay what came to an outer port, if it is from an unmasked party of the call."""
-        allocation = self._table.by_outer_port.get(client.server)
-        if allocation is None or allocation.outer is None:
+        outer = self._table.by_outer_port.get(client.server)
+        if outer is None:
             return [Count(DropReason.NO_ALLOCATION)]
         address = PeerAddress(client.client.packed, client.client.port)
-        own = allocation.outer.peer(address, now.mono)
+        own = outer.peer(address, now.mono)
         if own is None or not own.is_alive:
             return [Count(DropReason.UNKNOWN_SOURCE)]
-        return self._relay(own, allocation, datagram, now)
+        return self._relay(own, outer.of, datagram, now)
 
     def _relay(self, source: Allocation, target: Allocation, data: bytes, now: Now) -> list[Effect]:
         leg = source.leg.key

@@ -12,7 +12,7 @@ import math
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.turn.effects import NO_CHANNEL, ClosePort, Effect
 from relay.turn.routes import Routes
-from relay.turn.table import CHANNEL_REST_S, Allocation, Binding, ClosedCall, Leg, Table
+from relay.turn.table import CHANNEL_REST_S, Allocation, Binding, ClosedCall, Leg
 
 _OWN_ADDRESSES = 16
 """Known behind one outer port: a host has a few interfaces, and NAT gives each a few ports."""
@@ -66,14 +66,14 @@ class OuterPort:
         of: the allocation.
     """
 
-    __slots__ = ("_of", "is_open", "own", "permissions", "server")
+    __slots__ = ("is_open", "of", "own", "permissions", "server")
 
     def __init__(self, server: ServerAddress, of: Allocation) -> None:
         self.server = server
         self.is_open = True
         self.own: dict[PeerAddress, OwnAddress] = {}
         self.permissions: dict[bytes, float] = {}
-        self._of = of
+        self.of = of
 
     def permit(self, ip: bytes, until: float) -> None:
         """Let the allocation exchange data with this IP; the one permitted longest ago makes room.
@@ -94,8 +94,10 @@ class OuterPort:
         if known is not None:
             return known
         leg = next((leg for leg in self._unmasked() if address.packed in leg.own_ips), None)
-        own = self._add(address, mono) if leg is not None else None
-        if own is not None and leg is not None:
+        if leg is None:
+            return None
+        own = self._add(address, mono)
+        if own is not None:
             own.belong(leg)
         return own
 
@@ -107,7 +109,7 @@ class OuterPort:
         """
         own_ips = [ip for leg in self._unmasked() for ip in leg.own_ips]
         is_settled = any(len(ip) == len(address.packed) for ip in own_ips)
-        is_relay = address.packed in (self.server.packed, self._of.relayed.packed)
+        is_relay = address.packed in (self.server.packed, self.of.relayed.packed)
         if is_settled or is_relay or address.family != self.server.family:
             return None
         return self._add(address, mono)
@@ -132,12 +134,12 @@ class OuterPort:
         return [ClosePort(self.server)] if was_open else []
 
     def _unmasked(self) -> list[Leg]:
-        return [leg for leg in self._of.leg.call.legs.values() if not leg.masked]
+        return [leg for leg in self.of.leg.call.legs.values() if not leg.masked]
 
     def _add(self, address: PeerAddress, mono: float) -> OwnAddress | None:
         if not self.is_open or not self._has_room(mono):
             return None
-        own = self.own[address] = OwnAddress(address, self._of, self.server)
+        own = self.own[address] = OwnAddress(address, self.of, self.server)
         return own
 
     def _has_room(self, mono: float) -> bool:
@@ -145,43 +147,26 @@ class OuterPort:
         if len(self.own) < _OWN_ADDRESSES:
             return True
         for own in self.own.values():
-            binding = self._of.binding_to(own)
+            binding = self.of.binding_to(own)
             if binding is None or binding.expires + CHANNEL_REST_S <= mono:
                 self.forget(own)
                 return True
         return False
 
 
-class OuterPorts:
-    """Closes what calls may have open no longer."""
-
-    def __init__(self, table: Table, routes: Routes) -> None:
-        self._table = table
-        self._routes = routes
-
-    def confine(self, call: ClosedCall, *, is_half_relayed: bool) -> list[Effect]:
-        """Masked parties' own addresses are peers no longer; in a call that is not half-relayed any
-        more nobody's are, and its outer ports are closed.
-        """
-        effects: list[Effect] = []
-        for allocation in call.by_port.values():
-            outer = allocation.outer
-            if outer is None:
-                continue
-            for own in list(outer.own.values()):
-                if is_half_relayed and not (own.is_alive and own.leg.masked):
-                    continue  # an unmasked party's, or expected to be
-                effects += self._routes.drop(own)
+def confine(call: ClosedCall, routes: Routes, *, is_half_relayed: bool) -> list[Effect]:
+    """Masked parties' own addresses are peers no longer; in a call that is not half-relayed any
+    more nobody's are, and its outer ports are closed.
+    """
+    effects: list[Effect] = []
+    for outer in _outer_ports(call):
+        for own in list(outer.own.values()):
+            if not is_half_relayed or (own.is_alive and own.leg.masked):
+                effects += routes.drop(own)
                 outer.forget(own)
-            if not is_half_relayed:
-                effects += outer.close()
-        return effects
-
-    def lose(self, port: ServerAddress) -> None:
-        """A port could not be opened: nobody reaches the allocation from outside."""
-        allocation = self._table.by_outer_port.get(port)
-        if allocation is not None and allocation.outer is not None:
-            allocation.outer.close()
+        if not is_half_relayed:
+            effects += outer.close()
+    return effects
 
 
 def remember_own(leg: Leg, client: FiveTuple, relay_ips: frozenset[bytes]) -> list[OwnAddress]:
@@ -196,5 +181,8 @@ def remember_own(leg: Leg, client: FiveTuple, relay_ips: frozenset[bytes]) -> li
     if leg.masked or not is_party or ip in leg.own_ips:
         return []
     leg.own_ips = (*leg.own_ips, ip)[-_OWN_IPS:]
-    outer = [each.outer for each in leg.call.by_port.values() if each.outer is not None]
-    return [own for port in outer for own in port.confirm(ip, leg)]
+    return [own for outer in _outer_ports(leg.call) for own in outer.confirm(ip, leg)]
+
+
+def _outer_ports(call: ClosedCall) -> list[OuterPort]:
+    return [each.outer for each in call.by_port.values() if each.outer is not None]

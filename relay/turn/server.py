@@ -17,7 +17,7 @@ from relay.turn.authority import Calls
 from relay.turn.data import Data
 from relay.turn.effects import Answered, Count, Effect, Send
 from relay.turn.lifetimes import Lifetimes
-from relay.turn.outer import OuterPorts
+from relay.turn.outer import confine
 from relay.turn.peers import Peers
 from relay.turn.ports import Entropy, PortPool
 from relay.turn.request import Request, failure, wants_fingerprint
@@ -69,7 +69,6 @@ class Server:
         self._lifetimes = Lifetimes(self._table, self._routes)
         self._authenticator = Authenticator(settings)
         self._data = Data(self._table, entropy)
-        self._outer = OuterPorts(self._table, self._routes)
         self._allocations = Allocations(
             settings, self._table, self._lifetimes, self._routes, calls, entropy
         )
@@ -101,8 +100,10 @@ class Server:
         return due + self._data.on_outside(datagram, client, now)
 
     def lose_outer_port(self, port: ServerAddress) -> None:
-        """It could not be opened."""
-        self._outer.lose(port)
+        """It could not be opened: nobody reaches the allocation from outside."""
+        outer = self._table.by_outer_port.get(port)
+        if outer is not None:
+            outer.close()
 
     def disconnect(self, client: FiveTuple, now: Now) -> list[Effect]:
         """A client's TCP or TLS connection has ended, and its allocation with it."""
@@ -155,7 +156,7 @@ class Server:
             closed_call.closed = True
             for allocation in closed_call.by_port.values():
                 effects += self._lifetimes.confine(allocation)
-        effects += self._outer.confine(closed_call, is_half_relayed=half_relayed)
+        effects += confine(closed_call, self._routes, is_half_relayed=half_relayed)
         for allocation in closed_call.by_port.values():
             effects += self._routes.of(allocation, now)
         return effects
@@ -213,11 +214,6 @@ class Server:
         for client in self._table.by_client:
             counts[client.transport] += 1
         return counts
-
-    @property
-    def ports_free(self) -> int:
-        """Relayed ports left to draw."""
-        return self._table.ports_free
 
     def _receive(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         try:

@@ -168,15 +168,10 @@ class Table:
         self._ports = ports
         self._relay_pool = relay_pool
         self._shared_pool = relay_pool if shared else None
-        self.by_outer_port: dict[ServerAddress, Allocation] = {}
+        self.by_outer_port: dict[ServerAddress, OuterPort] = {}
         self._shared_by_port: dict[int, Allocation] = {}
         self.calls: dict[str, ClosedCall] = {}
         self.by_client: dict[FiveTuple, Allocation] = {}
-
-    @property
-    def ports_free(self) -> int:
-        """Relayed ports left: of the relay where they are shared, else of a fresh call."""
-        return self._shared_pool.free if self._shared_pool else len(self._ports)
 
     def call(self, name: str, closed: bool) -> ClosedCall:
         """The call of this name, made where it is new."""
@@ -200,7 +195,7 @@ class Table:
         if self._shared_pool:
             self._shared_by_port[allocation.relayed.port] = allocation
         if allocation.outer is not None:
-            self.by_outer_port[allocation.outer.server] = allocation
+            self.by_outer_port[allocation.outer.server] = allocation.outer
 
     def remove(self, allocation: Allocation, mono: float) -> None:
         """Take an allocation out of every index and give its port back."""
