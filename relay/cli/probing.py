@@ -25,40 +25,47 @@ CREDENTIAL_TTL_S = 300
 """Long enough for any probe, short for a credential that nobody needs later."""
 
 
+_Url = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="turn:HOST:PORT?transport=udp or tcp, or turns:HOST:PORT.  "
+        "[default: what the API says, else the first listener of the configuration]",
+    ),
+]
+_Secret = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SECRET",
+        help="The shared secret: env:NAME, file:PATH, or text (others on this host can read "
+        "it then).  [default: auth.secrets of the configuration, else the API makes a call]",
+    ),
+]
+_Count = Annotated[
+    int, typer.Option(metavar="N", min=1, max=100_000, help="Datagrams, 50 per second.")
+]
+_Timeout = Annotated[
+    float, typer.Option(metavar="S", min=0.1, max=600, help="Seconds for each step.")
+]
+_Ca = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Certificates to trust for turns:.  "
+        "[default: tls.certificate of the configuration, else the system's]",
+    ),
+]
+
+
 def probe(  # noqa: PLR0913  one parameter per option
     *,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="turn:HOST:PORT?transport=udp or tcp, or turns:HOST:PORT.  "
-            "[default: what the API says, else the first listener of the configuration]",
-        ),
-    ] = None,
+    url: _Url = None,
     config: Config = None,
-    secret: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SECRET",
-            help="The shared secret: env:NAME, file:PATH, or text (others on this host can read "
-            "it then).  [default: auth.secrets of the configuration, else the API makes a call]",
-        ),
-    ] = None,
+    secret: _Secret = None,
     api: Api = None,
-    count: Annotated[
-        int, typer.Option(metavar="N", min=1, max=100_000, help="Datagrams, 50 per second.")
-    ] = 50,
-    timeout: Annotated[
-        float, typer.Option(metavar="S", min=0.1, max=600, help="Seconds for each step.")
-    ] = 5.0,
-    ca: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Certificates to trust for turns:.  "
-            "[default: tls.certificate of the configuration, else the system's]",
-        ),
-    ] = None,
+    count: _Count = 50,
+    timeout: _Timeout = 5.0,
+    ca: _Ca = None,
     as_json: Json = False,
 ) -> int:
     """Relay datagrams through two legs of a throw-away call, as two clients would.
