@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from relay.forward.fastpath import pins
+from relay.forward.fastpath import FastPath, pins
 from tests.fastpath.bench_rig import Bench
+from tests.fastpath.cases import A4, B4, B6, SERVER4, SERVER6
+from tests.fastpath.paths import open_kernel_path
 from tests.fastpath.requirements import require
+from tests.fastpath.tap import Tap
 from tests.lab import namespaces
 from tests.lab.namespaces import Namespace
 
 _numbers = itertools.count()
+
+_SERVERS = [SERVER4, SERVER6]
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +47,20 @@ def pins_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep pins out of the host's own BPF file system."""
     monkeypatch.setattr(pins, "FILE_SYSTEM", tmp_path / "no-bpf")
     return tmp_path
+
+
+@pytest.fixture
+def tap(namespace: Namespace) -> Iterator[Tap]:
+    """An interface that carries the relay's addresses, and knows every client's."""
+    made = Tap(namespace, "cvf-tap", _SERVERS)
+    made.know(A4, B4, B6)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def path(tap: Tap) -> Iterator[FastPath]:
+    """The kernel path with one leg, and no route."""
+    made = open_kernel_path(_SERVERS)
+    yield made
+    made.close(leave_running=False)

@@ -3,7 +3,6 @@
 import errno
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from relay.errors import DropReason, FastPathError
 from relay.forward.fastpath import FastPath, libbpf, program
 from relay.turn.effects import DropLeg, DropRoute, LegKey, SetLeg
 from tests.fastpath.cases import (
-    A4,
     B4,
     B6,
     PAYLOAD,
@@ -32,21 +30,6 @@ from tests.fastpath.tap import Tap
 from tests.lab.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]
-
-
-@pytest.fixture
-def tap(namespace: Namespace) -> Iterator[Tap]:
-    made = Tap(namespace, "cvf-tap", _SERVERS)
-    made.know(A4, B4, B6)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def path(tap: Tap) -> Iterator[FastPath]:
-    made = open_kernel_path(_SERVERS)
-    yield made
-    made.close(leave_running=False)
 
 
 def crosses(tap: Tap) -> bool:

@@ -1,7 +1,6 @@
 """Relayed ports in `FastPath`: opened and closed, guarded as the relay's own, taken over or not."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -34,21 +33,6 @@ from tests.lab.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]
 _BACK = Route(B4, PORT_B4, NO_CHANNEL, A4, PORT_A4, NO_CHANNEL)
-
-
-@pytest.fixture
-def tap(namespace: Namespace) -> Iterator[Tap]:
-    made = Tap(namespace, "cvf-tap", _SERVERS)
-    made.know(A4, B4)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def path(tap: Tap) -> Iterator[FastPath]:
-    made = open_kernel_path(_SERVERS)
-    yield made
-    made.close(leave_running=False)
 
 
 def crosses(tap: Tap, route: Route = PORT_ROUTE4) -> bool:

@@ -1,6 +1,6 @@
 """Packets through an interface: what the kernel sends, and that both paths send the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -34,7 +34,6 @@ from tests.fastpath.frames import End, Header, channel_data, internet_checksum, 
 from tests.fastpath.paths import LEG, SET_LEG, open_kernel_path, set_route
 from tests.fastpath.tap import NEEDS_CHECKSUM, UDP_SEGMENTS, Tap, offload
 from tests.fastpath.user_path import UserPath
-from tests.lab.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]
 _PORTS_MIXED = [PORT_ROUTES["v4-v6"], PORT_ROUTES["v6-v4"]]
@@ -47,37 +46,22 @@ _each_family = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture
-def tap(namespace: Namespace) -> Iterator[Tap]:
-    made = Tap(namespace, "cvf-tap", _SERVERS)
-    made.know(B4, B6)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def kernel(tap: Tap) -> Iterator[FastPath]:
-    made = open_kernel_path(_SERVERS)
-    yield made
-    made.close(leave_running=False)
-
-
 @pytest.mark.parametrize("family", EVERY_ROUTE)
-def test_kernel_forwards_alone(tap: Tap, kernel: FastPath, family: str) -> None:
+def test_kernel_forwards_alone(tap: Tap, path: FastPath, family: str) -> None:
     route = EVERY_ROUTE[family]
-    assert kernel.set_route(set_route(route))
+    assert path.set_route(set_route(route))
     tap.send(sent(route, PAYLOAD))
     assert tap.received(route.target) == [relayed(route, PAYLOAD)]
-    assert kernel.leg(LEG) == (1, len(PAYLOAD), 0)
-    tally = kernel.counters()
+    assert path.leg(LEG) == (1, len(PAYLOAD), 0)
+    tally = path.counters()
     assert (tally.packets, tally.bytes, sum(tally.drops)) == (1, len(PAYLOAD), 0)
 
 
 @pytest.mark.parametrize("family", EVERY_ROUTE)
-def test_checksum_that_a_card_has_yet_to_complete(tap: Tap, kernel: FastPath, family: str) -> None:
+def test_checksum_that_a_card_has_yet_to_complete(tap: Tap, path: FastPath, family: str) -> None:
     """As a virtual machine's or a container's packets come: only the pseudo-header is summed up."""
     route = EVERY_ROUTE[family]
-    assert kernel.set_route(set_route(route))
+    assert path.set_route(set_route(route))
     whole = sent(route, PAYLOAD)
     data = data_of(route.channel, PAYLOAD)
     at = len(whole) - len(data) - 8
@@ -92,25 +76,25 @@ def test_checksum_that_a_card_has_yet_to_complete(tap: Tap, kernel: FastPath, fa
 @pytest.mark.parametrize("family", EVERY_ROUTE)
 @pytest.mark.parametrize("linear", [14, 34, 54, 60])
 def test_packet_whose_headers_are_scattered_in_memory(
-    tap: Tap, kernel: FastPath, family: str, linear: int
+    tap: Tap, path: FastPath, family: str, linear: int
 ) -> None:
     route = EVERY_ROUTE[family]
     payload = b"\x80" + bytes(range(256)) * 24
-    assert kernel.set_route(set_route(route))
+    assert path.set_route(set_route(route))
     tap.send(sent(route, payload), offload(header_size=linear))
     assert tap.received(route.target) == [relayed(route, payload)]
 
 
 @_each_family
-def test_packet_with_a_vlan_tag_is_not_forwarded(tap: Tap, kernel: FastPath, route: Route) -> None:
-    assert kernel.set_route(set_route(route))
+def test_packet_with_a_vlan_tag_is_not_forwarded(tap: Tap, path: FastPath, route: Route) -> None:
+    assert path.set_route(set_route(route))
     frame = tap.to_relay(sent(route, PAYLOAD))
     tap.send_frame(frame[:12] + b"\x81\x00\x00\x07" + frame[12:])
-    _assert_only_marker(tap, kernel, route)
+    _assert_only_marker(tap, path, route)
 
 
-def test_segments_of_a_super_packet_are_not_forwarded_as_one(tap: Tap, kernel: FastPath) -> None:
-    assert kernel.set_route(set_route(ROUTE4))
+def test_segments_of_a_super_packet_are_not_forwarded_as_one(tap: Tap, path: FastPath) -> None:
+    assert path.set_route(set_route(ROUTE4))
     one = channel_data(ROUTE4.channel, PAYLOAD)
     # Its first ChannelData length covers the whole, so nothing but the segment size tells.
     data = channel_data(ROUTE4.channel, PAYLOAD + one)
@@ -118,22 +102,22 @@ def test_segments_of_a_super_packet_are_not_forwarded_as_one(tap: Tap, kernel: F
     start = 0xFFFF ^ internet_checksum(pseudo + b"\x11")
     packet = ipv4(ROUTE4.source, ROUTE4.server, udp(ROUTE4.source, ROUTE4.server, data, start))
     tap.send(packet, offload(NEEDS_CHECKSUM, UDP_SEGMENTS, 42, len(one), 34))
-    _assert_only_marker(tap, kernel, ROUTE4)
+    _assert_only_marker(tap, path, ROUTE4)
 
 
 @_each_family
-def test_every_truncation_of_a_frame_is_harmless(tap: Tap, kernel: FastPath, route: Route) -> None:
-    assert kernel.set_route(set_route(route))
+def test_every_truncation_of_a_frame_is_harmless(tap: Tap, path: FastPath, route: Route) -> None:
+    assert path.set_route(set_route(route))
     whole = tap.to_relay(sent(route, PAYLOAD))
     for size in range(14, len(whole)):
         tap.send_frame(whole[:size])
-    _assert_only_marker(tap, kernel, route)
+    _assert_only_marker(tap, path, route)
 
 
-def test_spoofed_source_of_the_relays_own_is_dropped(tap: Tap, kernel: FastPath) -> None:
+def test_spoofed_source_of_the_relays_own_is_dropped(tap: Tap, path: FastPath) -> None:
     for route in (ROUTE4, ROUTE6):
         tap.send(sent(replace(route, source=route.server), PAYLOAD))
-    assert kernel.counters().drops[DropReason.OWN_SOURCE] == 2
+    assert path.counters().drops[DropReason.OWN_SOURCE] == 2
 
 
 def _on_channel(route: Route) -> Route:
@@ -172,14 +156,14 @@ async def test_both_paths_send_the_same_bytes_and_count_the_same(tap: Tap, kind:
             alone.apply(effect)
         by_user = await alone.run(tap, trace, (B4, B6), last)
 
-    kernel = open_kernel_path(_SERVERS)
-    async with UserPath(_SERVERS, [*ports], kernel) as beside:
+    path = open_kernel_path(_SERVERS)
+    async with UserPath(_SERVERS, [*ports], path) as beside:
         for effect in effects:
             beside.apply(effect)
-        assert kernel.routes == len(routes)
+        assert path.routes == len(routes)
         by_both = await beside.run(tap, trace, (B4, B6), last)
-        counted, meter, leg = kernel.counters(), beside.forwarder.meter(LEG), kernel.leg(LEG)
-    kernel.close(leave_running=False)
+        counted, meter, leg = path.counters(), beside.forwarder.meter(LEG), path.leg(LEG)
+    path.close(leave_running=False)
 
     assert by_both == by_user
     assert len(by_user) > 40
@@ -193,8 +177,8 @@ async def test_both_paths_send_the_same_bytes_and_count_the_same(tap: Tap, kind:
     assert leg.packets + meter.packets == alone.tally.packets
 
 
-def _assert_only_marker(tap: Tap, kernel: FastPath, route: Route) -> None:
+def _assert_only_marker(tap: Tap, path: FastPath, route: Route) -> None:
     """Nothing was forwarded so far, and the next packet is."""
-    assert kernel.counters().packets == 0
+    assert path.counters().packets == 0
     tap.send(sent(route, _MARKER, Header()))
     assert tap.received(route.target) == [relayed(route, _MARKER)]

@@ -43,6 +43,13 @@ class Party:
             raise RuntimeError(f"{do}: {outcome['error']}")
         return outcome
 
+    def has_seen(self, *, audio: int = 0, video: int = 0) -> bool:
+        """Whether it has decoded so many frames of each by now, in a call that has not failed."""
+        state = self.ask("state")
+        assert state["connection"] in ("connecting", "connected"), state
+        frames: dict[str, int] = state["frames"]
+        return frames.get("audio", 0) >= audio and frames.get("video", 0) >= video
+
     def end(self) -> None:
         """End it, whatever it is doing."""
         self._process.kill()

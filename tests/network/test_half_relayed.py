@@ -66,7 +66,8 @@ def _without_relay(sdp: str) -> str:
 
 
 def _see_pictures(*everybody: Party) -> bool:
-    return all(p.ask("state")["frames"].get("video", 0) >= _FRAMES for p in everybody)
+    seen = [p.has_seen(video=_FRAMES) for p in everybody]
+    return all(seen)
 
 
 def _ports_of_media(packets: list[Packet]) -> set[int]:

@@ -92,13 +92,8 @@ def _is_media(payload: bytes) -> bool:
 
 def _have_seen_ten_seconds(*everybody: Party) -> bool:
     """Every party has decoded ten seconds of the other's sound and picture."""
-    states = [party.ask("state") for party in everybody]
-    assert all(state["connection"] in ("connecting", "connected") for state in states), states
-    return all(
-        state["frames"].get("audio", 0) >= _AUDIO_FRAMES
-        and state["frames"].get("video", 0) >= _VIDEO_FRAMES
-        for state in states
-    )
+    seen = [p.has_seen(audio=_AUDIO_FRAMES, video=_VIDEO_FRAMES) for p in everybody]
+    return all(seen)
 
 
 def _assert_statistics(relay: Relay, call: Config) -> None:

@@ -124,13 +124,8 @@ def _told(packets: Iterable[Packet]) -> list[Packet]:
 
 
 def _have_seen_each_other(*everybody: Party) -> bool:
-    states = [party.ask("state") for party in everybody]
-    assert all(state["connection"] in ("connecting", "connected") for state in states), states
-    return all(
-        state["frames"].get("audio", 0) >= _AUDIO_FRAMES
-        and state["frames"].get("video", 0) >= _VIDEO_FRAMES
-        for state in states
-    )
+    seen = [p.has_seen(audio=_AUDIO_FRAMES, video=_VIDEO_FRAMES) for p in everybody]
+    return all(seen)
 
 
 def _assert_silence_after(moment_s: float, captures: dict[str, Capture]) -> None:

@@ -165,8 +165,7 @@ def _have_tried(relay: Relay, call: Config) -> bool:
 
 
 def _works(party: Party) -> bool:
-    frames: dict[str, int] = party.ask("state")["frames"]
-    return frames.get("audio", 0) >= AUDIO_FRAMES and frames.get("video", 0) >= VIDEO_FRAMES
+    return party.has_seen(audio=AUDIO_FRAMES, video=VIDEO_FRAMES)
 
 
 def _files(party: str, captures: dict[str, Capture], directory: Path) -> list[Source]:
