@@ -35,6 +35,15 @@ def calling(tabs: Tabs, *, privacy: bool) -> Iterator[Tabs]:
             tab.until_said("The call has ended")
 
 
+def answer(tabs: Tabs, path: str) -> None:
+    """Bob accepts, and media takes this path both ways."""
+    tabs.bob.press("Accept")
+    for tab in tabs:
+        tab.until_state("connected")
+        tab.until_path(path)
+        tab.until_more_frames()
+
+
 @pytest.fixture
 def captures(lab: Lab, tmp_path: Path) -> Iterator[Captures]:
     with capturing(lab, tmp_path, ["caller", "callee"]) as running:
@@ -53,11 +62,8 @@ def test_with_privacy_on_both_sides_see_the_relay_and_nothing_else(
     tabs: Tabs, captures: Captures
 ) -> None:
     with calling(tabs, privacy=True):
-        tabs.bob.press("Accept")
+        answer(tabs, "relay")
         for tab in tabs:
-            tab.until_state("connected")
-            tab.until_path("relay")
-            tab.until_more_frames()
             tab.until_counted()
             measured = tab.measure()
             for pair in measured.pairs:
@@ -77,11 +83,7 @@ def test_with_privacy_off_they_connect_directly_and_the_page_says_so(
     tabs: Tabs, captures: Captures
 ) -> None:
     with calling(tabs, privacy=False):
-        tabs.bob.press("Accept")
-        for tab in tabs:
-            tab.until_state("connected")
-            tab.until_path("direct")
-            tab.until_more_frames()
+        answer(tabs, "direct")
         assert tabs.alice.until_code() == tabs.bob.until_code()
         assert set(CALLEE.addresses) & tabs.alice.addresses("seen-of-them")
         assert set(CALLER.addresses) & tabs.alice.addresses("seen-of-you")

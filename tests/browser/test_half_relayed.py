@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from relay.audit.search import find
 from tests.browser.fixtures import OUTPUT, Tabs
-from tests.browser.test_calls import calling
+from tests.browser.test_calls import answer, calling
 from tests.lab.capture import capturing
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
@@ -28,11 +28,7 @@ def test_the_one_who_asked_is_masked_and_the_other_uses_his_own_address(
     with capturing(lab, tmp_path, ["callee"]) as captures:
         with calling(tabs, privacy=True):
             expect(bob.page.get_by_text("alice can see your address")).to_be_visible()
-            bob.press("Accept")
-            for tab in tabs:
-                tab.until_state("connected")
-                tab.until_path("relay")
-                tab.until_more_frames()
+            answer(tabs, "relay")
             ((local, remote),) = alice.measure().pairs
             assert (local["candidateType"], remote["address"]) == ("relay", CALLEE.public.v4)
             ((local, remote),) = bob.measure().pairs
@@ -55,10 +51,7 @@ def test_the_one_who_asked_is_masked_and_the_other_uses_his_own_address(
 def test_when_bob_asks_too_both_are_masked(tabs: Tabs) -> None:
     alice, bob = tabs
     with calling(tabs, privacy=True):
-        bob.press("Accept")
-        for tab in tabs:
-            tab.until_path("relay")
-            tab.until_more_frames()
+        answer(tabs, "relay")
         made = [tab.page.evaluate("connections.length") for tab in tabs]
         bob.set_privacy(True)
         for tab, before in zip(tabs, made, strict=True):
