@@ -10,6 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from relay.calls.intake import Intake
+from relay.errors import CallError
 
 
 class State(Enum):
@@ -223,3 +224,10 @@ class Call:
             if each.name == name:
                 return each
         return None
+
+    def leg_of(self, party: str) -> Leg:
+        """The same, where there is one. Raises: CallError `unknown_party`. Nothing else."""
+        leg = self.party(party)
+        if leg is None:
+            raise CallError("unknown_party", "The call has no such party.", self.id)
+        return leg

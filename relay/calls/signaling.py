@@ -91,9 +91,7 @@ def release(call: Call) -> dict[str, list[HeldCandidate]]:
 
 
 def _leg_of(call: Call, party: str) -> Leg:
-    leg = call.party(party)
-    if leg is None:
-        raise CallError("unknown_party", "The call has no such party.", call.id)
+    leg = call.leg_of(party)
     if call.ports:  # the port and the relay's credentials of the other leg have to be put in
         raise CallError("wrong_state", "In ports mode descriptions are yours to write.", call.id)
     return leg

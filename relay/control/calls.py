@@ -134,9 +134,7 @@ async def set_endpoint(call: CallId, asked: AskedEndpoint, relay: Daemon) -> Res
     found = relay.registry.live(call, relay.now())
     if not found.ports:
         raise CallError("wrong_state", "The call has no relayed ports.", call)
-    leg = found.party(asked.party)
-    if leg is None:
-        raise CallError("unknown_party", "The call has no such party.", call)
+    leg = found.leg_of(asked.party)
     relay.set_access(call, leg.id, asked.access())
     told = EndpointView.of(relay.endpoint(call, leg.id))
     return json_without_none(ToldEndpoint(endpoint=told))

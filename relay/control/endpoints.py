@@ -7,6 +7,7 @@ from pydantic.config import JsonDict
 
 from relay.address import ClientAddress
 from relay.calls.endpoint import PWD, UFRAG, Access, Endpoint
+from relay.control.asked import Asked, PartyId
 
 ASKED_ICE: JsonDict = {"ufrag": "F7gI", "pwd": "x9cml/YzichV2+XlhiMu8g"}
 _ENDPOINT: JsonDict = {
@@ -16,20 +17,14 @@ _ENDPOINT: JsonDict = {
 }
 
 
-class _Asked(BaseModel):
-    """Exact types, no unknown field."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class AskedIce(_Asked):
+class AskedIce(Asked):
     """`a=ice-ufrag` and `a=ice-pwd` of the party's own description (RFC 8839 section 5.4)."""
 
     ufrag: Annotated[str, StringConstraints(pattern=f"^{UFRAG.pattern}$")]
     pwd: Annotated[str, StringConstraints(pattern=f"^{PWD.pattern}$")]
 
 
-class AskedAddress(_Asked):
+class AskedAddress(Asked):
     """Where a party without ICE sends from and receives at; numeric."""
 
     address: Annotated[str, Field(max_length=45)]
@@ -47,7 +42,7 @@ class AskedAddress(_Asked):
         return ClientAddress.parse(self.address, self.port)
 
 
-class AskedAccess(_Asked):
+class AskedAccess(Asked):
     """How a party is to be recognised: by ICE or by its address; in `ports` mode only."""
 
     ice: AskedIce | None = None
@@ -109,7 +104,7 @@ class AskedEndpoint(AskedAccess):
         }
     )
 
-    party: Annotated[str, Field(min_length=1, max_length=128)]
+    party: PartyId
 
     @model_validator(mode="after")
     def _is_something(self) -> Self:

@@ -10,6 +10,7 @@ from pydantic.config import JsonDict
 from relay.calls.call import Call, Order, Party
 from relay.calls.changes import Change, PartyChange
 from relay.calls.endpoint import Access
+from relay.control.asked import Asked, PartyId
 from relay.control.endpoints import ASKED_ICE, AskedAccess, PortParty
 from relay.control.relay import LegView, Status
 
@@ -40,14 +41,6 @@ _SERVERS: JsonDict = {
     ],
     "iceTransportPolicy": "relay",
 }
-
-PartyId = Annotated[str, Field(min_length=1, max_length=128)]
-
-
-class Asked(BaseModel):
-    """Exact types, no unknown field."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class AskedParty(AskedAccess):

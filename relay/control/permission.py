@@ -13,8 +13,8 @@ from relay.calls.permission import (
     Switch,
     decide,
 )
+from relay.control.asked import Asked
 from relay.control.dependencies import BEARER, faults, json
-from relay.control.models import Asked
 
 router = APIRouter(prefix="/v1/permission", tags=["permission"], dependencies=[BEARER])
 

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from relay.calls.descriptions import HeldCandidate, Kind, Removed
 from relay.calls.descriptions.formats import NAME
 from relay.calls.signaling import describe, trickle
+from relay.control.asked import Asked, PartyId
 from relay.control.dependencies import BEARER, Daemon, faults, json
-from relay.control.models import Asked, CallView, Camel, PartyId
+from relay.control.models import CallView, Camel
 
 router = APIRouter(prefix="/v1/calls/{call}", tags=["signaling"], dependencies=[BEARER])
 
