@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup system-packages run test lint fmt bench audit fuzz clean
+.PHONY: help setup system-packages run test lint fmt bench audit fuzz floods clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,8 +42,12 @@ bench: $(VENV)/installed-bench ## measure callveil and coturn side by side on th
 audit: $(VENV)/installed-test ## place calls and show what each side could see of the other (root)
 	$(BIN)/python -m tests.proof $(AUDIT)
 
-fuzz: $(VENV)/installed-test ## the property tests with many more examples
+fuzz: $(VENV)/installed-test ## two million hostile messages beside running calls (root), and property tests
+	$(BIN)/python -m tests.hostile messages $(FUZZ)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q $(wildcard $(PARSERS))
+
+floods: $(VENV)/installed-test ## measure what floods of 200 Mbit/s do to a running call and to newcomers (root)
+	$(BIN)/python -m tests.hostile floods $(FLOODS)
 
 system-packages: ## Debian packages that tests and benchmarks use (root)
 	@if dpkg-query -W -f '$${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | \

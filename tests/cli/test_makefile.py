@@ -15,6 +15,7 @@ TARGETS = [
     "bench",
     "audit",
     "fuzz",
+    "floods",
     "clean",
 ]
 
