@@ -19,6 +19,7 @@ from relay.calls.descriptions.section import (
     Section,
     attribute,
     bandwidth,
+    has_trickle,
 )
 from relay.errors import CallError
 
@@ -59,7 +60,9 @@ def rebuild(sdp: str, leg: LegDescription) -> Rebuilt:
     sections = _sections(rest, leg, writing)
     for section in sections:
         section.close(is_fingerprinted=first.is_fingerprinted)
-    lines = [*first.lines, *(line for section in sections for line in section.lines())]
+    lines = list(first.lines)
+    for section in sections:
+        lines += section.lines(is_trickling=first.is_trickling)
     held = tuple(each for section in sections for each in section.held())
     return Rebuilt("".join(f"{line}\r\n" for line in lines), tally.removed(), held)
 
@@ -90,6 +93,7 @@ class _Head:
 
     def __init__(self, lines: list[Line], leg: LegDescription, writing: Writing) -> None:
         self.is_fingerprinted = False
+        self.is_trickling = False
         self._leg = leg
         self._writing = writing
         if [line.type for line in lines[:2]] != ["v", "o"] or lines[0].value != "0":
@@ -112,6 +116,7 @@ class _Head:
             name, _, value = line.value.partition(":")
             kept = attribute(name, value, Level.SESSION, self._leg, self._writing)
             self.is_fingerprinted |= name == "fingerprint" and kept is not None
+            self.is_trickling |= name == "ice-options" and has_trickle(value)
             return kept
         if line.type == "b":
             return bandwidth(line.value, self._writing)

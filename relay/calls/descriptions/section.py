@@ -12,7 +12,7 @@ from relay.calls.descriptions.removal import Kind
 CONNECTION = "IN IP4 0.0.0.0"
 """With port 9, what says "see the candidates" (RFC 8839 section 4.3.1, RFC 8840 section 4.1.1)."""
 
-_RTCP = f"9 {CONNECTION}"
+_NOWHERE = ("9", CONNECTION)
 _MEDIA = re.compile(
     r"(audio|video|application|text|image|message) (\d{1,5})(?:/\d{1,5})? ([A-Za-z/]{3,24})"
     r"((?: (?:\d{1,5}|webrtc-datachannel|t38|\*)){1,128})",
@@ -67,6 +67,9 @@ class Section:
         self._bandwidths: list[str] = []
         self._attributes: list[str] = []
         self._candidates: dict[str, None] = {}
+        self._connections: list[str] = []
+        self._rtcp: list[str] = []
+        self._is_trickling = False
         self._mid: str | None = None
         self._has_fingerprint = False
         self._key: Line | None = None
@@ -77,7 +80,7 @@ class Section:
         if line.type == "a":
             self._take_attribute(line)
         elif line.type == "c":
-            tally.constant(Kind.CONNECTION, line.value, CONNECTION)
+            self._connections.append(line.value)
         elif line.type == "b":
             kept = bandwidth(line.value, self._writing)
             self._bandwidths += [kept] if kept else []
@@ -103,16 +106,36 @@ class Section:
         if self._transport not in _DTLS | _DTLS_IF_FINGERPRINTED:
             raise refusal(self._line, "a transport that is not relayed.")
 
-    def lines(self) -> list[str]:
-        """The section, rebuilt. After `close`."""
-        port = self._port if int(self._port) == 0 else "9"
-        self._writing.tally.constant(Kind.PORT, self._port, port)
+    def lines(self, *, is_trickling: bool) -> list[str]:
+        """The section, rebuilt; `is_trickling`: all sections are. After `close`."""
+        tally = self._writing.tally
+        default, connection = self._destination(is_trickling or self._is_trickling)
+        port = self._port if int(self._port) == 0 else default
+        tally.constant(Kind.PORT, self._port, port)
+        for was in self._connections:
+            tally.constant(Kind.CONNECTION, was, connection)
+        rtcp = f"{default} {connection}"
+        for was in self._rtcp:
+            tally.constant(Kind.RTCP, was, rtcp)
         lines = [f"m={self._kind} {int(port)} {self._transport}{self._formats}"]
-        lines += [f"c={CONNECTION}", *self._bandwidths]
+        lines += [f"c={connection}", *self._bandwidths]
         if self._is_live and "RTP" in self._transport:
-            lines += [f"a=rtcp:{_RTCP}", "a=rtcp-mux"]
+            lines += [f"a=rtcp:{rtcp}", "a=rtcp-mux"]
         lines += self._attributes
         return lines if self._leg.ringing else [*lines, *(f"a={c}" for c in self._candidates)]
+
+    def _destination(self, is_trickling: bool) -> tuple[str, str]:
+        """Port and connection: the first candidate's, or constants.
+
+        Clients that do not trickle hold the default destination against the candidates, and take a
+        description in which it is none of them for one without ICE (RFC 8839 section 4.2.5, which
+        exempts these constants, as older clients do not).
+        """
+        first = next(iter(self._candidates), None)
+        if first is None or is_trickling or self._leg.ringing or not self._leg.masked:
+            return _NOWHERE
+        host, port = first.split(" ")[4:6]
+        return port, f"IN IP{6 if ':' in host else 4} {host}"
 
     def held(self) -> list[HeldCandidate]:
         """The candidates that are to be passed on once the call is accepted."""
@@ -125,7 +148,7 @@ class Section:
         if name == "candidate":
             self._take_candidate(line.value)
         elif name == "rtcp":
-            self._writing.tally.constant(Kind.RTCP, value, _RTCP)
+            self._rtcp.append(value)
         elif name == "remote-candidates":
             self._writing.tally.add(Kind.REMOTE_CANDIDATES)
         elif name == "crypto":
@@ -146,6 +169,8 @@ class Section:
             self._has_fingerprint = True
         elif name == "bundle-only":
             self._is_live = True
+        elif name == "ice-options":
+            self._is_trickling = has_trickle(value)
 
     def _take_candidate(self, text: str) -> None:
         kept = candidates.rewrite(text, self._leg, self._writing.tally)
@@ -153,6 +178,11 @@ class Section:
             self._writing.tally.add(Kind.CANDIDATE_DUPLICATE)
         elif kept is not None:
             self._candidates[kept] = None
+
+
+def has_trickle(options: str) -> bool:
+    """Whether `ice-options` says that candidates may come later: RFC 8840 section 3."""
+    return "trickle" in options.split(" ")
 
 
 def attribute(

@@ -92,13 +92,36 @@ def test_what_names_addresses_is_constant(name: str) -> None:
     assert version
     assert lines[:4] == ["v=0", f"o=- 1 {version[1]} IN IP4 0.0.0.0", "s=-", "t=0 0"]
     media = [line.split(" ") for line in lines if line.startswith("m=")]
-    assert {fields[1] for fields in media} <= {"0", "9"}
     rtp = [fields for fields in media if "RTP" in fields[2]]
-    assert {line for line in lines if line.startswith("c=")} == {"c=IN IP4 0.0.0.0"}
+    assert set(_destinations(lines)) - {NOWHERE, REJECTED} == _DEFAULTS.get(name, set())
     assert sum(line.startswith("c=") for line in lines) == len(media)
-    assert {line for line in lines if line.startswith("a=rtcp:")} == {"a=rtcp:9 IN IP4 0.0.0.0"}
     assert 0 < lines.count("a=rtcp-mux") <= len(rtp)
     assert {line[0] for line in lines if line} <= set("vostcmab")
+
+
+def _destinations(lines: list[str]) -> list[tuple[str, str]]:
+    """Port and address of every section and of every `a=rtcp`."""
+    ports = [line.split(" ")[1] for line in lines if line.startswith("m=")]
+    hosts = [line.split(" ")[2] for line in lines if line.startswith("c=")]
+    rtcp = [line.removeprefix("a=rtcp:").split(" ") for line in lines if line.startswith("a=rtcp:")]
+    return [*zip(ports, hosts, strict=True), *((each[0], each[3]) for each in rtcp)]
+
+
+NOWHERE, REJECTED = ("9", "0.0.0.0"), ("0", "0.0.0.0")  # noqa: S104  no socket
+_DEFAULTS = {
+    "aiortc_offer": {("50000", "192.0.2.1"), ("50002", "192.0.2.1")},
+    "sip_phone_offer": {("50000", "192.0.2.1")},
+}
+"""Of clients that do not trickle: the first candidate of each section (RFC 8839 section 4.2.5)."""
+
+
+@pytest.mark.parametrize("level", ["session", "section"])
+def test_who_may_trickle_is_told_no_default_destination(level: str) -> None:
+    at = "t=0 0\r\n" if level == "session" else "a=mid:0\r\n"
+    assert at in sample("aiortc_offer")
+    text = sample("aiortc_offer").replace(at, f"{at}a=ice-options:trickle\r\n")
+    first, *_ = _destinations(rebuild(text, LEG).sdp.split("\r\n"))
+    assert first == NOWHERE
 
 
 def test_one_cname_stays_one_and_two_stay_two() -> None:
