@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := chromium coturn curl ethtool nftables tcpdump iproute2 procps
+PACKAGES := baresip-core chromium coturn curl ethtool nftables tcpdump iproute2 procps
 PROGRAM := $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 

@@ -1,0 +1,5 @@
+"""The laboratory and its daemon."""
+
+from tests.lab.fixtures import lab, relay
+
+__all__ = ["lab", "relay"]
