@@ -23,12 +23,11 @@ _PORT = 5060
 _CONFIG = """
 sip_listen {address}:5060
 rtcp_mux yes
-audio_source ausine,440
+audio_source aubridge,nowhere
 audio_player aubridge,nowhere
 audio_alert aubridge,ring
 module_path /usr/lib/baresip/modules
 module g711.so
-module ausine.so
 module aubridge.so
 module dtls_srtp.so
 module ice.so
