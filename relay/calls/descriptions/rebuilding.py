@@ -17,6 +17,7 @@ from relay.calls.descriptions.section import (
     CONNECTION,
     HeldCandidate,
     Section,
+    Session,
     attribute,
     bandwidth,
     has_trickle,
@@ -62,7 +63,7 @@ def rebuild(sdp: str, leg: LegDescription) -> Rebuilt:
         section.close(is_fingerprinted=first.is_fingerprinted)
     lines = list(first.lines)
     for section in sections:
-        lines += section.lines(is_trickling=first.is_trickling)
+        lines += section.lines(first.session)
     held = tuple(each for section in sections for each in section.held())
     return Rebuilt("".join(f"{line}\r\n" for line in lines), tally.removed(), held)
 
@@ -93,7 +94,8 @@ class _Head:
 
     def __init__(self, lines: list[Line], leg: LegDescription, writing: Writing) -> None:
         self.is_fingerprinted = False
-        self.is_trickling = False
+        self._is_trickling = False
+        self._connections = tuple(line.value for line in lines if line.type == "c")
         self._leg = leg
         self._writing = writing
         if [line.type for line in lines[:2]] != ["v", "o"] or lines[0].value != "0":
@@ -101,6 +103,11 @@ class _Head:
         self.lines = ["v=0", self._origin(lines[1]), f"s={_NAME}", f"t={_TIME}"]
         attributes = [self._taken(line) for line in lines[2:]]
         self.lines += filter(None, attributes)
+
+    @property
+    def session(self) -> Session:
+        """What it says of all sections."""
+        return Session(self._is_trickling, self._connections)
 
     def _origin(self, line: Line) -> str:
         """Nothing of it but its version, which tells a change from a repetition (RFC 3264, 8)."""
@@ -116,7 +123,7 @@ class _Head:
             name, _, value = line.value.partition(":")
             kept = attribute(name, value, Level.SESSION, self._leg, self._writing)
             self.is_fingerprinted |= name == "fingerprint" and kept is not None
-            self.is_trickling |= name == "ice-options" and has_trickle(value)
+            self._is_trickling |= name == "ice-options" and has_trickle(value)
             return kept
         if line.type == "b":
             return bandwidth(line.value, self._writing)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from relay.calls.descriptions import candidates
 from relay.calls.descriptions.attributes import Level, Writing, rewrite
-from relay.calls.descriptions.leg import LegDescription
+from relay.calls.descriptions.leg import LegDescription, Relayed
 from relay.calls.descriptions.lines import Line, refusal
 from relay.calls.descriptions.removal import Kind
 
@@ -43,6 +43,18 @@ class HeldCandidate(NamedTuple):
     candidate: str
     sdp_mid: str | None
     sdp_m_line_index: int | None
+
+
+class Session(NamedTuple):
+    """What the lines before the first section say of all of them.
+
+    Args:
+        is_trickling: candidates may come later.
+        connections: the values of its `c=` lines.
+    """
+
+    is_trickling: bool
+    connections: tuple[str, ...]
 
 
 class Section:
@@ -106,10 +118,10 @@ class Section:
         if self._transport not in _DTLS | _DTLS_IF_FINGERPRINTED:
             raise refusal(self._line, "a transport that is not relayed.")
 
-    def lines(self, *, is_trickling: bool) -> list[str]:
-        """The section, rebuilt; `is_trickling`: all sections are. After `close`."""
+    def lines(self, session: Session) -> list[str]:
+        """The section, rebuilt. After `close`."""
         tally = self._writing.tally
-        default, connection = self._destination(is_trickling or self._is_trickling)
+        default, connection = self._destination(session)
         port = self._port if int(self._port) == 0 else default
         tally.constant(Kind.PORT, self._port, port)
         for was in self._connections:
@@ -124,17 +136,25 @@ class Section:
         lines += self._attributes
         return lines if self._leg.ringing else [*lines, *(f"a={c}" for c in self._candidates)]
 
-    def _destination(self, is_trickling: bool) -> tuple[str, str]:
-        """Port and connection: the first candidate's, or constants.
+    def _destination(self, session: Session) -> tuple[str, str]:
+        """Port and connection: a relayed address of the leg's, or constants.
 
         Clients that do not trickle hold the default destination against the candidates, and take a
         description in which it is none of them for one without ICE (RFC 8839 section 4.2.5, which
-        exempts these constants, as older clients do not).
+        exempts these constants, as older clients do not). Those without ICE have nothing else.
         """
-        first = next(iter(self._candidates), None)
-        if first is None or is_trickling or self._leg.ringing or not self._leg.masked:
+        leg = self._leg
+        if session.is_trickling or self._is_trickling or leg.ringing or not leg.masked:
             return _NOWHERE
-        host, port = first.split(" ")[4:6]
+        named = next(iter((*self._connections, *session.connections)), "")
+        relayed = _relayed(named.removeprefix("IN IP4 ").removeprefix("IN IP6 "), self._port, leg)
+        first = next(iter(self._candidates), None)
+        if relayed is not None:
+            host, port = relayed.host, str(relayed.port)
+        elif first is not None:
+            host, port = first.split(" ")[4:6]
+        else:
+            return _NOWHERE
         return port, f"IN IP{6 if ':' in host else 4} {host}"
 
     def held(self) -> list[HeldCandidate]:
@@ -178,6 +198,13 @@ class Section:
             self._writing.tally.add(Kind.CANDIDATE_DUPLICATE)
         elif kept is not None:
             self._candidates[kept] = None
+
+
+def _relayed(host: str, port: str, leg: LegDescription) -> Relayed | None:
+    try:
+        return leg.relayed(host, int(port))
+    except ValueError:
+        return None
 
 
 def has_trickle(options: str) -> bool:

@@ -107,12 +107,33 @@ def _destinations(lines: list[str]) -> list[tuple[str, str]]:
     return [*zip(ports, hosts, strict=True), *((each[0], each[3]) for each in rtcp)]
 
 
+FINGERPRINT = f"a=fingerprint:sha-256 {':'.join(['AB'] * 32)}\r\na=setup:actpass\r\n"
 NOWHERE, REJECTED = ("9", "0.0.0.0"), ("0", "0.0.0.0")  # noqa: S104  no socket
 _DEFAULTS = {
     "aiortc_offer": {("50000", "192.0.2.1"), ("50002", "192.0.2.1")},
     "sip_phone_offer": {("50000", "192.0.2.1")},
 }
 """Of clients that do not trickle: the first candidate of each section (RFC 8839 section 4.2.5)."""
+
+
+@pytest.mark.parametrize("level", ["session", "section"])
+def test_without_ice_the_default_destination_stays_if_it_is_the_legs_relayed_address(
+    level: str,
+) -> None:
+    media = "m=audio {} UDP/TLS/RTP/SAVP 0\r\n"
+    connection = "c=IN IP4 {}\r\n"
+    lines = [connection, media] if level == "session" else [media, connection]
+    head = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\n"
+    text = head + "".join(lines) + FINGERPRINT
+
+    def destination(host: str, port: int) -> tuple[str, str]:
+        filled = text.replace("IP4 {}", f"IP4 {host}").replace("audio {}", f"audio {port}")
+        return _destinations(rebuild(filled, LEG).sdp.split("\r\n"))[0]
+
+    assert destination("192.0.2.1", 50000) == ("50000", "192.0.2.1")
+    assert destination("192.0.2.1", 50009) == NOWHERE
+    assert destination("198.51.100.7", 50000) == NOWHERE
+    assert destination("a.host.example", 50000) == NOWHERE
 
 
 @pytest.mark.parametrize("level", ["session", "section"])
