@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := baresip-core chromium coturn curl ethtool nftables tcpdump iproute2 procps
+PACKAGES := baresip-core gir1.2-nice-0.1 python3-gi chromium coturn curl ethtool nftables tcpdump iproute2 procps
 PROGRAM := $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 

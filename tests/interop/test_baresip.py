@@ -17,6 +17,7 @@ from tests.lab.calls import credential_of
 from tests.lab.namespaces import Namespace
 from tests.lab.polling import wait_until
 from tests.lab.relay import UDP_PORT, Config, Relay
+from tests.lab.requirements import require
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Party
 
 _PORT = 5060
@@ -39,6 +40,12 @@ _ACCOUNT = (
     "<sip:{user}@{proxy}>;regint=3600;answermode=auto;medianat={nat};mediaenc=dtls_srtp"
     ';stunserver="turn:{relay}:{port}";stunuser={username};stunpass={password}\n'
 )
+
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    """Skip, or fail under CI, where baresip is not."""
+    require({"baresip": "baresip-core"})
 
 
 @contextmanager
