@@ -1,6 +1,8 @@
-"""What the whole suite shares: Hypothesis profiles, and no skipped test where none may be."""
+"""What all tests share: Hypothesis profiles, Ctrl-C, and no skipped test where none may be."""
 
 import os
+import signal
+from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +14,21 @@ settings.register_profile("ci", deadline=None, derandomize=True, suppress_health
 settings.register_profile("dev", deadline=None, suppress_health_check=_SLOW)
 settings.register_profile("fuzz", deadline=None, max_examples=5_000, suppress_health_check=_SLOW)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_configure() -> None:
+    """Let SIGINT be what it usually is to the processes that tests start.
+
+    A shell script has its background jobs ignore SIGINT, and so does whatever they start: an
+    ignored signal stays ignored, while one with a handler is reset to its default. We go on
+    ignoring it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _ignore)
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """A handler that does nothing."""
 
 
 @pytest.hookimpl(trylast=True)
