@@ -11,6 +11,7 @@ import pytest
 
 from tests.lab import namespaces
 from tests.lab.namespaces import Namespace
+from tests.lab.polling import PATIENCE_S
 from tests.lab.requirements import require
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
 
@@ -22,7 +23,7 @@ def _send(source: Namespace, target: Namespace, address: str) -> tuple[str, int]
         source.socket(family, socket.SOCK_DGRAM) as sender,
         target.socket(family, socket.SOCK_DGRAM) as receiver,
     ):
-        receiver.settimeout(5)
+        receiver.settimeout(PATIENCE_S)
         receiver.bind(("", 0))
         sender.sendto(b"hello", (address, receiver.getsockname()[1]))
         data, origin = receiver.recvfrom(100)
