@@ -1,11 +1,15 @@
-"""What all tests share: Hypothesis profiles, Ctrl-C, and no skipped test where none may be."""
+"""What all tests share: Hypothesis profiles, a network, Ctrl-C, and what a skipped test means."""
 
 import os
 import signal
+from contextlib import ExitStack
 from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.lab import requirements
+from tests.lab.namespaces import own_host
 
 # No deadline anywhere: how long an example takes says more about the machine than about callveil.
 # Derandomized where a change is judged, so that it fails for what it changed.
@@ -16,7 +20,22 @@ settings.register_profile("fuzz", deadline=None, max_examples=5_000, suppress_he
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+_host = ExitStack()
+
+
 def pytest_configure() -> None:
+    """Be on the same machine everywhere, as far as this process may."""
+    _default_sigint()
+    if not requirements.missing({"ip": "iproute2"}):
+        _host.enter_context(own_host())
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    _host.close()
+
+
+def _default_sigint() -> None:
     """Let SIGINT be what it usually is to the processes that tests start.
 
     A shell script has its background jobs ignore SIGINT, and so does whatever they start: an

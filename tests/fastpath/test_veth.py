@@ -5,7 +5,6 @@ the clients came through the program.
 """
 
 import itertools
-import os
 import socket
 from collections.abc import Iterator
 
@@ -47,7 +46,7 @@ class Client:
 
 @pytest.fixture
 def clients(namespace: Namespace) -> Iterator[Namespace]:
-    (host,) = namespaces.make([f"cvf-{os.getpid()}-clients-{next(_numbers)}"])
+    (host,) = namespaces.make([namespaces.own_name(next(_numbers), "clients")])
     try:
         lines = [f"link add cvf-up type veth peer name cvf-down netns {host.name}"]
         lines += [f"addr add {_SERVERS[4].host}/24 dev cvf-up"]

@@ -70,6 +70,13 @@ def test_closing_removes_every_namespace_and_process() -> None:
     assert not any(Path("/run/netns", name).exists() for name in names)
 
 
+def test_tests_have_a_host_of_their_own_where_the_laboratory_can_be_built(lab: Lab) -> None:
+    """Loopback of both families, and not a port or a filter of anybody else."""
+    run = subprocess.run(["ip", "-brief", "addr"], capture_output=True, text=True, check=True)
+    (interface,) = run.stdout.splitlines()
+    assert interface.split() == ["lo", "UNKNOWN", "127.0.0.1/8", "::1/128"]
+
+
 def test_only_leftovers_of_a_dead_owner_are_swept(lab: Lab) -> None:
     code = "import os; from tests.lab import namespaces as n; print(n.own_name(0, 'sink'))"
     dead = subprocess.run(

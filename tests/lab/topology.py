@@ -68,6 +68,7 @@ _KERNEL = {
     "ipv4/ip_forward": 0,
     "ipv4/conf/all/rp_filter": 0,
     "ipv4/conf/default/rp_filter": 0,
+    "ipv6/conf/all/disable_ipv6": 0,
     "ipv6/conf/all/accept_dad": 0,
     "ipv6/conf/default/accept_dad": 0,
     "ipv6/conf/default/accept_ra": 0,
@@ -91,7 +92,6 @@ class Lab:
     """The namespaces of one laboratory, and the processes started in them."""
 
     def __init__(self) -> None:
-        namespaces.remove(namespaces.leftovers())
         number = next(_counter)
         made = namespaces.make([namespaces.own_name(number, role) for role in _ROLES])
         self.all: tuple[Namespace, ...] = tuple(made)
