@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := chromium coturn curl ethtool nftables tcpdump iproute2 procps
+PACKAGES := chromium coturn curl ethtool nftables tcpdump iproute2 procps python3-venv
 PROGRAM := $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 
@@ -10,6 +10,9 @@ PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/con
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
 	echo "$$python" && break; done)
+
+# Texts are UTF-8 in every locale.
+export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -46,15 +49,21 @@ fuzz: $(VENV)/installed-test ## the property tests with many more examples
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q $(wildcard $(PARSERS))
 
 system-packages: ## Debian packages that tests and benchmarks use (root)
-	@if dpkg-query -W -f '$${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | \
-		grep -c '^installed$$' | grep -qx $(words $(PACKAGES)); then \
-		echo "already installed: $(PACKAGES)"; exit 0; fi; \
+	@missing=$$(for package in $(PACKAGES); do \
+		dpkg-query -W -f '$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || \
+		echo $$package; done); \
+	if [ -z "$$missing" ]; then echo "already installed: $(PACKAGES)"; exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "no apt-get here: install what Debian has as" $$missing >&2; exit 1; fi; \
 	if [ "$$(id -u)" != 0 ]; then echo "run as root: make system-packages" >&2; exit 1; fi; \
-	had_coturn=$$(dpkg-query -W coturn 2>/dev/null || true); \
 	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
-	apt-get update && apt-get install -y --no-install-recommends $(PACKAGES) || exit 1; \
-	if [ -z "$$had_coturn" ] && [ -d /run/systemd/system ]; then \
-		systemctl disable --now coturn; fi
+	apt() { apt-get -o DPkg::Lock::Timeout=600 "$$@"; }; \
+	apt install -y --no-install-recommends $$missing || \
+		{ { apt update || { sleep 60; apt update; }; } && \
+		apt install -y --no-install-recommends $$missing; } || exit 1; \
+	case " $$missing " in *coturn*) [ ! -d /run/systemd/system ] || \
+		systemctl disable --now coturn;; esac
+# A machine that has just started may be installing something itself: that is waited for.
 # RUNLEVEL=1 keeps sysvinit from starting coturn's service, systemctl undoes what systemd did: the
 # tests start their own coturn, and nobody asked for another.
 
