@@ -1,6 +1,7 @@
 """What all tests share: Hypothesis profiles, a network, Ctrl-C, and what a skipped test means."""
 
 import os
+import resource
 import signal
 from contextlib import ExitStack
 from types import FrameType
@@ -20,12 +21,16 @@ settings.register_profile("fuzz", deadline=None, max_examples=5_000, suppress_he
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+_FILES = 4096
+"""Open files, several times what any test has."""
+
 _host = ExitStack()
 
 
 def pytest_configure() -> None:
     """Be on the same machine everywhere, as far as this process may."""
     _default_sigint()
+    _default_environment()
     if not requirements.missing({"ip": "iproute2"}):
         _host.enter_context(own_host())
 
@@ -48,6 +53,20 @@ def _default_sigint() -> None:
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     """A handler that does nothing."""
+
+
+def _default_environment() -> None:
+    """Let neither proxies nor a taste in terminals nor a low limit of open files matter.
+
+    What is asked for over loopback goes to no proxy, and widths and colours are for a test to say.
+    """
+    proxies = {name for name in os.environ if name.lower().endswith("_proxy")}
+    for name in proxies | {"COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"}:
+        os.environ.pop(name, None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @pytest.hookimpl(trylast=True)

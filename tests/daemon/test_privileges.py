@@ -1,6 +1,7 @@
 """What a daemon may still do once it is ready."""
 
 import os
+import pwd
 import signal
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def test_the_fast_path_leaves_one_capability(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["off", "auto"])
 def test_a_daemon_started_by_root_becomes_the_user_that_is_named(tmp_path: Path, mode: str) -> None:
-    me = "nobody" if os.geteuid() == 0 else Path.home().owner()
+    me = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     with running(tmp_path, config_of(user=me, fastpath={"mode": mode})) as daemon:
         uids = set(_status(daemon, "Uid").split())
         assert len(uids) == 1
