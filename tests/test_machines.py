@@ -14,6 +14,8 @@ _SIGNALS = "daemon/test_signals.py::test_ctrl_c_stops_whatever_runs"
 _INTERRUPT = "cli/test_usage.py::test_an_interrupt_is_quiet_and_exits_130"
 _HELP = "cli/test_usage.py::test_help_names_every_command"
 _EXPIRY = "cli/test_credential.py"
+_CURL = "docs/test_readme.py::test_the_curl_commands_do_what_is_shown"
+_TABLE = "benchmarks/test_report.py::test_a_table_is_as_wide_as_it_may_be_and_no_number_is_cut"
 _API = "cli/test_daemon.py::test_status"
 _IPV6 = "daemon/test_start.py::test_ready_names_every_listener_in_order_and_the_api"
 _ROUTE = "forward/test_udp.py::test_a_route_leads_to_another_listener_and_family"
@@ -57,7 +59,7 @@ def test_from_a_script_in_the_background_with_its_stdin_closed() -> None:
 
 
 def test_in_another_place_behind_a_proxy_without_a_home() -> None:
-    run(["env", "-u", "HOME"], _HELP, _EXPIRY, _API, **_ELSEWHERE)
+    run(["env", "-u", "HOME"], _HELP, _EXPIRY, _CURL, _TABLE, **_ELSEWHERE)
 
 
 def test_on_a_machine_that_has_just_started_and_has_no_ipv6() -> None:

@@ -59,7 +59,7 @@ def install(debian: Path) -> list[str]:
     asked = debian / "asked"
     asked.unlink(missing_ok=True)
     path = f"{debian}{os.pathsep}{os.environ['PATH']}"
-    command = ["make", "-C", ROOT, "system-packages"]
+    command = ["make", "-C", str(ROOT), "system-packages"]
     subprocess.run(command, env=os.environ | {"PATH": path}, capture_output=True, check=True)
     return asked.read_text().splitlines() if asked.exists() else []
 
