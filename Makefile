@@ -27,8 +27,8 @@ run: export CALLVEIL__DEMO ?= true
 run: $(VENV)/installed ## set up and start the daemon with the demo on loopback (config/callveil.yaml)
 	@exec $(BIN)/callveil serve --config config/callveil.yaml
 
-test: lint ## set up, lint, and run the whole suite
-	$(BIN)/pytest
+test: lint ## set up, lint, and run the whole suite (JOBS=2: in two processes)
+	$(BIN)/pytest $(if $(JOBS),--numprocesses $(JOBS) --dist loadfile)
 
 lint: $(VENV)/installed-test ## ruff and mypy, over tests too
 	$(BIN)/ruff check .
