@@ -2,7 +2,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := baresip-core gir1.2-nice-0.1 python3-gi chromium coturn curl ethtool nftables tcpdump iproute2 procps
+PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 iproute2 nftables procps \
+	python3-gi python3-venv tcpdump
 PROGRAM := $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 
@@ -10,6 +11,9 @@ PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/con
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
 	echo "$$python" && break; done)
+
+# Texts are UTF-8 in every locale.
+export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -24,8 +28,8 @@ run: export CALLVEIL__DEMO ?= true
 run: $(VENV)/installed ## set up and start the daemon with the demo on loopback (config/callveil.yaml)
 	@exec $(BIN)/callveil serve --config config/callveil.yaml
 
-test: lint ## set up, lint, and run the whole suite
-	$(BIN)/pytest
+test: lint ## set up, lint, and run the whole suite (JOBS=2: in two processes)
+	$(BIN)/pytest $(if $(JOBS),--numprocesses $(JOBS) --dist loadfile)
 
 lint: $(VENV)/installed-test ## ruff and mypy, over tests too
 	$(BIN)/ruff check .
@@ -50,15 +54,21 @@ floods: $(VENV)/installed-test ## measure what floods of 200 Mbit/s do to a runn
 	$(BIN)/python -m tests.hostile floods $(FLOODS)
 
 system-packages: ## Debian packages that tests and benchmarks use (root)
-	@if dpkg-query -W -f '$${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | \
-		grep -c '^installed$$' | grep -qx $(words $(PACKAGES)); then \
-		echo "already installed: $(PACKAGES)"; exit 0; fi; \
+	@missing=$$(for package in $(PACKAGES); do \
+		dpkg-query -W -f '$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || \
+		echo $$package; done); \
+	if [ -z "$$missing" ]; then echo "already installed: $(PACKAGES)"; exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "no apt-get here: install what Debian has as" $$missing >&2; exit 1; fi; \
 	if [ "$$(id -u)" != 0 ]; then echo "run as root: make system-packages" >&2; exit 1; fi; \
-	had_coturn=$$(dpkg-query -W coturn 2>/dev/null || true); \
 	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
-	apt-get update && apt-get install -y --no-install-recommends $(PACKAGES) || exit 1; \
-	if [ -z "$$had_coturn" ] && [ -d /run/systemd/system ]; then \
-		systemctl disable --now coturn; fi
+	apt() { apt-get -o DPkg::Lock::Timeout=600 "$$@"; }; \
+	apt install -y --no-install-recommends $$missing || \
+		{ { apt update || { sleep 60; apt update; }; } && \
+		apt install -y --no-install-recommends $$missing; } || exit 1; \
+	case " $$missing " in *coturn*) [ ! -d /run/systemd/system ] || \
+		systemctl disable --now coturn;; esac
+# A machine that has just started may be installing something itself: that is waited for.
 # RUNLEVEL=1 keeps sysvinit from starting coturn's service, systemctl undoes what systemd did: the
 # tests start their own coturn, and nobody asked for another.
 

@@ -36,6 +36,8 @@ _RECEIVED_BYTES = _SEQUENCE_AT + 16
 _RECEIVE_BATCH = 64
 _RING_SLOTS = 1024
 _SETTLE_S = 0.02
+_EARLIER_NS = 60_000_000_000
+"""What was sent up to so long before a trial is of one before it, and was counted lost there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ class _Passing:
         self._received = received
         self._ring = _ring_of(caller, flows)
         self._got = 0
+        self._begun_ns = time.time_ns()
         self.bursts = 0
         received.clear()
 
@@ -214,14 +217,14 @@ class _Passing:
     def check(self) -> _Seen:
         """Hold every packet that came against what was sent."""
         data = self._received.data[: self._got]
-        sequences, stamps = (
-            np.ascontiguousarray(data[:, at : at + 8]).view(np.uint64)[:, 0].astype(np.int64)
-            for at in (_SEQUENCE_AT, _SEQUENCE_AT + 8)
-        )
+        ages_ns = self._begun_ns - _numbers_at(data, _SEQUENCE_AT + 8)
+        of_this = (ages_ns <= 0) | (ages_ns > _EARLIER_NS)
+        data = data[of_this]
+        sequences, stamps = (_numbers_at(data, at) for at in (_SEQUENCE_AT, _SEQUENCE_AT + 8))
         right = (sequences < self._count) & self._is_delivered_right(data, sequences)
-        first = np.zeros(self._got, np.bool_)
+        first = np.zeros(len(data), np.bool_)
         first[np.unique(sequences, return_index=True)[1]] = True
-        delays_us = (self._received.received_at_ns(self._got) - stamps) / 1000
+        delays_us = (self._received.received_at_ns(self._got)[of_this] - stamps) / 1000
         whole = right & first
         in_time = delays_us <= LATE_S * 1e6
         return _Seen(delays_us[whole & in_time], int((whole & ~in_time).sum()), int((~whole).sum()))
@@ -240,6 +243,11 @@ class _Passing:
         channels = np.ascontiguousarray(data[:, _CHANNEL_AT : _CHANNEL_AT + 2]).view(">u2")
         right: NDArray[np.bool_] = (ports[:, 0] == wanted[:, 0]) & (channels[:, 0] == wanted[:, 1])
         return right
+
+
+def _numbers_at(data: NDArray[np.uint8], at: int) -> NDArray[np.int64]:
+    """The number of eight bytes that each packet has there."""
+    return np.ascontiguousarray(data[:, at : at + 8]).view(np.int64)[:, 0]
 
 
 def _numbers_in(frames: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

@@ -114,9 +114,13 @@ def _svg(title: str, unit: str, paint: Callable[[Any], None]) -> str:
 def _bars(
     title: str, unit: str, keys: Sequence[tuple[str, str]], scale: str = "linear"
 ) -> Callable[[Result], str]:
-    """A group of bars per figure, one bar per system, a dot per round."""
+    """A group of bars per figure, one bar per system, a dot per round; empty if none is known."""
 
     def draw(result: Result) -> str:
+        known = (figures.get(key) for figures in result.medians.values() for key, _ in keys)
+        if all(value is None for value in known):
+            return ""
+
         def paint(axes: Any) -> None:
             width = 0.8 / max(_LEAST_BARS, len(result.systems))
             for index, system in enumerate(result.systems):

@@ -136,7 +136,8 @@ def remove_leftovers() -> None:
     for name in _namespaces():
         owner = re.fullmatch(rf"{PREFIX}(\d+)-\w+", name)
         if owner and not Path("/proc", owner[1]).exists():
-            _ip("netns", "delete", name)
+            with contextlib.suppress(OSError):  # another run has removed it at the same time
+                _ip("netns", "delete", name)
 
 
 def _receive_on(namespace: str, device: str, core: int) -> None:

@@ -3,22 +3,29 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.frames import TURN_PORT
+from benchmarks.generator import PAYLOAD_BYTES, Flow
 from benchmarks.page import render
 from benchmarks.plan import DELAY_RATES_PPS, RESTART_PPS, KernelPlan, Plan
 from benchmarks.remains import Contaminated, Remains
 from benchmarks.results import Result
 from benchmarks.run import obstacles, run, steps
+from benchmarks.stage import Stage
 from benchmarks.systems import SYSTEMS
 from benchmarks.topology import PREFIX, RELAY_ADDRESS, Topology, inside, run_command
+from benchmarks.turn_client import CHANNEL
 from relay.address import ServerAddress
 from relay.forward.fastpath.program import Program
 from tests.benchmarks.command import start
+from tests.lab import requirements
 
 TINY = Plan(
     rounds=1,
@@ -35,9 +42,8 @@ TINY = Plan(
 
 @pytest.fixture(autouse=True, scope="module")
 def _able() -> None:
-    needs = "; ".join(obstacles(SYSTEMS))
-    if needs:
-        pytest.skip(needs)
+    requirements.insist("benchmarks", "; ".join(obstacles(SYSTEMS)))
+    requirements.require({"ip": "iproute2"})
 
 
 def _namespaces_of(pid: int) -> list[str]:
@@ -132,6 +138,25 @@ def program(topology: Topology) -> Iterator[Program]:
         made = Program([ServerAddress.parse(RELAY_ADDRESS, 3478)], [])
     yield made
     made.close()
+
+
+@pytest.mark.parametrize(("seconds_before", "stray"), [(0, 1), (30, 0)])
+def test_a_packet_of_an_earlier_trial_is_late_and_not_stray(
+    topology: Topology, seconds_before: int, stray: int
+) -> None:
+    """On a busy host what was sent before comes when nobody waits for it any more."""
+    with Stage(topology, TINY) as stage, topology.forwarding():
+        there = stage.callee.link.address
+
+        def send_another() -> None:
+            sent_ns = time.time_ns() - seconds_before * 1_000_000_000
+            numbers = struct.pack("=QQ", 2**32, sent_ns)
+            frame = CHANNEL.to_bytes(2) + PAYLOAD_BYTES.to_bytes(2) + numbers.ljust(PAYLOAD_BYTES)
+            stage.caller.outgoing.send(stage.caller.frame(TURN_PORT, frame, there))
+
+        flow = Flow(TURN_PORT, CHANNEL, TURN_PORT, CHANNEL, target=there)
+        trial = stage.generator.run([flow], 1_000, 0.1, send_another)
+    assert (trial.sent, trial.stray) == (100, stray)
 
 
 def test_an_empty_qdisc_that_callveil_leaves_is_removed_and_another_is_noticed(

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from benchmarks.page import render
-from benchmarks.results import Result
+from benchmarks.results import Figures, Result
 from benchmarks.table import rows, show
 from tests.benchmarks.records import result
 
@@ -128,6 +128,25 @@ def test_the_page_needs_no_other_file_and_runs_no_script() -> None:
     assert not re.search(r"<script|<link|<img|\bsrc=|@import|url\((?!#)", page)
     outside = re.findall(r'href="(?!#)([^"]*)"', page)
     assert outside == []
+
+
+def test_a_figure_that_no_system_reached_has_no_bars() -> None:
+    """As on a host so busy that every packet came late."""
+    of = result()
+    medians = {
+        name: {key: None if key.startswith("delay") else value for key, value in figures.items()}
+        for name, figures in of.medians.items()
+    }
+    page = render(of.model_copy(update={"medians": medians}))
+    assert "One-way delay" in render(of)
+    assert "One-way delay" not in page
+    assert "Memory per allocation" in page
+
+
+def test_a_page_of_nothing_but_figures_that_were_not_reached_is_made() -> None:
+    of = result()
+    nothing: dict[str, Figures] = {system.name: {} for system in of.systems}
+    assert "<h2>new</h2>" in render(of.model_copy(update={"medians": nothing, "rounds": []}))
 
 
 def test_the_page_is_drawn_in_the_readers_colours_light_and_dark() -> None:

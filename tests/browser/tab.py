@@ -5,7 +5,10 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import Page, expect
 
-PATIENCE_MS = 20_000
+from tests.lab.polling import PATIENCE_S
+
+PATIENCE_MS = 1000 * PATIENCE_S
+expect.set_options(timeout=PATIENCE_MS)
 
 _REMEMBER = """
     const Original = RTCPeerConnection;
@@ -100,22 +103,20 @@ class Tab:
 
     def until_state(self, state: str) -> None:
         """Wait for the call to come to a state."""
-        expect(self.page.locator("#stage")).to_have_attribute(
-            "data-state", state, timeout=PATIENCE_MS
-        )
+        expect(self.page.locator("#stage")).to_have_attribute("data-state", state)
 
     def until_said(self, words: str) -> None:
         """Wait for the status line."""
-        expect(self.page.get_by_role("status")).to_contain_text(words, timeout=PATIENCE_MS)
+        expect(self.page.get_by_role("status")).to_contain_text(words)
 
     def until_counted(self) -> None:
         """Wait until the relay has told of this side's allocation."""
         first = self.page.locator("#statistics tbody tr").first
-        expect(first).to_contain_text(re.compile("UDP|TCP|TLS"), timeout=PATIENCE_MS)
+        expect(first).to_contain_text(re.compile("UDP|TCP|TLS"))
 
     def until_path(self, path: str) -> None:
         """Wait until the media takes this path."""
-        expect(self.page.locator("#path")).to_have_attribute("data-path", path, timeout=PATIENCE_MS)
+        expect(self.page.locator("#path")).to_have_attribute("data-path", path)
 
     def until_more_frames(self) -> None:
         """Wait until more video of the other side has been decoded than by now."""
@@ -125,7 +126,7 @@ class Tab:
     def until_code(self) -> str:
         """The six digits, once they are there."""
         code = self.page.locator("#code")
-        expect(code).to_have_text(re.compile(r"^\d{3} \d{3}$"), timeout=PATIENCE_MS)
+        expect(code).to_have_text(re.compile(r"^\d{3} \d{3}$"))
         return code.inner_text()
 
     def addresses(self, whose: str) -> set[str]:

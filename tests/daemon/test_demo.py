@@ -41,7 +41,7 @@ def test_where_that_port_is_taken_it_is_another(tmp_path: Path) -> None:
             assert page != f"http://127.0.0.1:{port}/"
             with connect(page.replace("http", "ws") + "signaling", proxy=None) as signaling:
                 signaling.send("?")
-                assert "not understood" in str(signaling.recv(20))
+                assert "not understood" in str(signaling.recv(60))
 
 
 def test_without_what_it_needs_it_is_refused_in_words(tmp_path: Path) -> None:

@@ -14,13 +14,11 @@ from relay.errors import CommandError, DropReason
 from relay.metrics import Counters, Snapshot, render
 from tests.cli.running import Serving, serving
 from tests.docs.pages import ROOT, read
-from tests.lab.polling import wait_until
+from tests.lab.polling import PATIENCE_S, wait_until
 
 PAGE = "docs/operations.md"
 CALL = {"parties": [{"id": "a"}, {"id": "b"}]}
 OLD, NEW = "the-old-token-of-the-tests", "the-new-token-of-the-tests"
-
-_PATIENCE_S = 30
 
 
 def _table(head: str) -> dict[str, list[str]]:
@@ -54,7 +52,7 @@ def test_the_first_sigterm_drains_and_the_second_stops() -> None:
             with pytest.raises(CommandError, match=r"\(503\)"):
                 Api(daemon.api, "").ask(method, path, CALL if method == "POST" else None)
         daemon.process.send_signal(signal.SIGTERM)
-        assert daemon.process.wait(_PATIENCE_S) == 0
+        assert daemon.process.wait(PATIENCE_S) == 0
 
 
 def test_a_drained_relay_ends_with_its_last_call() -> None:
@@ -63,7 +61,7 @@ def test_a_drained_relay_ends_with_its_last_call() -> None:
         daemon.process.send_signal(signal.SIGTERM)
         wait_until(lambda: _status(daemon)["draining"], "it drains")
         Api(daemon.api, "").ask("DELETE", f"/v1/calls/{call}")
-        assert daemon.process.wait(_PATIENCE_S) == 0
+        assert daemon.process.wait(PATIENCE_S) == 0
 
 
 def test_sighup_takes_the_new_configuration_or_keeps_the_old_one(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-PATIENCE_S = 20
+from tests.lab.polling import PATIENCE_S
 
 Heard = dict[str, Any]
 

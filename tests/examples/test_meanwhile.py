@@ -11,7 +11,7 @@ from examples.signaling.messages import parse
 from examples.signaling.switchboard import Switchboard
 from relay.cli.api import Api
 from tests.cli.running import Serving, serving
-from tests.lab.polling import wait_until
+from tests.lab.polling import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ class Page:
         self.told.put_nowait(message)
 
     async def until(self, type_: str) -> dict[str, Any]:
-        while (message := await asyncio.wait_for(self.told.get(), 20))["type"] != type_:
+        while (message := await asyncio.wait_for(self.told.get(), PATIENCE_S))["type"] != type_:
             pass
         return message
 
@@ -99,7 +99,7 @@ async def test_a_call_whose_caller_goes_while_it_is_being_made_is_ended_at_the_r
     callveil.slow = "DELETE"
     callveil.has_asked.clear()
     callveil.may_go.set()
-    await asyncio.wait_for(callveil.has_asked.wait(), 20)  # the relay has made it by now
+    await asyncio.wait_for(callveil.has_asked.wait(), PATIENCE_S)  # the relay has made it by now
     await asyncio.to_thread(wait_until, lambda: _ringing(daemon) == before, "it has been ended")
 
 

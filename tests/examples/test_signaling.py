@@ -20,7 +20,7 @@ from relay.cli.api import Api
 from tests.cli.running import Serving, environment, serving
 from tests.docs.pages import ROOT
 from tests.examples.person import Heard, Person, open_socket, signed_in
-from tests.lab.polling import wait_until
+from tests.lab.polling import PATIENCE_S, wait_until
 
 COMMITMENT = "ab" * 32
 OWN = "198.51.100.23"
@@ -93,7 +93,7 @@ def until_ended(daemon: Serving, call: str) -> None:
 
 
 def get(url: str, path: str) -> tuple[http.client.HTTPResponse, str]:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
     connection.request("GET", path)
     response = connection.getresponse()
     body = response.read().decode()
@@ -131,7 +131,7 @@ def test_a_name_is_one_page_at_a_time_and_free_again_afterwards(url: str) -> Non
     name = next(_names)
     with signed_in(url, name), open_socket(url) as second:
         second.send(json.dumps({"type": "sign_in", "name": name}))
-        assert json.loads(second.recv(20))["type"] == "refused"
+        assert json.loads(second.recv(PATIENCE_S))["type"] == "refused"
     with signed_in(url, name):
         pass
 
@@ -153,7 +153,10 @@ def test_what_is_not_understood_is_refused_and_the_page_goes_on(
 def test_before_signing_in_nothing_is_done(url: str) -> None:
     with open_socket(url) as socket:
         socket.send(json.dumps({"type": "call", "name": "anybody"}))
-        assert json.loads(socket.recv(20)) == {"type": "refused", "detail": "Sign in first."}
+        assert json.loads(socket.recv(PATIENCE_S)) == {
+            "type": "refused",
+            "detail": "Sign in first.",
+        }
 
 
 def _refusals(alice: Person, bob: Person) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,6 @@
 """Fixtures of the kernel path's tests: a network namespace, and the program on its bench."""
 
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +24,9 @@ _SERVERS = [SERVER4, SERVER6]
 def namespace() -> Iterator[Namespace]:
     """A network namespace of the module's own, entered by the thread that runs the tests."""
     require()
-    (made,) = namespaces.make([f"cvf-{os.getpid()}-{next(_numbers)}"])
+    (made,) = namespaces.make([namespaces.own_name(next(_numbers), "fastpath")])
     try:
+        made.set_kernel({"ipv6/conf/all/disable_ipv6": 0})
         made.set_up(["link set lo up"])
         with made.entered():
             yield made

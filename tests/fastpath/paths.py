@@ -1,7 +1,7 @@
 """The user path and the kernel path side by side, fed with the same effects."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
 from relay.forward.fastpath import FastPath
@@ -38,10 +38,13 @@ def set_route(route: Route, leg: LegKey = LEG, lives_ns: int = _LONG_NS) -> SetR
 
 
 def open_kernel_path(
-    listeners: Sequence[End], *interfaces: str, relayed: Sequence[End] = ()
+    listeners: Sequence[End],
+    *interfaces: str,
+    relayed: Sequence[End] = (),
+    clock_ns: Callable[[], int] = time.monotonic_ns,
 ) -> FastPath:
     """The kernel path with one leg, and no route."""
     addresses, more = ([server_address(end) for end in ends] for ends in (listeners, relayed))
-    path = FastPath.open(interfaces, addresses, more, LEASE_S, time.monotonic_ns)
+    path = FastPath.open(interfaces, addresses, more, LEASE_S, clock_ns)
     assert path.set_leg(SET_LEG)
     return path

@@ -1,22 +1,17 @@
 """What tests of the kernel program need. Under CI nothing may be skipped: it fails there."""
 
-import os
-import shutil
 from pathlib import Path
-
-import pytest
 
 from relay.errors import FastPathError
 from relay.forward.fastpath import libbpf
 from relay.forward.fastpath.compile import OBJECT, REASON
+from tests.lab import requirements
 
 
 def missing() -> str:
     """What to do before these tests can run; empty if they can."""
-    if os.geteuid() != 0:
-        return "run as root"
-    if not shutil.which("ip"):
-        return "apt-get install iproute2"
+    if needs := requirements.missing({"ip": "iproute2"}):
+        return needs
     if not OBJECT.exists():
         return REASON.read_text().strip() if REASON.exists() else "pip install --editable ."
     if not Path("/dev/net/tun").exists():
@@ -30,8 +25,4 @@ def missing() -> str:
 
 def require() -> None:
     """Skip, or fail under CI, a test that cannot run here."""
-    needs = missing()
-    if needs and {"CI", "CALLVEIL_TEST_NO_SKIPS"} & set(os.environ):
-        pytest.fail(f"kernel fast path: {needs}", pytrace=False)
-    if needs:
-        pytest.skip(f"kernel fast path: {needs}")
+    requirements.insist("kernel fast path", missing())

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from relay.turn.effects import DropRoute, LegKey, SetLeg
 from tests.fastpath.bench_rig import Route
 from tests.fastpath.cases import B4, PAYLOAD, ROUTE4, SERVER4, SERVER6, relayed, sent
 from tests.fastpath.frames import End
-from tests.fastpath.paths import LEG, open_kernel_path, server_address, set_route
+from tests.fastpath.paths import LEASE_S, LEG, open_kernel_path, server_address, set_route
 from tests.fastpath.tap import Tap
 from tests.lab.namespaces import Namespace
 
@@ -298,36 +298,34 @@ def test_what_dead_relays_left_is_removed(
     namespace: Namespace, tap: Tap, bpf_file_system: Path
 ) -> None:
     """Listen addresses that no daemon comes back to, or a directory its user could not remove."""
-    dead, alive = (open_kernel_path([End(SERVER4.host, port)]) for port in (1001, 1002))
-    dead.renew(time.monotonic_ns() - 30_000_000_000 - DEAD_NS)
-    alive.renew(time.monotonic_ns() - 30_000_000_000 - DEAD_NS + 5_000_000_000)
-    for path in (dead, alive):
-        path.close(leave_running=True)
+    ended_ns = time.monotonic_ns()
+    for port, later_ns in ((1001, 0), (1002, 5_000_000_000)):
+        left = open_kernel_path([End(SERVER4.host, port)], clock_ns=lambda: ended_ns)
+        left.renew(ended_ns + later_ns)
+        left.close(leave_running=True)
     (bpf_file_system / "callveil-empty").mkdir()
     (bpf_file_system / "somebody-else").mkdir()
-    netlink = Netlink()
-    index = socket.if_nametoindex(tap.name)
-
-    def left() -> tuple[set[int], set[Path]]:
-        filters = netlink.filters(index, program.PRIORITY)
-        return set(filters), set(bpf_file_system.glob("callveil-*/config"))
-
-    before = left()
-    path = open_kernel_path(_SERVERS)
+    before = remains(tap, bpf_file_system)
+    # The next one comes later, not these earlier: what is before the machine's start is no time.
+    now_ns = ended_ns + LEASE_S * 1_000_000_000 + DEAD_NS
+    path = open_kernel_path(_SERVERS, clock_ns=lambda: now_ns)
     try:
-        after = (
-            netlink.filters(index, program.PRIORITY),
-            {*bpf_file_system.glob("callveil-*/config")},
-        )
+        after = remains(tap, bpf_file_system)
         assert (len(before[0]), len(before[1])) == (2, 2)
-        assert len(set(before[0]) & set(after[0])) == len(before[1] & after[1]) == 1
+        assert len(before[0] & after[0]) == len(before[1] & after[1]) == 1
         assert (len(after[0]), len(after[1])) == (2, 2)
         assert not (bpf_file_system / "callveil-empty").exists()
         assert (bpf_file_system / "somebody-else").exists()
     finally:
         path.close(leave_running=False)
-        netlink.close()
         namespace.run(["tc", "qdisc", "del", "dev", tap.name, "clsact"])
+
+
+def remains(tap: Tap, file_system: Path) -> tuple[set[int], set[Path]]:
+    """The filters at the interface, and the relays that have pins."""
+    with closing(Netlink()) as netlink:
+        filters = netlink.filters(socket.if_nametoindex(tap.name), program.PRIORITY)
+    return set(filters), set(file_system.glob("callveil-*/config"))
 
 
 def test_pins_of_other_maps_by_that_name_are_replaced(

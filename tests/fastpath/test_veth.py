@@ -5,7 +5,6 @@ the clients came through the program.
 """
 
 import itertools
-import os
 import socket
 from collections.abc import Iterator
 
@@ -18,10 +17,10 @@ from tests.fastpath.frames import End, channel_data
 from tests.fastpath.paths import LEG, open_kernel_path, set_route
 from tests.lab import namespaces
 from tests.lab.namespaces import Namespace
+from tests.lab.polling import PATIENCE_S
 
 _SERVERS = {4: End("192.0.2.1", 3478), 6: End("2001:db8::1", 3478)}
 _CLIENTS = {4: "192.0.2.2", 6: "2001:db8::2"}
-_TIMEOUT_S = 5
 _numbers = itertools.count()
 
 
@@ -31,7 +30,7 @@ class Client:
     def __init__(self, host: Namespace, family: int) -> None:
         kind = socket.AF_INET if family == 4 else socket.AF_INET6
         self.socket = host.socket(kind, socket.SOCK_DGRAM)
-        self.socket.settimeout(_TIMEOUT_S)
+        self.socket.settimeout(PATIENCE_S)
         self.socket.bind((_CLIENTS[family], 0))
         self.server = _SERVERS[family]
         self.end = End(_CLIENTS[family], self.socket.getsockname()[1])
@@ -47,7 +46,7 @@ class Client:
 
 @pytest.fixture
 def clients(namespace: Namespace) -> Iterator[Namespace]:
-    (host,) = namespaces.make([f"cvf-{os.getpid()}-clients-{next(_numbers)}"])
+    (host,) = namespaces.make([namespaces.own_name(next(_numbers), "clients")])
     try:
         lines = [f"link add cvf-up type veth peer name cvf-down netns {host.name}"]
         lines += [f"addr add {_SERVERS[4].host}/24 dev cvf-up"]
@@ -104,7 +103,7 @@ def test_clients_on_the_relays_own_host_talk_over_loopback(
         ):
             a.bind((servers[of].host, 0))
             b.bind((servers[to].host, 0))
-            b.settimeout(_TIMEOUT_S)
+            b.settimeout(PATIENCE_S)
             one, other = End(*a.getsockname()[:2]), End(*b.getsockname()[:2])
             route = Route(one, servers[of], CHANNEL, other, servers[to], TARGET_CHANNEL)
             assert path.set_route(set_route(route))
@@ -123,7 +122,7 @@ def test_segmented_send_goes_up_whole_and_is_not_taken_for_one_packet(
     a, b = Client(clients, 4), Client(clients, 4)
     with a.socket, b.socket, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(tuple(a.server))
-        listener.settimeout(_TIMEOUT_S)
+        listener.settimeout(PATIENCE_S)
         route = Route(a.end, a.server, CHANNEL, b.end, b.server, TARGET_CHANNEL)
         assert relay.set_route(set_route(route))
         one = channel_data(CHANNEL, PAYLOAD)

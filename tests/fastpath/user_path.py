@@ -14,7 +14,7 @@ from tests.fastpath.frames import End
 from tests.fastpath.paths import server_address
 from tests.fastpath.tap import Tap
 
-_DEADLINE_S = 30
+_DEADLINE_S = 120
 
 
 class NoCore:

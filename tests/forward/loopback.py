@@ -19,6 +19,7 @@ from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
 from relay.turn.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute
 from tests.forward.certificates import contexts
+from tests.lab.requirements import require_ipv6
 
 V4, V6 = "127.0.0.1", "::1"
 BATCHES: list[type[Batch]] = [MmsgBatch, PlainBatch]
@@ -151,6 +152,7 @@ class Stage:
 
     def udp(self, host: str = V4) -> UdpListener:
         """A UDP listener that receives."""
+        _require(host)
         listener = UdpListener(ServerAddress.parse(host, 0), self.core, self.tally, self._batch)
         self.forwarder.add_udp(listener)
         listener.start(asyncio.get_running_loop())
@@ -159,6 +161,7 @@ class Stage:
 
     def port(self, host: str = V4) -> UdpListener:
         """A relayed port on a number that nobody has."""
+        _require(host)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as free:
             free.bind((host, 0))
@@ -168,6 +171,7 @@ class Stage:
 
     async def stream(self, transport: Transport, host: str = V4) -> TcpListener:
         """A TCP or TLS listener that accepts."""
+        _require(host)
         context = contexts()[0] if transport is Transport.TLS else None
         listener = TcpListener(ServerAddress.parse(host, 0), self.core, self.tally, context)
         self.forwarder.add_stream(listener)
@@ -229,6 +233,12 @@ class Stage:
     def drops(self) -> dict[DropReason, int]:
         """What was dropped, for which reasons."""
         return {reason: count for reason in DropReason if (count := self.tally.drops[reason])}
+
+
+def _require(host: str) -> None:
+    """Leave a test that cannot run here."""
+    if host == V6:
+        require_ipv6()
 
 
 def channel_data(channel: int, payload: bytes, length: int | None = None) -> bytes:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from relay.address import IPV4
 from tests.lab.namespaces import Namespace
-from tests.lab.polling import wait_until
+from tests.lab.polling import PATIENCE_S, wait_until
 from tests.lab.relay import SECRET, TLS_PORT, Config, Relay
 from tests.lab.topology import RELAY
 from tests.lab.turn_client import TurnClient, over_tcp, over_tls, over_udp
@@ -169,7 +169,7 @@ class Flow:
 
 
 @contextmanager
-def flowing(call: Legs, per_s: int = 200, settle_s: float = 3) -> Iterator[Flow]:
+def flowing(call: Legs, per_s: int = 200, settle_s: float = PATIENCE_S) -> Iterator[Flow]:
     """A steady flow for one `with` block; afterwards `lost` says what it lost.
 
     Args:

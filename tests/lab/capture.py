@@ -20,10 +20,10 @@ from pathlib import Path
 from relay.audit.packets import Packet, parse
 from tests.lab import pcap
 from tests.lab.namespaces import Namespace
+from tests.lab.polling import PATIENCE_S
 from tests.lab.topology import UPLINK, Lab
 
 _MARKER_TYPE = 0x88B5  # IEEE 802 local experimental ethertype 1
-_DEADLINE_S = 10
 
 # Every packet at once, unbuffered, none cut: nothing in the laboratory is longer than 2048 bytes,
 # and the kernel's buffer holds as many packets as the longest go into it.
@@ -59,7 +59,7 @@ class Capture:
         ):
             raw.bind((self.interface, 0))
             raw.send(marker)
-        deadline = time.monotonic() + _DEADLINE_S
+        deadline = time.monotonic() + PATIENCE_S
         while not self._read_up_to(marker):
             if time.monotonic() > deadline:
                 raise TimeoutError("the capture did not come to its marker")
@@ -87,7 +87,7 @@ class Capture:
         packets = self.packets()
         self._process.send_signal(signal.SIGINT)
         said = self._read_until("dropped by kernel")
-        self._process.wait(_DEADLINE_S)
+        self._process.wait(PATIENCE_S)
         dropped = re.search(r"(\d+) packets? dropped by kernel", said)
         if not dropped or int(dropped[1]):
             raise RuntimeError("the capture has holes")
@@ -100,7 +100,7 @@ class Capture:
     def _read_until(self, words: str) -> str:
         """Read what tcpdump says until it says `words`."""
         assert self._process.stderr is not None
-        deadline = time.monotonic() + _DEADLINE_S
+        deadline = time.monotonic() + PATIENCE_S
         while words not in self._said:
             left = deadline - time.monotonic()
             ready, _, _ = select.select([self._process.stderr], [], [], max(left, 0))

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from tests.lab.polling import PATIENCE_S
+
 PREFIX = "cvlab"
 _NAME = re.compile(rf"{PREFIX}-(\d+)-(\d+)-\d+-[a-z-]+")
 _DIRECTORY = Path("/run/netns")
@@ -58,7 +60,7 @@ class Namespace:
         return ["ip", "netns", "exec", self.name, *command]
 
     def run(
-        self, command: Sequence[str], stdin: str | None = None, timeout_s: float = 60
+        self, command: Sequence[str], stdin: str | None = None, timeout_s: float = PATIENCE_S
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside to its end.
 
@@ -72,7 +74,7 @@ class Namespace:
 
     def set_up(self, lines: Iterable[str], *options: str) -> None:
         """Run lines of `ip` inside, in one process with these options."""
-        _run(["ip", *options, "-n", self.name, "-batch", "-"], "\n".join(lines) + "\n", 10)
+        _run(["ip", *options, "-n", self.name, "-batch", "-"], "\n".join(lines) + "\n")
 
     def set_kernel(self, settings: dict[str, int]) -> None:
         """Write settings under /proc/sys/net, named as there: `ipv4/ip_forward`."""
@@ -86,12 +88,30 @@ def own_name(number: int, role: str) -> str:
     return f"{PREFIX}-{os.getpid()}-{_start_time(os.getpid())}-{number}-{role}"
 
 
+@contextmanager
+def own_host() -> Iterator[None]:
+    """Move this process to a network with nothing but loopback, IPv4 and IPv6, for a `with` block.
+
+    Ports that others have, filters that they attach and what the machine lacks make no difference
+    there; and what a run that was killed has left there ends with the next run.
+    """
+    (host,) = make([own_name(0, "host")])
+    try:
+        host.set_kernel({"ipv6/conf/all/disable_ipv6": 0})
+        host.set_up(["link set lo up"])
+        with host.entered():
+            yield
+    finally:
+        remove([host.name])
+
+
 def make(names: Sequence[str]) -> list[Namespace]:
-    """Make namespaces, all or none."""
+    """Make namespaces, all or none, once those are gone whose owner is dead."""
+    remove(leftovers())
     made: list[Namespace] = []
     try:
         for name in names:
-            _run(["ip", "netns", "add", name], None, 10)
+            _run(["ip", "netns", "add", name])
             made.append(Namespace(name))
     except BaseException:
         remove([namespace.name for namespace in made])
@@ -148,7 +168,7 @@ def _setns(descriptor: int) -> None:
 
 
 def _run(
-    command: Sequence[str], stdin: str | None, timeout_s: float
+    command: Sequence[str], stdin: str | None = None, timeout_s: float = PATIENCE_S
 ) -> subprocess.CompletedProcess[str]:
     """Run to the end; a failure carries what the command said."""
     done = subprocess.run(

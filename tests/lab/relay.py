@@ -16,7 +16,7 @@ import yaml
 
 from relay.audit.search import Hit, find
 from tests.forward import certificates
-from tests.lab.polling import wait_until
+from tests.lab.polling import PATIENCE_S, wait_until
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
 SECRET = "a secret of the laboratory"
@@ -105,10 +105,10 @@ class Relay:
 
     def ask(self, method: str, path: str, body: object = None) -> Answer:
         """One request to the HTTP API; its answer is kept for the search for canaries."""
-        connection = http.client.HTTPConnection(*_API, timeout=20)
+        connection = http.client.HTTPConnection(*_API, timeout=PATIENCE_S)
         connection.sock = self.lab.relay.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            connection.sock.settimeout(20)
+            connection.sock.settimeout(PATIENCE_S)
             connection.sock.connect(_API)
             headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
             connection.request(method, path, None if body is None else json.dumps(body), headers)
@@ -180,7 +180,7 @@ class Relay:
         """End it at once, and fail if it had ended before."""
         assert self._process.poll() is None, f"the daemon ended: {self.log_text()[-2000:]}"
         os.kill(self.pid, by)
-        self._process.wait(20)
+        self._process.wait(PATIENCE_S)
 
 
 def _merged(base: Config, over: Config) -> Config:

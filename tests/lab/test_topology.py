@@ -11,6 +11,7 @@ import pytest
 
 from tests.lab import namespaces
 from tests.lab.namespaces import Namespace
+from tests.lab.polling import PATIENCE_S
 from tests.lab.requirements import require
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
 
@@ -22,7 +23,7 @@ def _send(source: Namespace, target: Namespace, address: str) -> tuple[str, int]
         source.socket(family, socket.SOCK_DGRAM) as sender,
         target.socket(family, socket.SOCK_DGRAM) as receiver,
     ):
-        receiver.settimeout(5)
+        receiver.settimeout(PATIENCE_S)
         receiver.bind(("", 0))
         sender.sendto(b"hello", (address, receiver.getsockname()[1]))
         data, origin = receiver.recvfrom(100)
@@ -67,6 +68,13 @@ def test_closing_removes_every_namespace_and_process() -> None:
         assert all(Path("/run/netns", name).exists() for name in names)
     assert process.returncode is not None
     assert not any(Path("/run/netns", name).exists() for name in names)
+
+
+def test_tests_have_a_host_of_their_own_where_the_laboratory_can_be_built(lab: Lab) -> None:
+    """Loopback of both families, and not a port or a filter of anybody else."""
+    run = subprocess.run(["ip", "-brief", "addr"], capture_output=True, text=True, check=True)
+    (interface,) = run.stdout.splitlines()
+    assert interface.split() == ["lo", "UNKNOWN", "127.0.0.1/8", "::1/128"]
 
 
 def test_only_leftovers_of_a_dead_owner_are_swept(lab: Lab) -> None:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Self
 
 from tests.lab import namespaces
 from tests.lab.namespaces import Namespace
+from tests.lab.polling import wait_until
 
 
 class Pair(NamedTuple):
@@ -58,7 +59,7 @@ SINK = Pair("192.0.2.2", "2001:db8:ffff:5::2")
 UPLINK = "uplink"
 """The interface of every host but `internet` and the routers' inner side (`inner`)."""
 
-_PROBE_S, _PROBES = 0.02, 250
+_PROBE_S = 0.02
 
 _ROLES = ("caller", "caller-nat", "callee", "callee-nat", "internet", "relay", "sink")
 _counter = itertools.count()
@@ -67,6 +68,7 @@ _KERNEL = {
     "ipv4/ip_forward": 0,
     "ipv4/conf/all/rp_filter": 0,
     "ipv4/conf/default/rp_filter": 0,
+    "ipv6/conf/all/disable_ipv6": 0,
     "ipv6/conf/all/accept_dad": 0,
     "ipv6/conf/default/accept_dad": 0,
     "ipv6/conf/default/accept_ra": 0,
@@ -90,7 +92,6 @@ class Lab:
     """The namespaces of one laboratory, and the processes started in them."""
 
     def __init__(self) -> None:
-        namespaces.remove(namespaces.leftovers())
         number = next(_counter)
         made = namespaces.make([namespaces.own_name(number, role) for role in _ROLES])
         self.all: tuple[Namespace, ...] = tuple(made)
@@ -192,12 +193,15 @@ def _wait_for_path(source: Namespace, target: Namespace, address: str) -> None:
     ):
         receiver.bind((address, 0))
         receiver.settimeout(_PROBE_S)
-        for _ in range(_PROBES):
+
+        def arrives() -> bool:
             with suppress(TimeoutError):
                 sender.sendto(b"", receiver.getsockname())
                 receiver.recv(1)
-                return
-    raise TimeoutError("a path of the laboratory does not come up")
+                return True
+            return False
+
+        wait_until(arrives, "a path of the laboratory comes up")
 
 
 def gateway_of(pair: Pair) -> Pair:

@@ -16,11 +16,12 @@ from relay.address import PeerAddress
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.lab.namespaces import Namespace
+from tests.lab.polling import PATIENCE_S
 from tests.lab.topology import RELAY
 from tests.turn import wire
 
 _REALM = "callveil"
-_RETRY_S, _TRIES = 0.5, 8
+_RETRY_S, _TRIES = 1, PATIENCE_S
 _UDP_RELAYED = 17
 
 
@@ -92,7 +93,8 @@ class TurnClient:
             while (frame := self._next_frame(end - time.monotonic())) is not None:
                 if frame[0] < 0x40 and frame[8:20] == datagram[8:20]:
                     return wire.parse(frame)
-                self.inbox.append(frame)
+                if not _is_response(frame):  # one to a request that was sent twice comes late
+                    self.inbox.append(frame)
         raise TimeoutError("no response")
 
     def about(self, method: int, peer: PeerAddress, *more: tuple[int, bytes]) -> wire.Stun:
@@ -135,7 +137,7 @@ class TurnClient:
         """Whatever it is."""
         self.sock.sendall(data)
 
-    def receive(self, timeout_s: float = 5) -> bytes | None:
+    def receive(self, timeout_s: float = PATIENCE_S) -> bytes | None:
         """The next thing that is no response: ChannelData or an indication; None if none comes."""
         if self.inbox:
             return self.inbox.popleft()
@@ -190,7 +192,7 @@ def over_tcp(
 ) -> TurnClient:
     """A client in a namespace, over TCP."""
     sock = where.socket(_family(host), socket.SOCK_STREAM)
-    sock.settimeout(20)
+    sock.settimeout(PATIENCE_S)
     sock.connect((host, port))
     return TurnClient(sock, username, password)
 
@@ -205,9 +207,14 @@ def over_tls(
 ) -> TurnClient:
     """A client in a namespace, over TLS."""
     sock = where.socket(_family(host), socket.SOCK_STREAM)
-    sock.settimeout(20)
+    sock.settimeout(PATIENCE_S)
     sock.connect((host, port))
     return TurnClient(context.wrap_socket(sock, server_hostname=host), username, password)
+
+
+def _is_response(frame: bytes) -> bool:
+    """Success or error. Spec: RFC 8489 section 5."""
+    return frame[0] < 0x40 and bool(frame[0] & 1)
 
 
 def _family(host: str) -> int:

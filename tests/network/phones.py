@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.lab.namespaces import Namespace
-from tests.lab.polling import wait_until
+from tests.lab.polling import PATIENCE_S, wait_until
 from tests.lab.relay import Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 from tests.turn import wire
@@ -21,8 +21,6 @@ CONFIG: Config = {"relay": {"addresses": [RELAY.v4], "ports": "20000-20200"}}
 
 RTP = b"\x80\x60" + bytes(10)
 NAMES = ("caller", "callee")
-
-_TIMEOUT_S = 20
 
 
 def create(relay: Relay, *access: Config, **more: object) -> Config:
@@ -77,7 +75,7 @@ class Phone:
     def _socket(self) -> socket.socket:
         sock = self._where.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.bind(("", 0))
-        sock.settimeout(_TIMEOUT_S)
+        sock.settimeout(PATIENCE_S)
         return sock
 
     @property

@@ -12,7 +12,7 @@ from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.lab.calls import Access, flowing, legs
 from tests.lab.flood import flood
-from tests.lab.polling import wait_until
+from tests.lab.polling import PATIENCE_S, wait_until
 from tests.lab.relay import Relay
 from tests.lab.topology import RELAY, SINK
 from tests.turn import wire
@@ -96,7 +96,7 @@ def streams(relay: Relay) -> Iterator[list[socket.socket]]:
         for _ in range(_STREAMS):
             stream = relay.lab.sink.socket(socket.AF_INET, socket.SOCK_STREAM)
             opened.append(stream)
-            stream.settimeout(20)
+            stream.settimeout(PATIENCE_S)
             stream.connect((RELAY.v4, 3478))
         yield opened
     finally:

@@ -20,7 +20,7 @@ from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
 from tests.lab.namespaces import Namespace
 from tests.lab.party import Party, parties
-from tests.lab.polling import wait_until
+from tests.lab.polling import PATIENCE_S, wait_until
 from tests.lab.relay import Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
 from tests.turn import wire
@@ -48,7 +48,7 @@ def test_webrtc_clients_meet_at_the_masked_partys_relayed_address(
         offer = caller.ask("offer")["sdp"]
         answer = callee.ask("answer", sdp=offer)["sdp"]
         caller.ask("take_answer", sdp=_without_relay(answer))
-        wait_until(lambda: _see_pictures(caller, callee), "pictures arrive both ways", 60)
+        wait_until(lambda: _see_pictures(caller, callee), "pictures arrive both ways")
         packets = {name: capture.stop() for name, capture in captures.items()}
 
     assert find([offer.encode()], *CALLER.addresses) == []
@@ -81,7 +81,7 @@ def _own(where: Namespace) -> Iterator[socket.socket]:
     """A socket of a party's own, without TURN."""
     with where.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
         own.bind(("", 0))
-        own.settimeout(5)
+        own.settimeout(PATIENCE_S)
         yield own
 
 

@@ -35,7 +35,7 @@ def test_two_webrtc_clients_call_each_other_and_neither_learns_the_others_addres
 
         _assert_nothing_crosses_while_it_rings(relay, call, captures)
         assert relay.ask("POST", f"/v1/calls/{call['id']}/accept").body["state"] == "active"
-        wait_until(lambda: _have_seen_ten_seconds(caller, callee), "ten seconds arrive", 60)
+        wait_until(lambda: _have_seen_ten_seconds(caller, callee), "ten seconds arrive")
         _assert_statistics(relay, call)
 
         ended_s = _end(relay, call)

@@ -150,7 +150,7 @@ def _call(
     if scenario.is_answered:
         signaling.accept(callee)
         signaling.answer(callee, caller)
-        wait_until(lambda: _works(caller) and _works(callee), "sound and pictures arrive", 60)
+        wait_until(lambda: _works(caller) and _works(callee), "sound and pictures arrive")
     elif scenario.asked and not scenario.is_control and not scenario.is_rebuilt:
         # A telephone that gets ready while it rings, and a server that passes that on.
         signaling.answer(callee, caller)
