@@ -9,13 +9,14 @@ from relay.errors import Rejected
 from relay.stun.attributes import Attribute
 from relay.turn.authority import Calls, Grant
 from relay.turn.effects import Effect, LegConnected, LegIdle, LegKey, SetLeg
+from relay.turn.legs import Leg
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.outer import OuterPort, remember_own
 from relay.turn.ports import RESERVATION_S, Entropy
 from relay.turn.request import Request
 from relay.turn.routes import Routes
 from relay.turn.settings import TurnSettings
-from relay.turn.table import Allocation, Leg, Table
+from relay.turn.table import Allocation, Table
 
 DEFAULT_LIFETIME_S = 600  # RFC 8656 section 7.2
 MAXIMUM_LIFETIME_S = 3600  # as recommended there

@@ -11,8 +11,9 @@ import math
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.turn.effects import NO_CHANNEL, ClosePort, Effect, OpenOuterPort
+from relay.turn.legs import ClosedCall, Leg
 from relay.turn.routes import Routes
-from relay.turn.table import CHANNEL_REST_S, Allocation, Binding, ClosedCall, Leg
+from relay.turn.table import CHANNEL_REST_S, Allocation, Binding
 
 _OWN_ADDRESSES = 16
 """Known behind one outer port: a host has a few interfaces, and NAT gives each a few ports."""
