@@ -31,7 +31,7 @@ from relay.kernel import follow, open_fastpath
 from relay.listeners import Listeners
 from relay.relayed_ports import port_settings_of
 from relay.serving import url_of
-from relay.turn.settings import TurnSettings
+from relay.turn.settings import TurnSettings, port_of_nobody
 
 log = logging.getLogger(__name__)
 
@@ -246,12 +246,14 @@ def rules_of(settings: Settings) -> Rules:
 
 def turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
     """What the TURN server is told."""
+    ports = range(settings.relay.ports.low, settings.relay.ports.high + 1)
     return TurnSettings(
         realm=settings.realm,
         secrets=tuple(secret.get_secret_value() for secret in settings.auth.secrets),
         relayed_ips=tuple(address.public.packed for address in settings.relay.addresses),
         local_ips=tuple(address.local.packed for address in settings.relay.addresses),
-        ports=range(settings.relay.ports.low, settings.relay.ports.high + 1),
+        ports=ports,
+        masked_port=port_of_nobody(ports, {each.address.port for each in settings.listen}),
         peers=settings.relay.peers.value,
         mask_mapped_address=settings.privacy.mask_mapped_address,
         stun_binding=settings.privacy.stun_binding,

@@ -37,6 +37,8 @@ from relay.turn.settings import TurnSettings
 
 log = logging.getLogger(__name__)
 
+ALARM_INTERVAL_S = 60.0
+
 
 class _Outside(NamedTuple):
     """What the outer ports ask."""
@@ -73,8 +75,9 @@ class Engine:
         self.now = clocks.now
         self._mono_ns = clocks.mono_ns
         self._started = clocks.now().mono
+        self._guessed, self._alarm_at = 0, self._started
         self._entropy = entropy
-        pool = PortPool(settings.ports, rests=True)
+        pool = PortPool(settings.ports)
         self.server = Server(settings, self, entropy, pool)
         self.forwarder = Forwarder(self.tally, clocks.mono_ns)
         self._handlers = self.forwarder.handlers | {
@@ -176,8 +179,16 @@ class Engine:
             self.ended(call)
         self.apply(self.server.handle_timeout(now))
         self.ports.handle_timeout()
+        self._raise_alarm(now)
         if self.forwarder.kernel is not None:
             self.forwarder.kernel.renew(self._mono_ns())
+
+    def _raise_alarm(self, now: Now) -> None:
+        """Say at most once a minute that somebody guesses addresses."""
+        guessed = self.tally.drops[DropReason.GUESSED]
+        if guessed > self._guessed and now.mono >= self._alarm_at:
+            log.warning("addresses_guessed", extra={"datagrams": guessed - self._guessed})
+            self._guessed, self._alarm_at = guessed, now.mono + ALARM_INTERVAL_S
 
     def apply(self, effects: Iterable[Effect]) -> None:
         """Do what the core wants done, in order."""

@@ -128,7 +128,7 @@ class LimitSettings(Section):
         default=8, ge=2, le=1024, description="a whole number from 2 to 1024"
     )
     allocations_per_leg: int = Field(
-        default=4, ge=1, le=64, description="a whole number from 1 to 64"
+        default=16, ge=1, le=64, description="a whole number from 1 to 64"
     )
     bitrate_bps: int = Field(
         default=8_000_000, ge=1, le=10**11, description="a whole number from 1 to 100000000000"

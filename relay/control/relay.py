@@ -35,7 +35,7 @@ class LegView(NamedTuple):
 
     Args:
         connected: it holds an allocation; of a relayed port, it is known where its party is.
-        transport: between its client and the relay, once connected.
+        transport: between its client and the relay, once connected: of what carries the media.
         path: where its packets are forwarded, once any was.
         packets, bytes: relayed from it, in application data.
         dropped: packets from it that were not relayed.

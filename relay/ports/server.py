@@ -49,7 +49,7 @@ class Ports:
         self._settings = settings
         self._entropy = entropy
         self._ice = Ice(settings)
-        self._pool = pool or PortPool(settings.ports, rests=True)
+        self._pool = pool or PortPool(settings.ports)
         self._calls: dict[str, PortCall] = {}
         self._by_port: dict[ServerAddress, PortLeg] = {}
         self._own: set[tuple[bytes, int]] = set()

@@ -14,7 +14,9 @@ class Seen:
     """What one side could see; each is "relay only", or says what else.
 
     Args:
-        mapped: what the relay told this leg as its own address, which clients pass on.
+        mapped: what the relay told this leg as its own address, which clients pass on. It is the
+            relay's if it has the relay's IP and is what the other leg was told too: two clients
+            have two addresses.
         source: where the other leg's data came from.
     """
 
@@ -78,8 +80,9 @@ def judge(caller: Leg, callee: Leg, sent_at: dict[int, float], *, is_masked: boo
 
 
 def _seen(leg: Leg, other: Leg) -> Seen:
+    is_masked = leg.mapped[0] == leg.relayed[0] and leg.mapped == other.mapped
     is_relay_only = leg.sources == {other.relayed}
     return Seen(
-        mapped=RELAY_ONLY if leg.mapped == leg.relayed else "an address of its own",
+        mapped=RELAY_ONLY if is_masked else "an address of its own",
         source=RELAY_ONLY if is_relay_only else "an address that is not the other's relayed one",
     )

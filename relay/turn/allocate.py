@@ -8,17 +8,22 @@ from relay.clock import Now
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute
 from relay.turn.authority import Calls, Grant
-from relay.turn.effects import Effect, LegConnected, LegIdle, OpenOuterPort, SetLeg
+from relay.turn.effects import Effect, LegConnected, LegIdle, LegKey, SetLeg
+from relay.turn.legs import Leg
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.outer import OuterPort, remember_own
 from relay.turn.ports import RESERVATION_S, Entropy
 from relay.turn.request import Request
 from relay.turn.routes import Routes
 from relay.turn.settings import TurnSettings
-from relay.turn.table import Allocation, ClosedCall, Leg, Table
+from relay.turn.table import Allocation, Table
 
 DEFAULT_LIFETIME_S = 600  # RFC 8656 section 7.2
 MAXIMUM_LIFETIME_S = 3600  # as recommended there
+
+PORTS_PER_ALLOCATION = 4
+"""A leg may use so many times the ports that it may hold, with those that are reserved or rest: a
+client at its limit restarts ICE three times a minute before it has to wait."""
 
 _UDP = 17
 _DEPARTED = 4096  # deleted allocations whose last Refresh may be sent again
@@ -60,6 +65,8 @@ class Allocations:
     def on_allocate(self, request: Request, now: Now) -> list[Effect]:
         """Give a client a relayed address of its own.
 
+        Where its leg is at its limit, the oldest of its allocations that carries nothing gives way.
+
         Returns: the leg's caps where it is new, then the answer.
         Raises: Rejected 400, 401, 403, 437, 440, 442, 486 or 508. Nothing else.
         Spec: RFC 8656 section 7.2, its checks in its order.
@@ -72,18 +79,19 @@ class Allocations:
         family = self._check_family(request)
         even = request.get(Attribute.EVEN_PORT)
         token = request.get(Attribute.RESERVATION_TOKEN)
-        self._check_quota(request)
+        oldest = self._check_quota(request, 2 if even is True else 1 if token is None else 0, now)
         grant = self._calls.admit(request.credential.call, request.credential.leg, now)
         leg = self._leg(request, grant)
         is_outer = grant.half_relayed and leg.masked and even is None and token is None
-        outer = self._draw_outer(leg.call, family, now) if is_outer else None
+        outer = self._draw_outer(leg, family, now) if is_outer else None
         if outer is not None:
             port = outer.port
         elif token is not None:
             port, family = self._claim(token, leg)
         else:
             pair = even is True
-            port = leg.call.pool.draw(self._entropy, now.mono, even=even is not None, pair=pair)
+            pool = leg.call.pool
+            port = pool.draw(self._entropy, now.mono, leg.key, even=even is not None, pair=pair)
         if port < 0:
             return [*self._unused(leg), *request.failure(508)]
         allocation = self._add(request, leg, PeerAddress(self._ips[family], port), outer, now)
@@ -96,7 +104,8 @@ class Allocations:
         return [
             SetLeg(leg.key, grant.bitrate_bps, grant.packets_per_s),
             LegConnected(leg.key, request.client.transport),
-            *([OpenOuterPort(outer)] if outer is not None else ()),
+            *(self._lifetimes.remove(oldest, now) if oldest is not None else ()),
+            *(allocation.outer.open() if allocation.outer is not None else ()),
             *routes,
             *self._granted(request, allocation, now),
         ]
@@ -177,13 +186,28 @@ class Allocations:
         leg.masked = grant.masked
         return leg
 
-    def _check_quota(self, request: Request) -> None:
-        call = self._table.calls.get(request.credential.call)
-        leg = call.legs.get(request.credential.leg) if call else None
-        if leg is not None and len(leg.allocations) >= self._settings.allocations_per_leg:
+    def _check_quota(self, request: Request, ports: int, now: Now) -> Allocation | None:
+        """Whether the leg may have one more, and so many more ports of its pool.
+
+        Returns: the allocation that has to give way for it.
+        """
+        key = LegKey(request.credential.call, request.credential.leg)
+        call = self._table.calls.get(key.call)
+        leg = call.legs.get(key.leg) if call else None
+        held = leg.allocations if leg else []
+        is_at_limit = len(held) >= self._settings.allocations_per_leg
+        oldest = next((each for each in held if not each.carries(now.mono)), None)
+        if is_at_limit and oldest is None:
+            raise Rejected(486)
+        if ports and self._table.count_ports(key, now.mono) + ports > self._ports_per_leg:
             raise Rejected(486)
         if len(self._table.by_client) >= self._settings.allocations:
             raise Rejected(508)
+        return oldest if is_at_limit else None
+
+    @property
+    def _ports_per_leg(self) -> int:
+        return PORTS_PER_ALLOCATION * self._settings.allocations_per_leg
 
     def _unused(self, leg: Leg) -> list[Effect]:
         """A leg was admitted for nothing: whoever keeps the calls may forget it."""
@@ -191,11 +215,13 @@ class Allocations:
             del self._table.calls[leg.call.id]
         return [] if leg.allocations else [LegIdle(leg.key)]
 
-    def _draw_outer(self, call: ClosedCall, family: int, now: Now) -> ServerAddress | None:
+    def _draw_outer(self, leg: Leg, family: int, now: Now) -> ServerAddress | None:
         """An outer port; None where there is none left: the leg has the relay only, then."""
         local = self._local_ips.get(family)
-        port = self._table.draw_outer(call, self._entropy, now.mono) if local else -1
-        return ServerAddress(local, port) if local and port > 0 else None
+        if not local:
+            return None
+        port = self._table.draw_outer(leg, self._ports_per_leg, self._entropy, now.mono)
+        return ServerAddress(local, port) if port > 0 else None
 
     def _claim(self, token: bytes, leg: Leg) -> tuple[int, int]:
         """Take the port a reservation kept, or -1.
@@ -234,7 +260,8 @@ class Allocations:
 
     def _granted(self, request: Request, allocation: Allocation, now: Now) -> list[Effect]:
         is_masked = allocation.leg.masked and self._settings.mask_mapped_address
-        mapped = allocation.relayed if is_masked else request.client.client
+        nobodys = PeerAddress(allocation.relayed.packed, self._settings.masked_port)
+        mapped = nobodys if is_masked else request.client.client
         attributes: list[tuple[Attribute, Any]] = [
             (Attribute.XOR_RELAYED_ADDRESS, allocation.relayed),
             (Attribute.LIFETIME, round(allocation.expires - now.mono)),

@@ -13,6 +13,7 @@ from relay.stun import channel_data
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, Method, build
 from relay.turn.effects import NO_CHANNEL, Count, Deliver, Effect
+from relay.turn.guesses import Guesses
 from relay.turn.table import Allocation, Table
 
 _KNOWN = frozenset({Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_FRAGMENT})
@@ -24,6 +25,7 @@ class Data:
     def __init__(self, table: Table, entropy: Callable[[int], bytes]) -> None:
         self._table = table
         self._entropy = entropy
+        self._guesses = Guesses()
 
     def on_send(self, message: Message, client: FiveTuple, now: Now) -> list[Effect]:
         """Relay the data of one Send indication.
@@ -33,7 +35,7 @@ class Data:
         """
         allocation = self._table.by_client.get(client)
         if allocation is None:
-            return [Count(DropReason.NO_ALLOCATION)]
+            return self._of_nobody(client, now)
         address = message.get(Attribute.XOR_PEER_ADDRESS)
         data = message.get(Attribute.DATA)
         if address is None or data is None or message.unknown(_KNOWN):
@@ -52,13 +54,14 @@ class Data:
         channel, payload = channel_data.parse(datagram)
         allocation = self._table.by_client.get(client)
         if allocation is None:
-            return [Count(DropReason.NO_ALLOCATION)]
+            return self._of_nobody(client, now)
         binding = allocation.channels.get(channel)
         if binding is None:
             return [Count(DropReason.NO_CHANNEL, allocation.leg.key)]
-        if binding.expires <= now.mono or not binding.target.is_alive:
+        target = self._table.follow(allocation, binding, now.mono)
+        if binding.expires <= now.mono or target is None:
             return [Count(DropReason.EXPIRED, allocation.leg.key)]
-        return self._relay(allocation, binding.target, bytes(payload), now)
+        return self._relay(allocation, target, bytes(payload), now)
 
     def on_outside(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         """Relay what came to an outer port, if it is from an unmasked party of the call."""
@@ -71,6 +74,11 @@ class Data:
             return [Count(DropReason.UNKNOWN_SOURCE)]
         return self._relay(own, outer.of, datagram, now)
 
+    def _of_nobody(self, client: FiveTuple, now: Now) -> list[Effect]:
+        """Silence, whatever is said and whoever else is there."""
+        reason = self._guesses.reason_for(client, len(self._table.by_client), now.mono)
+        return [Count(reason)]
+
     def _relay(self, source: Allocation, target: Allocation, data: bytes, now: Now) -> list[Effect]:
         leg = source.leg.key
         if not (source.leg.call.is_open(now.mono) and target.leg.call.is_open(now.mono)):
@@ -78,6 +86,7 @@ class Data:
         permitted = source.has_permission(target, now.mono)
         if not (permitted and target.has_permission(source, now.mono)):
             return [Count(DropReason.NO_PERMISSION, leg)]
+        source.used = target.used = now.mono
         back = target.live_binding_to(source, now.mono)
         if back is None:
             datagram = self._data_indication(source, data)

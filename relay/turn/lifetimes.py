@@ -5,7 +5,7 @@ import math
 from itertools import count
 
 from relay.clock import Now
-from relay.turn.effects import DropLeg, Effect, LegIdle
+from relay.turn.effects import DropLeg, Effect, LegIdle, LegKey
 from relay.turn.routes import Routes
 from relay.turn.table import Allocation, Table
 
@@ -53,19 +53,22 @@ class Lifetimes:
         """Leave an allocation nothing but its siblings: it may have known others before."""
         call = allocation.leg.call
         effects: list[Effect] = []
-        for channel, binding in list(allocation.channels.items()):
+        for binding in list(allocation.channels.values()):
             target = binding.target
-            if target.leg.call is call:
+            if target is None or target.leg.call is call:
                 continue
             effects += self._routes.drop_one(allocation, binding)
             back = target.binding_to(allocation)
             effects += self._routes.drop_one(target, back) if back else []
-            del allocation.channels[channel]
-        allocation.permissions = {
-            peer: expires
-            for peer, expires in allocation.permissions.items()
-            if peer.leg.call is call
-        }
+            allocation.unbind(binding)
+        siblings = [
+            until
+            for peer, until in allocation.permissions.items()
+            if isinstance(peer, LegKey) and peer.call == call.id
+        ]
+        allocation.permissions = {}
+        if siblings:  # from now on that is one permission
+            allocation.permissions[allocation.relayed.packed] = max(siblings)
         return effects
 
     def end_call(self, name: str, now: Now) -> list[Effect]:

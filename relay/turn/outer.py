@@ -10,9 +10,10 @@ import ipaddress
 import math
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
-from relay.turn.effects import NO_CHANNEL, ClosePort, Effect
+from relay.turn.effects import NO_CHANNEL, ClosePort, Effect, OpenOuterPort
+from relay.turn.legs import ClosedCall, Leg
 from relay.turn.routes import Routes
-from relay.turn.table import CHANNEL_REST_S, Allocation, Binding, ClosedCall, Leg
+from relay.turn.table import CHANNEL_REST_S, Allocation, Binding
 
 _OWN_ADDRESSES = 16
 """Known behind one outer port: a host has a few interfaces, and NAT gives each a few ports."""
@@ -41,11 +42,14 @@ class OwnAddress(Allocation):
         """It is this party's."""
         self.leg = leg
         self.is_alive = True
-        self.channels[NO_CHANNEL] = Binding(NO_CHANNEL, self.of, math.inf)
+        self.channels.clear()
+        self.bound.clear()
+        self.bind(Binding(NO_CHANNEL, self.of.relayed, self.of, math.inf))
 
     def end(self) -> None:
         """It is nobody's any more."""
         self.is_alive = False
+        self.bound.clear()
         self.channels.clear()  # they lead back: without this only the cyclic collector frees both
 
     def permit(self, by: Allocation, until: float) -> None:
@@ -66,14 +70,24 @@ class OuterPort:
         of: the allocation.
     """
 
-    __slots__ = ("is_open", "of", "own", "permissions", "server")
+    __slots__ = ("is_open", "is_opened", "of", "own", "permissions", "server")
 
     def __init__(self, server: ServerAddress, of: Allocation) -> None:
         self.server = server
         self.is_open = True
+        self.is_opened = False
         self.own: dict[PeerAddress, OwnAddress] = {}
         self.permissions: dict[bytes, float] = {}
         self.of = of
+
+    def open(self) -> list[Effect]:
+        """Have the socket opened, if the call has been accepted: while it rings nobody outside
+        may see which ports there are.
+        """
+        if self.is_opened or not self.is_open or not self.of.leg.call.open:
+            return []
+        self.is_opened = True
+        return [OpenOuterPort(self.server)]
 
     def permit(self, ip: bytes, until: float) -> None:
         """Let the allocation exchange data with this IP; the one permitted longest ago makes room.
@@ -106,9 +120,10 @@ class OuterPort:
 
         Its client tells the other side candidates before it has an allocation. What is refused then
         is not asked for again, so it is noted, and nothing crosses until the party has shown up.
+        While the call rings nothing is settled: what is refused would tell that it has.
         """
         own_ips = [ip for leg in self._unmasked() for ip in leg.own_ips]
-        is_settled = any(len(ip) == len(address.packed) for ip in own_ips)
+        is_settled = self.of.leg.call.open and any(len(ip) == len(address.packed) for ip in own_ips)
         is_relay = address.packed in (self.server.packed, self.of.relayed.packed)
         if is_settled or is_relay or address.family != self.server.family:
             return None
@@ -130,7 +145,7 @@ class OuterPort:
         """Nobody is a peer any longer; all routes have been dropped."""
         for own in list(self.own.values()):
             self.forget(own)
-        was_open, self.is_open = self.is_open, False
+        was_open, self.is_open = self.is_open and self.is_opened, False
         return [ClosePort(self.server)] if was_open else []
 
     def _unmasked(self) -> list[Leg]:

@@ -24,8 +24,9 @@ _CHANNELS = range(FIRST_CHANNEL, LAST_CHANNEL + 1)
 class Peers:
     """Decides whom an allocation may exchange data with.
 
-    Deviates: a permission for a relayed address is not for every port of its IP (RFC 8656 section
-    9), since on a relay all relayed addresses share an IP.
+    In a closed call a permission is for an IP, as in RFC 8656 section 9: for the relay's, and with
+    it every sibling and nobody else. While the call rings no answer tells which of them are there.
+    Deviates: where `peers` is wider it is for a leg, since all relayed addresses share an IP.
     """
 
     def __init__(self, table: Table, routes: Routes, lifetimes: Lifetimes) -> None:
@@ -43,11 +44,11 @@ class Peers:
         addresses = request.all(Attribute.XOR_PEER_ADDRESS)
         if not addresses:
             raise Rejected(400)
-        siblings = [self._sibling(allocation, address, now) for address in addresses]
+        peers = [self._peer(allocation, address, now) for address in addresses]
         if allocation.is_full(now.mono):
             raise Rejected(508)
-        for sibling in siblings:
-            sibling.permit(allocation, now.mono + PERMISSION_LIFETIME_S)
+        for address, peer in zip(addresses, peers, strict=True):
+            _permit(allocation, address, peer, now)
         return request.success()
 
     def on_channel_bind(self, request: Request, now: Now) -> list[Effect]:
@@ -62,38 +63,64 @@ class Peers:
         address = request.get(Attribute.XOR_PEER_ADDRESS)
         if channel not in _CHANNELS or address is None:
             raise Rejected(400)
-        sibling = self._sibling(allocation, address, now)
-        self._check_binding(allocation, channel, sibling, now)
+        peer = self._peer(allocation, address, now)
+        if peer is None and allocation.leg.call.open:
+            raise Rejected(403)
+        self._check_binding(allocation, channel, address, now)
         binding = allocation.channels.get(channel)
-        if binding is None or binding.target is not sibling:
+        if binding is None:
             if allocation.is_full(now.mono):
                 raise Rejected(508)
-            binding = allocation.channels[channel] = Binding(channel, sibling, 0.0)
+            binding = Binding(channel, address, peer, 0.0)
+            allocation.bind(binding)
         binding.expires = now.mono + CHANNEL_LIFETIME_S
-        sibling.permit(allocation, now.mono + PERMISSION_LIFETIME_S)
-        back = sibling.binding_to(allocation)
-        routes = self._routes.between(allocation, binding, back, now) if back else []
+        _permit(allocation, address, peer, now)
+        routes = self._routes_with(allocation, binding, peer, now)
         self._lifetimes.schedule(allocation)
-        self._lifetimes.schedule(sibling)  # whose channel may run out first, and has a route now
         return [*routes, *request.success()]
 
-    def _sibling(self, allocation: Allocation, address: PeerAddress, now: Now) -> Allocation:
-        sibling = self._table.peer(allocation, address, now.mono)
-        if sibling is None and allocation.outer is not None:
-            sibling = allocation.outer.expect(address, now.mono)
-        if sibling is not None:
-            return sibling
-        raise Rejected(403 if address.family == allocation.relayed.family else 443)
+    def _routes_with(
+        self, allocation: Allocation, binding: Binding, peer: Allocation | None, now: Now
+    ) -> list[Effect]:
+        if peer is None:
+            return []
+        binding.target = peer
+        back = peer.binding_to(allocation)
+        routes = self._routes.between(allocation, binding, peer, back, now) if back else []
+        self._lifetimes.schedule(peer)  # whose channel may run out first, and has a route now
+        return routes
+
+    def _peer(self, allocation: Allocation, address: PeerAddress, now: Now) -> Allocation | None:
+        """The peer at an address; None for a sibling that is not there now, or not yet.
+
+        Raises: Rejected 403 or 443.
+        """
+        if address.family != allocation.relayed.family:
+            raise Rejected(443)
+        peer = self._table.peer(allocation, address, now.mono)
+        if peer is None and allocation.outer is not None:
+            peer = allocation.outer.expect(address, now.mono)
+        if peer is None and not allocation.may_name(address):
+            raise Rejected(403)
+        return peer
 
     def _check_binding(
-        self, allocation: Allocation, channel: int, sibling: Allocation, now: Now
+        self, allocation: Allocation, channel: int, address: PeerAddress, now: Now
     ) -> None:
         """A channel means one peer and a peer has one channel, until five minutes after its end."""
-        bound = allocation.channels.get(channel)
-        other = allocation.binding_to(sibling)
-        for binding in (bound, other):
-            if binding is None or (binding.channel == channel and binding.target is sibling):
+        for binding in (allocation.channels.get(channel), allocation.bound.get(address)):
+            if binding is None or (binding.channel == channel and binding.peer == address):
                 continue
             if now.mono < binding.expires + CHANNEL_REST_S:
                 raise Rejected(400)
-            del allocation.channels[binding.channel]
+            allocation.unbind(binding)
+
+
+def _permit(
+    allocation: Allocation, address: PeerAddress, peer: Allocation | None, now: Now
+) -> None:
+    until = now.mono + PERMISSION_LIFETIME_S
+    if allocation.may_name(address):
+        allocation.permissions[address.packed] = until
+    if peer is not None:
+        peer.permit(allocation, until)

@@ -19,23 +19,27 @@ class Routes:
     def of(self, allocation: Allocation, now: Now) -> list[Effect]:
         """Set every route from and to this allocation again, with what it rests on now."""
         effects: list[Effect] = []
-        for binding, back in self._table.routes_of(allocation):
-            effects += self.between(allocation, binding, back, now)
+        for joined in self._table.routes_of(allocation):
+            effects += self.between(*joined, now)
         return effects
 
     def new_of(self, allocation: Allocation, now: Now) -> list[Effect]:
         """Set the routes from and to this allocation that are not set yet."""
         effects: list[Effect] = []
-        for binding, back in self._table.routes_of(allocation):
+        for source, binding, target, back in self._table.routes_of(allocation):
             if not binding.is_routed:
-                effects += self.between(allocation, binding, back, now)
+                effects += self.between(source, binding, target, back, now)
         return effects
 
     def between(
-        self, allocation: Allocation, binding: Binding, back: Binding, now: Now
+        self,
+        allocation: Allocation,
+        binding: Binding,
+        target: Allocation,
+        back: Binding,
+        now: Now,
     ) -> list[Effect]:
         """Both directions between two allocations that have bound channels to each other."""
-        target = binding.target
         calls = allocation.leg.call, target.leg.call
         expires = min(
             allocation.expires,
@@ -56,9 +60,9 @@ class Routes:
     def drop(self, allocation: Allocation) -> list[Effect]:
         """End every route from and to this allocation."""
         effects: list[Effect] = []
-        for binding, back in self._table.routes_of(allocation):
+        for _, binding, target, back in self._table.routes_of(allocation):
             effects += self.drop_one(allocation, binding)
-            effects += self.drop_one(binding.target, back)
+            effects += self.drop_one(target, back)
         return effects
 
     def drop_expired(self, allocation: Allocation, now: Now) -> list[Effect]:
@@ -67,9 +71,10 @@ class Routes:
         for binding in allocation.channels.values():
             if binding.is_routed and binding.expires <= now.mono:
                 effects += self.drop_one(allocation, binding)
-                back = binding.target.binding_to(allocation)
-                if back is not None:
-                    effects += self.drop_one(binding.target, back)
+                target = binding.target
+                back = target.binding_to(allocation) if target is not None else None
+                if target is not None and back is not None:
+                    effects += self.drop_one(target, back)
         return effects
 
     def drop_one(self, allocation: Allocation, binding: Binding) -> list[Effect]:

@@ -63,7 +63,7 @@ class Server:
         relay_pool: PortPool | None = None,
     ) -> None:
         self._settings = settings
-        pool = relay_pool or PortPool(settings.ports, rests=True)
+        pool = relay_pool or PortPool(settings.ports)
         self._table = Table(settings.ports, settings.peers != "call", pool)
         self._routes = Routes(self._table)
         self._lifetimes = Lifetimes(self._table, self._routes)
@@ -117,6 +117,8 @@ class Server:
             return []
         closed_call.open = True
         effects: list[Effect] = []
+        for allocation in closed_call.by_port.values():
+            effects += allocation.outer.open() if allocation.outer is not None else []
         for allocation in closed_call.by_port.values():
             effects += self._routes.new_of(allocation, now)
             self._lifetimes.schedule(allocation)
@@ -199,10 +201,10 @@ class Server:
         return list(closed_call.legs) if closed_call else []
 
     def transports_of(self, call: str) -> dict[str, Transport]:
-        """The legs of a call that hold an allocation, and the transport of their latest."""
+        """The legs of a call that hold an allocation, and the transport of the one in use."""
         closed_call = self._table.calls.get(call)
         legs = closed_call.legs.values() if closed_call else ()
-        return {x.key.leg: x.allocations[-1].client.transport for x in legs if x.allocations}
+        return {leg.key.leg: leg.in_use().client.transport for leg in legs if leg.allocations}
 
     def has_allocations(self) -> bool:
         """Whether any client holds one."""

@@ -1,6 +1,12 @@
 """What the TURN server is told once, at start."""
 
+from collections.abc import Container
 from dataclasses import dataclass
+from itertools import chain
+
+_DISCARD = 9  # RFC 863
+_WELL_KNOWN = 1023
+"""The last port that a WebRTC client takes for no candidate's, but for 80 and 443."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +19,9 @@ class TurnSettings:
         local_ips: what this host calls them, in the same order; empty for no outer ports.
         ports: relayed ports.
         peers: `call` (legs of the same call) or `relay` (any allocation of this relay).
-        mask_mapped_address: tell a masked leg its relayed address instead of its mapped one.
+        mask_mapped_address: tell a masked leg that its mapped address is the relay's.
+        masked_port: of that address; no leg's relayed address, and no listener's. Clients take a
+            mapped address for a candidate of its own, and one that is there twice for none.
         stun_binding: answer plain Binding requests.
         allocations_per_leg, allocations: at most so many for one leg, and on the whole relay.
         unauthenticated_per_s: answers per second to one UDP source before it has authenticated.
@@ -32,3 +40,17 @@ class TurnSettings:
     unauthenticated_per_s: int
     nonce_key: bytes
     local_ips: tuple[bytes, ...] = ()
+    masked_port: int = _DISCARD
+
+
+def port_of_nobody(ports: range, taken: Container[int]) -> int:
+    """A port that no leg can hold and nothing listens on: the nearest below the relayed ones, else
+    above them, else discard.
+
+    Args:
+        ports: relayed ports.
+        taken: ports of listeners.
+    """
+    below = range(ports.start - 1, _WELL_KNOWN, -1)
+    above = range(ports.stop, 1 << 16)
+    return next((port for port in chain(below, above) if port not in taken), _DISCARD)

@@ -1,16 +1,20 @@
 """The table everything is decided over: allocations, the calls they are in, who may reach whom.
 
 Rules of this file: it holds values and keeps them consistent; it knows no wire format, no policy.
-A permission or channel points at the sibling's allocation itself, not at its address: when that
-allocation is gone it leads nowhere, even if its port is given to another.
+What is permitted in a closed call is an IP, the relay's, and with it every sibling and nobody else;
+where `peers` is wider it is a leg. A channel is bound to an address. In a closed call it leads to
+the sibling that has that address; where `peers` is wider, to the allocation that was meant: when
+that is gone it leads nowhere, even if its port is given to another.
 """
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from relay.address import FiveTuple, PeerAddress, ServerAddress
 from relay.turn.effects import LegKey
-from relay.turn.ports import Entropy, PortPool
+from relay.turn.legs import ClosedCall, Leg
+from relay.turn.ports import CallPorts, Entropy, PortPool
 
 if TYPE_CHECKING:
     from relay.turn.outer import OuterPort
@@ -22,49 +26,23 @@ CHANNEL_REST_S = 300.0  # before a channel may mean another peer: RFC 8656 secti
 _PEERS_PER_ALLOCATION = 256
 """Channels, and permissions, of one allocation; a call of eight legs needs at most 28."""
 
-
-class ClosedCall:
-    """The allocations of one call. `closed`: they reach each other and nothing else."""
-
-    __slots__ = ("by_port", "closed", "expires", "id", "legs", "open", "pool")
-
-    def __init__(self, call: str, closed: bool, pool: PortPool) -> None:
-        self.id = call
-        self.open = False
-        self.closed = closed
-        self.expires = 0.0
-        self.pool = pool
-        self.legs: dict[str, Leg] = {}
-        self.by_port: dict[int, Allocation] = {}
-
-    def is_open(self, mono: float) -> bool:
-        """Whether data may cross: the call has been accepted and its time is not up."""
-        return self.open and mono < self.expires
-
-
-class Leg:
-    """One party's place in a call, and its allocations (a client opens about four).
-
-    `own_ips` are those that an unmasked party has authenticated from in this call, packed.
-    """
-
-    __slots__ = ("allocations", "call", "key", "masked", "own_ips")
-
-    def __init__(self, call: ClosedCall, name: str) -> None:
-        self.call = call
-        self.key = LegKey(call.id, name)
-        self.masked = True
-        self.own_ips: tuple[bytes, ...] = ()
-        self.allocations: list[Allocation] = []
+CONSENT_S = 30.0
+"""An allocation over which nothing has come for so long carries nothing: RFC 7675 section 5.1."""
 
 
 class Binding:
-    """A channel of one allocation: where it leads and until when (monotonic seconds)."""
+    """A channel of one allocation: where it leads and until when (monotonic seconds).
 
-    __slots__ = ("channel", "expires", "is_routed", "target")
+    `target` is who has, or had, the peer's address; None where nobody has had it so far.
+    """
 
-    def __init__(self, channel: int, target: "Allocation", expires: float) -> None:
+    __slots__ = ("channel", "expires", "is_routed", "peer", "target")
+
+    def __init__(
+        self, channel: int, peer: PeerAddress, target: "Allocation | None", expires: float
+    ) -> None:
         self.channel = channel
+        self.peer = peer
         self.target = target
         self.expires = expires
         self.is_routed = False
@@ -75,10 +53,12 @@ class Allocation:
 
     `key` is the long-term key it authenticated with, kept so that a change of secrets does not
     disturb a running call. `queued` is the deadline the table's queue knows. `outer` is there where
-    the relayed address can be reached from outside the relay.
+    the relayed address can be reached from outside the relay. `used` is when data last crossed that
+    the core has seen.
     """
 
     __slots__ = (
+        "bound",
         "channels",
         "client",
         "expires",
@@ -91,6 +71,7 @@ class Allocation:
         "relayed",
         "reservation",
         "transaction_id",
+        "used",
         "username",
     )
 
@@ -106,12 +87,33 @@ class Allocation:
         self.transaction_id = b""
         self.reservation = b""
         self.outer: OuterPort | None = None
+        self.used = -math.inf
         self.channels: dict[int, Binding] = {}
-        self.permissions: dict[Allocation, float] = {}
+        self.bound: dict[PeerAddress, Binding] = {}
+        self.permissions: dict[bytes | LegKey, float] = {}
+
+    def bind(self, binding: Binding) -> None:
+        """Add a channel. Neither it nor its peer is bound so far."""
+        self.channels[binding.channel] = self.bound[binding.peer] = binding
+
+    def unbind(self, binding: Binding) -> None:
+        """Take a channel away; its routes have been dropped."""
+        del self.channels[binding.channel]
+        del self.bound[binding.peer]
 
     def binding_to(self, target: "Allocation") -> Binding | None:
-        """The channel that leads to this sibling, live or resting."""
-        return next((b for b in self.channels.values() if b.target is target), None)
+        """The channel that leads to this sibling, live or resting.
+
+        Args:
+            target: one that this allocation may know.
+        """
+        binding = self.bound.get(target.relayed)
+        if binding is None or binding.target is target:
+            return binding
+        if not (self.leg.call.closed and target.is_alive):
+            return None
+        binding.target = target
+        return binding
 
     def live_binding_to(self, target: "Allocation", mono: float) -> Binding | None:
         """The channel that leads to this sibling now."""
@@ -132,21 +134,44 @@ class Allocation:
 
     def permit(self, by: "Allocation", until: float) -> None:
         """Let that allocation exchange data with this one, as far as that one goes."""
-        by.permissions[self] = until
+        by.permissions[by.scope_of(self)] = until
 
     def permitted_until(self, by: "Allocation") -> float:
         """Until when it may; 0 for never."""
-        return by.permissions.get(self, 0.0)
+        return by.permissions.get(by.scope_of(self), 0.0)
+
+    def scope_of(self, peer: "Allocation") -> bytes | LegKey:
+        """What a permission for this peer is for: see the rules of this file."""
+        return peer.relayed.packed if self.leg.call.closed else peer.leg.key
+
+    def may_name(self, address: PeerAddress) -> bool:
+        """Whether a sibling of a closed call may be meant by an address: one that is there, or was.
+
+        While the call rings that is every port of the relay's IP, so that nobody learns whether the
+        callee has allocated.
+        """
+        call = self.leg.call
+        if not call.closed or address.packed != self.relayed.packed:
+            return False
+        return not call.open or call.known.get(address.port, self.leg.key) != self.leg.key
+
+    def carries(self, mono: float) -> bool:
+        """Whether this allocation is in use: it has a route, or data has crossed lately."""
+        return mono < self.used + CONSENT_S or self.is_routed
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether a route leads from it."""
+        return any(binding.is_routed for binding in self.channels.values())
 
     def is_full(self, mono: float) -> bool:
         """Whether no further peer can be kept, once what has run out is forgotten."""
         if len(self.permissions) >= _PEERS_PER_ALLOCATION:
-            live = {p: t for p, t in self.permissions.items() if p.is_alive and mono < t}
-            self.permissions = live
+            self.permissions = {p: t for p, t in self.permissions.items() if mono < t}
         if len(self.channels) >= _PEERS_PER_ALLOCATION:
-            self.channels = {
-                c: b for c, b in self.channels.items() if mono < b.expires + CHANNEL_REST_S
-            }
+            for binding in list(self.channels.values()):
+                if binding.expires + CHANNEL_REST_S <= mono:
+                    self.unbind(binding)
         return max(len(self.permissions), len(self.channels)) >= _PEERS_PER_ALLOCATION
 
     def deadline(self) -> float:
@@ -177,13 +202,28 @@ class Table:
         """The call of this name, made where it is new."""
         call = self.calls.get(name)
         if call is None:
-            pool = self._shared_pool or PortPool(self._ports, rests=False)
+            pool = self._shared_pool or CallPorts(self._ports)
             call = self.calls[name] = ClosedCall(name, closed, pool)
         return call
 
-    def draw_outer(self, call: ClosedCall, entropy: Entropy, mono: float) -> int:
-        """Take a port that is unique on this relay for a call, or return -1."""
-        return self._relay_pool.draw_with(call.pool, entropy, mono)
+    def count_ports(self, leg: LegKey, mono: float) -> int:
+        """How many ports a leg uses of the pool that it would draw from: see `Pool.count`."""
+        call = self.calls.get(leg.call)
+        pool = call.pool if call else self._shared_pool
+        return pool.count(leg, mono) if pool else 0
+
+    def draw_outer(self, leg: Leg, most: int, entropy: Entropy, mono: float) -> int:
+        """Take a port that is unique on this relay for a leg, or return -1.
+
+        Args:
+            most: ports that a leg may use.
+        """
+        own, relay = leg.call.pool, self._relay_pool
+        if relay.count(leg.key, mono) >= most:
+            return -1
+        if isinstance(own, CallPorts):
+            return relay.draw_with(own, entropy, mono, leg.key)
+        return own.draw(entropy, mono, leg.key)
 
     def add(self, allocation: Allocation) -> None:
         """Put a new allocation in every index."""
@@ -191,7 +231,7 @@ class Table:
         leg.call.legs[leg.key.leg] = leg
         leg.allocations.append(allocation)
         self.by_client[allocation.client] = allocation
-        leg.call.by_port[allocation.relayed.port] = allocation
+        leg.call.add(allocation)
         if self._shared_pool:
             self._shared_by_port[allocation.relayed.port] = allocation
         if allocation.outer is not None:
@@ -213,14 +253,17 @@ class Table:
             allocation.outer = None  # it leads back, as channels do
         allocation.permissions.clear()
         allocation.channels.clear()
+        allocation.bound.clear()
 
     def peer(self, allocation: Allocation, address: PeerAddress, mono: float) -> Allocation | None:
         """The allocation that this one may know by that relayed address; None for all else.
 
         In a closed call that is another leg of the same call, or its unmasked party's own address
         (`relay.turn.outer`). A call that is not closed reaches every allocation of the relay but
-        those of closed calls. There is no other destination.
+        those of closed calls. There is no other destination, and none of the other family.
         """
+        if address.family != allocation.relayed.family:
+            return None
         call = allocation.leg.call
         by_port = call.by_port if call.closed else self._shared_by_port
         peer = by_port.get(address.port)
@@ -230,9 +273,25 @@ class Table:
             return peer if peer.leg is not allocation.leg else None
         return None if peer.leg.call.closed else peer
 
-    def routes_of(self, allocation: Allocation) -> Iterator[tuple[Binding, Binding]]:
+    def follow(self, allocation: Allocation, binding: Binding, mono: float) -> Allocation | None:
+        """Where a channel leads now; None for nowhere."""
+        target = binding.target
+        if target is not None and target.is_alive:
+            return target
+        if not allocation.leg.call.closed:
+            return None
+        later = self.peer(allocation, binding.peer, mono)
+        if later is None or not later.is_alive:
+            return None
+        allocation.binding_to(later)
+        return later
+
+    def routes_of(
+        self, allocation: Allocation
+    ) -> Iterator[tuple[Allocation, Binding, Allocation, Binding]]:
         """Every pair of channels that join this allocation and a sibling, live or not."""
         for binding in allocation.channels.values():
-            back = binding.target.binding_to(allocation)
-            if back is not None:
-                yield binding, back
+            target = binding.target
+            back = target.binding_to(allocation) if target is not None else None
+            if target is not None and back is not None:
+                yield allocation, binding, target, back

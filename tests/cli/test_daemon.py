@@ -45,6 +45,14 @@ def test_probe_reports_as_json_over_udp_and_tcp(daemon: Serving, index: int) -> 
     assert report["seen"] == {"caller": only, "callee": only}
 
 
+def test_probe_sees_that_legs_are_told_addresses_of_their_own() -> None:
+    with serving(env={"CALLVEIL__PRIVACY__MASK_MAPPED_ADDRESS": "false"}) as unmasked:
+        done = callveil("probe", "--api", unmasked.api, *QUICK)
+    assert done.code == 1
+    assert done.out.count("own address: an address of its own; data from: relay only") == 2
+    assert done.err.count("check privacy.mask_mapped_address") == 2
+
+
 def test_probe_ends_its_call(daemon: Serving) -> None:
     callveil("probe", "--api", daemon.api, *QUICK)
     assert callveil("calls", "--api", daemon.api).out == "no calls\n"

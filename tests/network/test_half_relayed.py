@@ -192,12 +192,25 @@ def test_while_the_call_rings_nothing_crosses(relay: Relay) -> None:
         before = relay.drops("ringing")
         own.sendto(b"too early", call.caller.relayed.reveal())
         call.say(b"too early")
-        wait_until(lambda: relay.drops("ringing") >= before + 2, "both are dropped")
+        wait_until(lambda: relay.drops("ringing") == before + 1, "hers is dropped")
         assert relay.ask("POST", f"/v1/calls/{call.id}/accept").status == 200
         own.sendto(b"now", call.caller.relayed.reveal())
         assert call.caller.receive() == wire.channel_data(CALLER_CHANNEL, b"now")
         call.say(b"now")
         assert own.recv(100) == b"now"
+
+
+def test_while_the_call_rings_the_masked_partys_port_looks_like_any_other(relay: Relay) -> None:
+    """An open one would tell the unmasked caller that the callee's device has allocated."""
+    with legs(relay, ring=True) as call, _own(relay.lab.callee) as prober:
+        prober.connect(call.caller.relayed.reveal())
+        prober.send(b"are you there?")
+        with pytest.raises(ConnectionRefusedError):
+            prober.recv(100)
+        assert relay.ask("POST", f"/v1/calls/{call.id}/accept").status == 200
+        before = relay.drops("no_permission")
+        prober.send(b"are you there now?")
+        wait_until(lambda: _dropped(relay, "no_permission", before), "it is open")
 
 
 @pytest.mark.parametrize("how", ["masked", "joined", "ended"])

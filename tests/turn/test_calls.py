@@ -257,7 +257,7 @@ def test_connection_that_goes_away_takes_its_allocation_with_it(transport: Trans
         DropRoute(bob.five_tuple, 0x4002),
     }
     assert alice.refresh().code == 437
-    assert bob.permit(alice.relayed).code == 403
+    assert bob.bind(0x4002, alice.relayed).code == 403
     assert isinstance(bob.channel_data(0x4002, b"x")[0], Count)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.address import PeerAddress
+from relay.address import IPV6, PeerAddress
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
@@ -162,6 +162,17 @@ def test_peer_of_another_family_is_443() -> None:
     assert Relay().allocated().permit(PeerAddress(RELAY_IPV6, 50000)).code == 443
 
 
+def test_sibling_relayed_on_another_family_is_443_and_reached_by_no_indication() -> None:
+    relay = Relay(relayed_ips=(RELAY_IPV4, RELAY_IPV6))
+    alice, bob = relay.allocated("alice"), relay.client("bob")
+    bob.allocate(wire.requested_family(IPV6)).accepted()
+    for client, other in ((alice, bob), (bob, alice)):
+        assert client.permit(other.relayed).code == 443
+        assert client.bind(0x4001, other.relayed).code == 443
+    for client, other in ((alice, bob), (bob, alice)):
+        assert client.send(other.relayed, b"x") == [Count(DropReason.NOT_A_SIBLING, client.leg)]
+
+
 @pytest.mark.parametrize("prefix", V4_IN_V6.values(), ids=V4_IN_V6.keys())
 def test_sibling_spelt_as_ipv6_is_443(prefix: bytes) -> None:
     relay = Relay()
@@ -173,19 +184,67 @@ def test_sibling_spelt_as_ipv6_is_443(prefix: bytes) -> None:
     assert not is_delivered(alice.send(bob.relayed, b"x"))
 
 
-def test_leg_that_deleted_its_allocation_is_403() -> None:
+def test_after_an_ice_restart_the_siblings_new_port_is_permitted_already() -> None:
+    """Firefox and pion ask once per IP, and renew with the address that they asked for first."""
     relay = Relay()
     alice, bob = relay.pair()
-    bob.refresh(0).accepted()
-    assert alice.permit(bob.relayed).code == 403
+    alice.permit(bob.relayed).accepted()
+    restarted = relay.allocated("bob")
+    open_towards(restarted, alice)
+    assert is_delivered(alice.send(restarted.relayed, b"x"))
+    assert is_delivered(restarted.send(alice.relayed, b"x"))
 
 
-def test_leg_whose_allocation_expired_is_403_even_before_the_timeout_is_handled() -> None:
+def test_a_second_component_on_another_port_is_permitted_with_the_first() -> None:
     relay = Relay()
-    alice, bob = relay.pair()
+    rtp = [relay.allocated("alice"), relay.allocated("bob")]
+    rtcp = [relay.allocated("alice"), relay.allocated("bob")]
+    rtp[0].permit(rtp[1].relayed).accepted()  # each once per allocation, for whichever port
+    rtcp[0].permit(rtp[1].relayed).accepted()
+    for client in (rtp[1], rtcp[1]):
+        client.permit(rtp[0].relayed).accepted()
+    assert is_delivered(rtcp[0].send(rtcp[1].relayed, b"x"))
+    assert is_delivered(rtcp[1].send(rtcp[0].relayed, b"x"))
+
+
+@pytest.mark.parametrize("how", ["deleted", "expired"])
+def test_a_permission_is_renewed_with_an_address_that_the_sibling_no_longer_has(how: str) -> None:
+    relay = Relay()
+    alice, first = relay.pair()
     alice.refresh(3600).accepted()
-    relay.clock.advance(601)
-    assert alice.permit(bob.relayed).code == 403
+    alice.permit(first.relayed).accepted()
+    if how == "deleted":
+        first.refresh(0).accepted()
+    relay.clock.advance(250 if how == "deleted" else 601)
+    second = relay.allocated("bob")
+    alice.permit(first.relayed).accepted()
+    relay.advance(299)
+    open_towards(second, alice)
+    assert is_delivered(alice.send(second.relayed, b"x"))
+
+
+def test_permission_is_for_every_sibling_on_the_relays_ip() -> None:
+    """RFC 8656 section 9; in a closed call that is nobody else."""
+    relay = Relay()
+    alice, bob = relay.pair()
+    carol = relay.allocated("carol")
+    stranger = relay.allocated("dora", "another call")
+    alice.permit(bob.relayed).accepted()
+    for other in (carol, stranger):
+        other.permit(alice.relayed)
+    assert is_delivered(carol.send(alice.relayed, b"x"))
+    assert not is_delivered(stranger.send(alice.relayed, b"x"))
+
+
+def test_ports_that_a_call_had_are_remembered_within_bounds() -> None:
+    relay = Relay(ports=range(40000, 60000))
+    alice, bob = relay.pair()
+    first = bob.relayed
+    for _ in range(600):
+        bob.refresh(0).accepted()
+        bob.allocate().accepted()
+    assert alice.permit(first).code == 403
+    alice.permit(bob.relayed).accepted()
 
 
 def test_permission_of_the_sender_lasts_300_seconds() -> None:

@@ -21,7 +21,7 @@ from relay.address import PeerAddress
 from relay.stun.attributes import Attribute
 from relay.turn.effects import Count, Deliver, Effect
 from tests.turn import wire
-from tests.turn.client import Client, Exchange, Relay
+from tests.turn.client import RELAY_IPV4, Client, Exchange, Relay
 
 CALLS = ("one", "two")
 LEGS = ("alice", "bob", "carol")
@@ -44,7 +44,7 @@ class Expected:
 
     client: Client
     expires: float
-    permissions: dict[PeerAddress, float] = field(default_factory=dict)
+    permissions: dict[bytes, float] = field(default_factory=dict)  # by IP: RFC 8656 section 9
     channels: dict[int, Binding] = field(default_factory=dict)
 
     def channel_to(self, peer: PeerAddress, now: float) -> int | None:
@@ -56,7 +56,7 @@ class Expected:
 
     def admits(self, peer: PeerAddress, now: float) -> bool:
         """Whether data to and from this peer is permitted; a live channel permits it too."""
-        is_permitted = self.permissions.get(peer, 0) > now
+        is_permitted = self.permissions.get(peer.packed, 0) > now
         return is_permitted or self.channel_to(peer, now) is not None
 
 
@@ -69,6 +69,7 @@ class ClosedCalls(RuleBasedStateMachine):
         self.clients: list[Client] = []
         self.allocations: dict[Client, Expected] = {}
         self.open: dict[str, bool] = {}
+        self.told: dict[str, dict[PeerAddress, str]] = {call: {} for call in CALLS}
         self.ended: set[str] = set()
 
     # What the model knows
@@ -91,6 +92,15 @@ class ClosedCalls(RuleBasedStateMachine):
             if found and is_sibling and other.relayed == peer:
                 return found
         return None
+
+    def may_name(self, client: Client, peer: PeerAddress) -> bool:
+        """Whether a sibling may be meant: one that has, or had, the address; anything on the relay
+        while the call rings.
+        """
+        call, own = client.leg
+        if not self.open[call]:
+            return peer.packed == RELAY_IPV4
+        return self.told[call].get(peer, own) != own
 
     def expected_delivery(self, client: Client, peer: PeerAddress, data: bytes) -> bytes | None:
         """What the peer's client should get for data to this peer: channel data, `b""`, or None.
@@ -142,6 +152,7 @@ class ClosedCalls(RuleBasedStateMachine):
         else:
             assert code == 0
             self.allocations[client] = Expected(client, self.now + lifetime_s)
+            self.told[client.leg.call][client.relayed] = client.leg.leg
 
     @rule(number=who, lifetime_s=st.sampled_from([0, 600, 3600]))
     def refresh(self, number: int, lifetime_s: int) -> None:
@@ -158,18 +169,18 @@ class ClosedCalls(RuleBasedStateMachine):
 
     @rule(number=whom, other=whom)
     def permit(self, number: int, other: int) -> None:
-        """CreatePermission: 403 for whatever is not a sibling."""
+        """CreatePermission: 403 for whatever is not a sibling and never was."""
         client, peer = self.pick(number), self.pick(other).relayed
         self.fresh(client)
         code = client.permit(peer).code
         allocation = self.live(client)
         if not allocation:
             assert code == 437
-        elif not self.sibling(client, peer):
+        elif not self.may_name(client, peer):
             assert code == 403
         else:
             assert code == 0
-            allocation.permissions[peer] = self.now + PERMISSION_S
+            allocation.permissions[peer.packed] = self.now + PERMISSION_S
 
     @rule(number=whom, other=whom, channel=CHANNELS)
     def bind(self, number: int, other: int, channel: int) -> None:
@@ -187,6 +198,7 @@ class ClosedCalls(RuleBasedStateMachine):
         self, exchange: Exchange, allocation: Expected, channel: int, peer: PeerAddress
     ) -> None:
         """The answer to a ChannelBind of a client that has an allocation."""
+        call = allocation.client.leg.call
         held = {
             number: binding.peer
             for number, binding in allocation.channels.items()
@@ -195,7 +207,8 @@ class ClosedCalls(RuleBasedStateMachine):
         is_taken = held.get(channel, peer) != peer
         is_elsewhere = any(p == peer and number != channel for number, p in held.items())
         faults = {400} if is_taken or is_elsewhere else set()
-        if not self.sibling(allocation.client, peer):
+        is_there = self.sibling(allocation.client, peer) or not self.open[call]
+        if not (is_there and self.may_name(allocation.client, peer)):
             faults.add(403)
         assert exchange.code in (faults or {0})
         if not faults:
@@ -203,6 +216,7 @@ class ClosedCalls(RuleBasedStateMachine):
                 number: binding for number, binding in allocation.channels.items() if number in held
             }
             allocation.channels[channel] = Binding(peer, self.now + CHANNEL_S)
+            allocation.permissions[peer.packed] = self.now + PERMISSION_S
 
     @rule(channel=CHANNELS, back=CHANNELS)
     def bind_both_ends(self, channel: int, back: int) -> None:
@@ -285,6 +299,7 @@ class ClosedCalls(RuleBasedStateMachine):
         gone = [client for client in self.allocations if client.leg.call == call]
         for client in gone:
             del self.allocations[client]
+        self.told[call].clear()
         if again:
             self.ended.discard(call)
             self.relay.directory.refused.pop(call, None)

@@ -43,6 +43,52 @@ def test_legs_of_two_calls_may_permit_each_other() -> None:
     assert isinstance(alice.send(bob.relayed, b"x")[0], Deliver)
 
 
+def test_a_permission_is_for_every_allocation_of_a_leg_and_for_no_other_leg() -> None:
+    """All relayed addresses share an IP, so one for an IP would admit the whole relay."""
+    relay = wide()
+    alice, bob = relay.allocated("alice", "one"), relay.allocated("bob", "two")
+    restarted, carol = relay.allocated("bob", "two"), relay.allocated("carol", "two")
+    alice.permit(bob.relayed).accepted()
+    for client in (restarted, carol):
+        client.permit(alice.relayed).accepted()
+    assert isinstance(restarted.send(alice.relayed, b"x")[0], Deliver)
+    assert isinstance(alice.send(restarted.relayed, b"x")[0], Deliver)
+    assert carol.send(alice.relayed, b"x") == [Count(DropReason.NO_PERMISSION, carol.leg)]
+
+
+def test_a_channel_does_not_lead_to_whoever_gets_the_port_later() -> None:
+    relay = wide(ports=range(50000, 50002))
+    alice, bob = bound_across(relay)
+    bob.refresh(0).accepted()
+    relay.advance(61)
+    carol = relay.allocated("carol", "two")
+    assert carol.relayed == bob.relayed
+    carol.bind(0x4002, alice.relayed).accepted()
+    assert relay.forwarding.routes == {}
+    assert alice.channel_data(0x4001, b"x") == [Count(DropReason.EXPIRED, alice.leg)]
+    alice.bind(0x4001, carol.relayed).accepted()
+    assert len(relay.forwarding.live(relay.clock.now)) == 2
+
+
+def test_what_was_permitted_before_the_call_was_closed_holds_for_siblings_alone() -> None:
+    relay = wide()
+    alice, bob = relay.pair("one")
+    stranger = relay.allocated("carol", "two")
+    for client, other in ((alice, bob), (bob, alice), (alice, stranger), (stranger, alice)):
+        client.permit(other.relayed).accepted()
+    relay.server.change_call(
+        "one",
+        closed=True,
+        half_relayed=False,
+        masked=frozenset({"alice", "bob"}),
+        expires=1e9,
+        now=relay.clock.now,
+    )
+    assert isinstance(alice.send(bob.relayed, b"x")[0], Deliver)
+    assert alice.send(stranger.relayed, b"x") == [Count(DropReason.NOT_A_SIBLING, alice.leg)]
+    assert isinstance(stranger.send(alice.relayed, b"x")[0], Count)
+
+
 def test_legs_of_two_calls_are_routed() -> None:
     relay = wide()
     alice, bob = bound_across(relay)

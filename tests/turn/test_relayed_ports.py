@@ -1,9 +1,14 @@
 """Which relayed address is given: RFC 8656 section 7.2, EVEN-PORT and RESERVATION-TOKEN."""
 
+import os
+from random import Random
+
 import pytest
 
 from relay.address import IPV4, IPV6, Transport
 from relay.stun.attributes import Attribute
+from relay.turn.effects import LegKey
+from relay.turn.ports import CallPorts, Pool, PortPool
 from tests.turn import wire
 from tests.turn.client import Client, Relay
 
@@ -178,3 +183,58 @@ def test_refused_allocation_uses_up_no_port() -> None:
     assert relay.client().allocate().code == 403
     del relay.directory.refused["call"]
     relay.allocated()
+
+
+LEG = LegKey("call", "leg")
+
+
+@pytest.mark.parametrize("ports", [range(50000, 50010), range(50001, 50012), range(50001, 50002)])
+@pytest.mark.parametrize("rests", [True, False])
+def test_whatever_is_drawn_was_free_and_fits_and_none_is_kept_back(
+    ports: range, rests: bool
+) -> None:
+    """Against a model: sets of held and resting ports."""
+    pool: Pool = PortPool(ports) if rests else CallPorts(ports)
+    steps, held, resting, mono = Random(3), list[int](), dict[int, float](), 0.0
+    for _ in range(2000):
+        mono += steps.random() * 5
+        resting = {port: until for port, until in resting.items() if until > mono}
+        if held and steps.random() < 0.4:
+            port = held.pop(steps.randrange(len(held)))
+            pool.release(port, mono)
+            resting.update({port: mono + 60} if rests else {})
+        pair = steps.random() < 0.3
+        even = pair or steps.random() < 0.3
+        free = set(ports) - set(held) - set(resting)
+        fits = {p for p in free if not (even and p % 2) and (not pair or p + 1 in free)}
+        drawn = pool.draw(steps.randbytes, mono, LEG, even=even, pair=pair)
+        assert drawn in (fits or {-1})
+        held += [drawn, drawn + 1][: 1 + pair] if drawn >= 0 else []
+        assert pool.count(LEG, mono) == len(held) + len(resting)
+
+
+@pytest.mark.parametrize("asked", [{}, {"even": True}, {"even": True, "pair": True}])
+def test_the_last_free_ports_of_the_relay_cost_one_draw_each(asked: dict[str, bool]) -> None:
+    pool, calls = PortPool(range(49152, 65536)), 0
+    while pool.free > 4:
+        pool.draw(os.urandom, 0.0)
+    pool.release(50000, 0.0)
+    pool.release(50001, 0.0)
+
+    def entropy(length: int) -> bytes:
+        nonlocal calls
+        calls += 1
+        return os.urandom(length)
+
+    for _ in range(8):
+        pool.draw(entropy, 61.0, LEG, **asked)
+    assert calls <= 8
+    assert pool.count(LEG, 61.0) <= 6
+
+
+def test_ports_of_legs_without_turn_count_against_nobody() -> None:
+    pool = PortPool(range(50000, 50010))
+    port = pool.draw(os.urandom, 0.0)
+    pool.release(port, 0.0)
+    assert pool.free == 9
+    assert {pool.draw(os.urandom, 61.0) for _ in range(10)} == set(range(50000, 50010))

@@ -1,0 +1,50 @@
+"""What the daemon says by itself when somebody attacks it."""
+
+import logging
+
+import pytest
+
+from relay.address import ClientAddress, FiveTuple, Transport
+from relay.engine import ALARM_INTERVAL_S
+from relay.errors import DropReason
+from tests.daemon.test_engine import Stage
+from tests.forward.loops import on_uvloop
+from tests.turn import wire
+
+
+def guess(stage: Stage, count: int) -> None:
+    """ChannelData on the usual first channel, from as many addresses."""
+    for number in range(count):
+        address = ClientAddress(bytes((198, 51, 100, 7)), 1024 + number)
+        five_tuple = FiveTuple(Transport.UDP, address, stage.udp.address)
+        stage.engine.receive(wire.channel_data(0x4000, b"guess"), five_tuple)
+
+
+@on_uvloop
+async def test_who_guesses_addresses_is_told_of_once_a_minute_and_without_any(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with Stage() as stage:
+        for _ in range(3):
+            guess(stage, 5000)
+            stage.pass_time(1)
+        (record,) = caplog.records
+        assert record.getMessage() == "addresses_guessed"
+        assert record.datagrams > 3000  # type: ignore[attr-defined]  # given as extra
+        stage.pass_time(ALARM_INTERVAL_S)
+        assert len(caplog.records) == 2  # what came after the first
+        stage.pass_time(ALARM_INTERVAL_S)
+        assert len(caplog.records) == 2  # nothing more has come
+        assert b'callveil_drops_total{path="user",reason="guessed"}' in stage.engine.metrics()
+        assert stage.drops(DropReason.GUESSED) > 10_000
+
+
+@on_uvloop
+async def test_a_few_strangers_are_no_alarm(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    async with Stage() as stage:
+        for _ in range(20):
+            guess(stage, 100)
+            stage.pass_time(1)
+        assert caplog.records == []
