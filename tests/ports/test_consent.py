@@ -79,10 +79,11 @@ def ticks(stage: Stage, seconds: float, *answering: Leg) -> list[Effect]:
 
 def next_check(leg: Leg, *answering: Leg) -> wire.Stun:
     """The next check that this leg's party is sent, while the others answer theirs."""
-    while True:
+    for _ in range(30):
         for effect in ticks(leg.stage, 0.25, *answering):
             if isinstance(effect, Send) and effect.client.server == leg.port:
                 return wire.parse(effect.datagram)
+    raise AssertionError("it is not asked")
 
 
 # Asking back
