@@ -4,7 +4,7 @@ Rules of this file: an address becomes a source, and may become the target, when
 check of the relay's own; it stays one for thirty seconds from its latest answer on. An address that
 has never answered is sent `TRIES` checks, and answers to `ANSWERS` of the checks that seem to come
 from it, whoever sends them; a leg asks `UNPROVEN` such addresses at once, and one more each
-`UNPROVEN_S`. So 64 bytes with a forged source draw 92 bytes three times and 64 once, at most.
+`UNPROVEN_S`. So 64 bytes with a forged source draw some 92 bytes three times and 64 once, at most.
 """
 
 from math import inf

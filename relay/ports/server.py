@@ -108,7 +108,7 @@ class Ports:
         Args:
             datagram: any bytes.
             client: where it came from; its server is the relayed port that it came to.
-        Returns: effects in the order they must happen; never empty.
+        Returns: effects in the order they must happen; none where an answer changes nothing.
         Raises: nothing.
         """
         leg = self._by_port.get(client.server)
@@ -202,7 +202,8 @@ class Ports:
         message = parse(datagram)
         if message.method == Method.BINDING and message.cls in (Class.SUCCESS, Class.ERROR):
             return self._consent.on_answer(leg, message, client, now)
-        self._reach.check_source(client.client)
+        if client.client not in leg.sources:
+            self._reach.check_source(client.client)
         check = self._ice.receive(message, leg, client, now)
         if isinstance(check, list):
             return check

@@ -11,7 +11,7 @@ import pytest
 
 from relay.address import ServerAddress
 from relay.errors import FastPathError
-from relay.forward.fastpath import layout, netlink
+from relay.forward.fastpath import layout
 from relay.forward.fastpath.interfaces import Interfaces, Way
 from relay.forward.fastpath.netlink import LOOPBACK, Changes, Netlink
 from relay.forward.own_addresses import OwnAddresses
@@ -244,7 +244,7 @@ def test_where_the_kernel_tells_no_addresses_every_one_may_be_this_hosts(
     def refuse(*_: object) -> socket.socket:
         raise OSError(errno.EAFNOSUPPORT, "address family not supported")
 
-    monkeypatch.setattr(netlink.socket, "socket", refuse)
+    monkeypatch.setattr(socket, "socket", refuse)
     own = OwnAddresses()
     assert own.has(packed("8.8.8.8"))
     own.close()

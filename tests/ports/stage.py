@@ -224,7 +224,7 @@ class Leg:
         effects = self.receive(self.check(*attributes), source)
         assert answer(effects).code == 0
         asked = asked_in(effects)
-        return self.receive(self.answer(*asked), source) if asked else effects
+        return self.receive(self.answer(asked[0]), source) if asked else effects
 
     def answer(
         self,
