@@ -27,6 +27,7 @@ from relay.control.relay import ControlSettings, stun_urls
 from relay.demo import Demo
 from relay.engine import Engine
 from relay.errors import RelayError
+from relay.forward.own_addresses import OwnAddresses
 from relay.kernel import follow, open_fastpath
 from relay.listeners import Listeners
 from relay.relayed_ports import port_settings_of
@@ -42,6 +43,7 @@ _RESTART = (
     "realm",
     "listen",
     "relay",
+    "ports",
     "privacy.mask_mapped_address",
     "privacy.stun_binding",
     "limits.allocations_per_leg",
@@ -92,7 +94,7 @@ class Daemon:
         self._config = config
         registry = Registry(rules_of(settings))
         turn = turn_settings_of(settings, os.urandom(32))
-        ports = port_settings_of(settings, os.urandom(32))
+        ports = port_settings_of(settings, os.urandom(32), OwnAddresses().has)
         self._clocks = SystemClocks()
         self.engine = Engine(turn, registry, self._clocks, os.urandom, self._reload, ports)
         self._listeners = Listeners(settings, self.engine)

@@ -50,6 +50,7 @@ class DropReason(IntEnum):
     UNKNOWN_SOURCE = 23
     UNKNOWN_TARGET = 24
     GUESSED = 25
+    NO_CONSENT = 26
 
     @property
     def label(self) -> str:

@@ -1,5 +1,6 @@
 """Relayed ports in step with the rest: the core's decisions applied, ports opened and closed."""
 
+import asyncio
 import errno
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from relay.errors import CallError
 from relay.forward.forwarder import Forwarder
 from relay.ports.server import Ports
 from relay.ports.settings import PortSettings
+from relay.special_use import Denied
 from relay.turn.effects import Effect, LegKey
 
 log = logging.getLogger(__name__)
@@ -84,8 +86,11 @@ class RelayedPorts:
         self._apply(self._core.change_call(call, masked, expires, self._now()))
 
     def handle_timeout(self) -> None:
-        """Renew what would run out too early."""
-        self._apply(self._core.handle_timeout(self._now()))
+        """Do what is due, in turns between which packets are forwarded."""
+        now = self._now()
+        self._apply(self._core.handle_timeout(now))
+        if self._core.is_due(now):
+            asyncio.get_running_loop().call_soon(self.handle_timeout)
 
     def connected(self, call: str) -> dict[str, bool]:
         """The legs of a call that have ports, and whether it is known where each party is."""
@@ -118,12 +123,19 @@ class RelayedPorts:
         raise CallError("out_of_ports", "No port could be opened on this host.")
 
 
-def port_settings_of(settings: Settings, rate_key: bytes) -> PortSettings:
+def port_settings_of(
+    settings: Settings, rate_key: bytes, is_this_host: Callable[[bytes], bool]
+) -> PortSettings:
     """What the core of relayed ports is told."""
+    denied = settings.ports.denied
+    listening = {listen.address.port for listen in settings.listen} | {settings.api.listen.port}
     return PortSettings(
         addresses=tuple((address.public, address.local) for address in settings.relay.addresses),
         ports=range(settings.relay.ports.low, settings.relay.ports.high + 1),
         mask_mapped_address=settings.privacy.mask_mapped_address,
         unauthenticated_per_s=settings.limits.unauthenticated_per_s,
         rate_key=rate_key,
+        denied=Denied(denied.default, denied.networks, settings.ports.allow_private.networks),
+        is_this_host=is_this_host,
+        own_ports=frozenset(listening),
     )

@@ -21,7 +21,7 @@ TOP_LEVEL = {
 }
 GENERATED = {"dist", "test-output"}
 
-_FIRST = {"errors", "address", "clock"}
+_FIRST = {"errors", "address", "clock", "special_use"}
 _DOING = {
     *_FIRST,
     *("stun", "turn", "calls", "ports", "forward", "control", "config", "metrics", "logs"),
@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "address": set(),
     "clock": set(),
+    "special_use": set(),
     "stun": _FIRST,
     "turn": {*_FIRST, "stun"},
     "calls": {*_FIRST, "stun"},

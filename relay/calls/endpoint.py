@@ -12,7 +12,7 @@ PWD = re.compile(r"[A-Za-z0-9+/]{22,256}")
 
 @dataclass(frozen=True, slots=True)
 class IceCredentials:
-    """What one side of an ICE check calls itself, and what it signs with."""
+    """What one side of an ICE check calls itself, and what answers to it are signed with."""
 
     ufrag: str
     pwd: str = field(repr=False)
@@ -23,12 +23,12 @@ class Access:
     """What the signaling server knows of a party; at most one of the two, and neither is no fault.
 
     Args:
-        ice_ufrag: the party does ICE and calls itself so. Its password is never needed: a lite
-            agent sends no checks, and answers are signed with its own.
+        ice: the party does ICE, with these credentials of its own: the relay checks back with them
+            whether the party is where its checks come from.
         address: the party does no ICE and is at this address.
     """
 
-    ice_ufrag: str | None = None
+    ice: IceCredentials | None = None
     address: ClientAddress | None = None
 
 

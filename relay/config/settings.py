@@ -19,7 +19,14 @@ from pydantic import (
 )
 
 from relay.config.secrets import resolve
-from relay.config.values import ApiListen, DeniedPeers, Listen, PortRange, RelayAddress
+from relay.config.values import (
+    AllowedPrivate,
+    ApiListen,
+    DeniedPeers,
+    Listen,
+    PortRange,
+    RelayAddress,
+)
 
 GENERATED_SECRET_BYTES = 32
 """As much as HMAC-SHA1 can use (RFC 2104 section 3 asks for at least 20)."""
@@ -96,6 +103,17 @@ class RelaySettings(Section):
     )
     denied_peers: Annotated[InstanceOf[DeniedPeers], BeforeValidator(DeniedPeers.parse)] = (
         DeniedPeers(default=True, networks=())
+    )
+
+
+class PortsSettings(Section):
+    """`ports`: where the parties of ports mode may be."""
+
+    denied: Annotated[InstanceOf[DeniedPeers], BeforeValidator(DeniedPeers.parse)] = DeniedPeers(
+        default=True, networks=()
+    )
+    allow_private: Annotated[InstanceOf[AllowedPrivate], BeforeValidator(AllowedPrivate.parse)] = (
+        AllowedPrivate(())
     )
 
 
@@ -203,6 +221,7 @@ class Settings(Section):
         description="a list of at least one listener such as udp://127.0.0.1:3478",
     )
     relay: RelaySettings = Field(default=RelaySettings(), description="a section")
+    ports: PortsSettings = Field(default=PortsSettings(), description="a section")
     auth: AuthSettings = Field(default=AuthSettings(), description="a section")
     privacy: PrivacySettings = Field(default=PrivacySettings(), description="a section")
     limits: LimitSettings = Field(default=LimitSettings(), description="a section")

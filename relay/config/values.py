@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from relay.address import PeerAddress, ServerAddress, Transport
+from relay.special_use import SPECIAL_USE, IPNetwork
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<v4>[^\[\]:]*)):(?P<port>[0-9]{1,5})", re.A)
 _PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.A)
@@ -22,6 +22,9 @@ _API = 'expected a numeric address and a port, "[…]" around IPv6'
 _PORT_RANGE = "expected LOW-HIGH, both from 1024 to 65535, LOW not above HIGH"
 _RELAY = "expected a numeric address of this relay, or PUBLIC/LOCAL of one family"
 _DENIED = 'expected "default", or a list of "default" and networks such as 192.0.2.0/24'
+_ALLOWED = (
+    "expected a list of networks within special-use ranges that hosts may be in, such as 10.0.0.0/8"
+)
 
 
 def _ip(text: str, expected: str) -> IPAddress:
@@ -49,6 +52,20 @@ def _host_port(text: str, expected: str) -> tuple[IPAddress, int]:
         raise ValueError("expected a port from 0 to 65535")
     ip = _ip(match["v4"] if match["v6"] is None else match["v6"], expected)
     return ip, port
+
+
+def _network(item: object, expected: str) -> IPNetwork:
+    try:
+        # An integer is a network to `ipaddress`, and an address to nobody who writes one.
+        return ipaddress.ip_network(item if isinstance(item, str) else "")
+    except ValueError:
+        raise ValueError(expected) from None
+
+
+def _is_within(inner: IPNetwork, outer: IPNetwork) -> bool:
+    if isinstance(inner, ipaddress.IPv4Network):
+        return isinstance(outer, ipaddress.IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, ipaddress.IPv6Network) and inner.subnet_of(outer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +160,7 @@ class PortRange:
 
 @dataclass(frozen=True, slots=True)
 class DeniedPeers:
-    """What peers a client may never reach where `relay.peers` is `any`.
+    """Networks that nobody may reach through this relay, whatever else is allowed.
 
     Args:
         default: every special-use range is denied.
@@ -163,12 +180,26 @@ class DeniedPeers:
         for item in items:
             if item == "default":
                 continue
-            try:
-                # An integer is a network to `ipaddress`, and an address to nobody who writes one.
-                networks.append(ipaddress.ip_network(item if isinstance(item, str) else ""))
-            except ValueError:
-                raise ValueError(_DENIED) from None
+            networks.append(_network(item, _DENIED))
         return cls("default" in items, tuple(networks))
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedPrivate:
+    """Special-use networks that parties may be in."""
+
+    networks: tuple[IPNetwork, ...]
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Read a list. What would allow nothing is refused, and so is what would allow more."""
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list):
+            raise ValueError(_ALLOWED)
+        networks = tuple(_network(item, _ALLOWED) for item in items)
+        if not all(any(_is_within(each, special) for special in SPECIAL_USE) for each in networks):
+            raise ValueError(_ALLOWED)
+        return cls(networks)
 
 
 @dataclass(frozen=True, slots=True)

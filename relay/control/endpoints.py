@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic.config import JsonDict
 
 from relay.address import ClientAddress
-from relay.calls.endpoint import PWD, UFRAG, Access, Endpoint
+from relay.calls.endpoint import PWD, UFRAG, Access, Endpoint, IceCredentials
 from relay.control.asked import Asked, PartyId
 
 ASKED_ICE: JsonDict = {"ufrag": "F7gI", "pwd": "x9cml/YzichV2+XlhiMu8g"}
@@ -21,7 +21,11 @@ class AskedIce(Asked):
     """`a=ice-ufrag` and `a=ice-pwd` of the party's own description (RFC 8839 section 5.4)."""
 
     ufrag: Annotated[str, StringConstraints(pattern=f"^{UFRAG.pattern}$")]
-    pwd: Annotated[str, StringConstraints(pattern=f"^{PWD.pattern}$")]
+    pwd: Annotated[str, StringConstraints(pattern=f"^{PWD.pattern}$"), Field(repr=False)]
+
+    def credentials(self) -> IceCredentials:
+        """The same for the relay."""
+        return IceCredentials(self.ufrag, self.pwd)
 
 
 class AskedAddress(Asked):
@@ -57,7 +61,8 @@ class AskedAccess(Asked):
     def access(self) -> Access:
         """The same for the relay."""
         return Access(
-            self.ice.ufrag if self.ice else None, self.address.parsed() if self.address else None
+            self.ice.credentials() if self.ice else None,
+            self.address.parsed() if self.address else None,
         )
 
 
@@ -65,7 +70,7 @@ class IceView(BaseModel):
     """What the relay calls itself towards this party, and signs with."""
 
     ufrag: str
-    pwd: str
+    pwd: Annotated[str, Field(repr=False)]
 
 
 class EndpointView(BaseModel):

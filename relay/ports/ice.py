@@ -1,4 +1,4 @@
-"""ICE on a relayed port, from the side of a lite agent: checks are answered, none are sent.
+"""A party's ICE checks on its relayed port: read, verified, answered.
 
 Rules of this file: the checks are those of RFC 8489 section 9.1.3 in its order; what has not
 verified draws short answers within its source's rate, and changes nothing.
@@ -9,11 +9,12 @@ from typing import Any
 from relay.address import FiveTuple
 from relay.clock import Now
 from relay.errors import DropReason, Malformed, Rejected
+from relay.ports.candidate import Generation
 from relay.ports.leg import PortLeg
 from relay.ports.settings import PortSettings
 from relay.stun.attributes import Attribute
 from relay.stun.integrity import verify
-from relay.stun.message import Class, Message, Method, build, parse
+from relay.stun.message import Class, Message, Method, build
 from relay.turn.effects import Answered, Count, Effect, Send
 from relay.turn.rate import SourceRate
 
@@ -36,13 +37,16 @@ class Check:
         is_present: under the credentials that hold now, not those before an ICE restart.
     """
 
-    __slots__ = ("_client", "_leg", "_message", "is_present", "nominates")
+    __slots__ = ("_client", "_generation", "_leg", "_message", "is_present", "nominates")
 
-    def __init__(self, message: Message, leg: PortLeg, client: FiveTuple, is_present: bool) -> None:
+    def __init__(
+        self, message: Message, leg: PortLeg, client: FiveTuple, generation: Generation
+    ) -> None:
         self._message = message
         self._leg = leg
         self._client = client
-        self.is_present = is_present
+        self._generation = generation
+        self.is_present = generation is leg.ice
         self.nominates = any(kind == Attribute.USE_CANDIDATE for kind, _ in message.attributes)
 
     def success(self, is_masked: bool) -> list[Effect]:
@@ -64,50 +68,50 @@ class Check:
         return self._answer(Class.ERROR, 420, code, (Attribute.UNKNOWN_ATTRIBUTES, unknown))
 
     def _answer(self, cls: Class, code: int, *attributes: tuple[Attribute, Any]) -> list[Effect]:
-        own = self._leg.own
-        if not self.is_present and self._leg.previous:
-            own = self._leg.previous[0]
         datagram = build(
             Method.BINDING,
             cls,
             self._message.transaction_id,
             attributes,
-            key=own.pwd.encode(),
+            key=self._generation.own.pwd.encode(),
             fingerprint=True,
         )
         return [Send(self._client, datagram), Answered(Method.BINDING, code)]
 
 
 class Ice:
-    """Turns a datagram into the check that it proves to be, or into what it deserves instead."""
+    """Turns a message into the check that it proves to be, or into what it deserves instead."""
 
     def __init__(self, settings: PortSettings) -> None:
         self._rate = SourceRate(settings.unauthenticated_per_s, settings.rate_key)
 
     def receive(
-        self, datagram: bytes, leg: PortLeg, client: FiveTuple, now: Now
+        self, message: Message, leg: PortLeg, client: FiveTuple, now: Now
     ) -> Check | list[Effect]:
-        """Read and verify.
+        """Verify a message that is no answer.
 
-        A leg that does no ICE, or whose party's half of the username is not known yet, is silent: a
-        client sends its check again, while an error would end its pair.
+        A leg that does no ICE, or whose party's credentials are not known yet, is silent: a client
+        sends its check again, while an error would end its pair.
 
         Returns: the check; or effects where it is none, which change nothing.
         Raises: Malformed. Nothing else.
         Spec: RFC 8489 section 9.1.3, RFC 8445 section 7.3.
         """
-        message = parse(datagram)
         if message.cls is not Class.REQUEST or message.method != Method.BINDING:
             raise Malformed(DropReason.NOT_A_REQUEST)
-        if leg.ufrag is None:
+        if leg.ice is None:
             raise Malformed(DropReason.UNAUTHENTICATED)
         try:
-            is_present = _authenticate(message, leg)
+            generation = _authenticate(message, leg)
         except Rejected as rejected:
             return self._refuse(message, client, rejected.code, now)
         if leg.is_replay(message.transaction_id, client.client):
             raise Malformed(DropReason.UNAUTHENTICATED)
-        return Check(message, leg, client, is_present)
+        check = Check(message, leg, client, generation)
+        unknown = check.unknown()
+        if unknown and not self._rate.is_within(client.client, now.mono):
+            return [Count(DropReason.UNAUTHENTICATED_RATE)]
+        return unknown or check
 
     def _refuse(self, message: Message, client: FiveTuple, code: int, now: Now) -> list[Effect]:
         if not self._rate.is_within(client.client, now.mono):
@@ -122,20 +126,18 @@ class Ice:
         return [Send(client, datagram), Answered(Method.BINDING, code)]
 
 
-def _authenticate(message: Message, leg: PortLeg) -> bool:
+def _authenticate(message: Message, leg: PortLeg) -> Generation:
     """Check both halves of the username, and the MAC with the password of the relay's half.
 
-    Returns: whether the credentials are the present ones.
+    Returns: the credentials that it was made with.
     Raises: Rejected 400 or 401, Malformed BAD_ATTRIBUTE. Nothing else.
     Spec: RFC 8489 section 9.1.3, RFC 8445 section 7.2.2.
     """
     username = message.get(Attribute.USERNAME)
     if username is None or not (message.integrity_at or message.integrity_sha256_at):
         raise Rejected(400)
-    if username == f"{leg.own.ufrag}:{leg.ufrag}":
-        verify(message, leg.own.pwd.encode())
-        return True
-    if leg.previous and username == f"{leg.previous[0].ufrag}:{leg.previous[1]}":
-        verify(message, leg.previous[0].pwd.encode())
-        return False
+    for generation in (leg.ice, leg.previous):
+        if generation and username == f"{generation.own.ufrag}:{generation.party.ufrag}":
+            verify(message, generation.own.pwd.encode())
+            return generation
     raise Rejected(401)

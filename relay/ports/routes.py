@@ -1,11 +1,10 @@
-"""The routes between relayed ports, and their renewal.
+"""The routes between relayed ports.
 
-Rules of this file: no route outlives the daemon for long. A call may last for hours, but a daemon
-that starts again knows nothing of it: so routes are set for ten minutes, as those between TURN's
-channels are, and renewed in time while the call lasts.
+Rules of this file: no route outlives the consent of either party, nor the daemon for long. A call
+may last for hours, but a daemon that starts again knows nothing of it: so routes are set for ten
+minutes, as those between TURN's channels are, and renewed in time while the call lasts.
 """
 
-from collections import deque
 from collections.abc import Iterable
 
 from relay.address import ClientAddress, FiveTuple, Transport
@@ -19,35 +18,6 @@ ROUTE_LIFETIME_S = 600.0
 RENEWAL_S = 300.0
 """From one renewal to the next; half of the lifetime, so that one may be late."""
 
-_CALLS_PER_TURN = 100  # some 5 ms; at four turns a second, 120,000 calls in `RENEWAL_S`
-
-
-class Renewals:
-    """Which call is renewed when: a queue in which every live call stands once.
-
-    All wait equally long, so it is in order of time as it is. A call that has ended has no legs,
-    and leaves when its turn comes.
-    """
-
-    def __init__(self) -> None:
-        self._queue: deque[tuple[float, PortCall]] = deque()
-
-    def add(self, call: PortCall, now: Now) -> None:
-        """Renew the routes of a new call from now on."""
-        self._queue.append((now.mono + RENEWAL_S, call))
-
-    def handle_timeout(self, now: Now) -> list[Effect]:
-        """The routes of the calls whose turn it is, so many at most; the others are next."""
-        effects: list[Effect] = []
-        for _ in range(_CALLS_PER_TURN):
-            if not self._queue or self._queue[0][0] > now.mono:
-                break
-            _, call = self._queue.popleft()
-            if call.legs:
-                effects += routes_of(call, now)
-                self.add(call, now)
-        return effects
-
 
 def routes_of(call: PortCall, now: Now) -> list[Effect]:
     """Every route of a call, with its expiry as of now."""
@@ -60,7 +30,7 @@ def routes_from(leg: PortLeg, now: Now, *sources: ClientAddress) -> list[Effect]
     if not leg.call.open or sibling is None or sibling.target is None:
         return []
     target = FiveTuple(Transport.UDP, sibling.target, sibling.port)
-    expires_ns = int(min(leg.call.expires, now.mono + ROUTE_LIFETIME_S) * 1e9)
+    ends = sibling.sources[sibling.target].until, leg.call.expires, now.mono + ROUTE_LIFETIME_S
     return [
         SetRoute(
             FiveTuple(Transport.UDP, source, leg.port),
@@ -68,7 +38,7 @@ def routes_from(leg: PortLeg, now: Now, *sources: ClientAddress) -> list[Effect]
             target,
             NO_CHANNEL,
             leg.key,
-            expires_ns,
+            int(min(leg.sources[source].until, *ends) * 1e9),
         )
         for source in sources or leg.sources
     ]

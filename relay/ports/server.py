@@ -1,8 +1,8 @@
 """Relayed ports: who gets one, whose datagrams it takes, and where they go.
 
-Rules of this file: where a party is, is learned from a verified ICE check or told by the signaling
-server, never from a packet that happens to arrive; every way that does not end in a route, a
-`Deliver` or an answer ends in `Count`.
+Rules of this file: where a party is, it has shown by its answer to a check of the relay, or the
+signaling server has told; never is it learned from a packet that happens to arrive. Every datagram
+that leads to nothing ends in `Count`.
 """
 
 import base64
@@ -12,11 +12,13 @@ from relay.calls.call import Grant
 from relay.calls.endpoint import Access, Endpoint, IceCredentials
 from relay.clock import Now
 from relay.errors import CallError, DropReason, Malformed
-from relay.ports.declared import check_declared
+from relay.ports.consent import Consent
 from relay.ports.ice import Ice
 from relay.ports.leg import PortCall, PortLeg
-from relay.ports.routes import Renewals, drops, routes_from, routes_of
+from relay.ports.reach import Reach
+from relay.ports.routes import drops, routes_from, routes_of
 from relay.ports.settings import PortSettings
+from relay.stun.message import Class, Method, parse
 from relay.turn.effects import (
     ClosePort,
     Count,
@@ -52,8 +54,8 @@ class Ports:
         self._pool = pool or PortPool(settings.ports)
         self._calls: dict[str, PortCall] = {}
         self._by_port: dict[ServerAddress, PortLeg] = {}
-        self._own: set[tuple[bytes, int]] = set()
-        self._renewals = Renewals()
+        self._reach = Reach(settings)
+        self._consent = Consent(self._calls, entropy)
 
     def open_leg(self, grant: Grant, access: Access, now: Now) -> list[Effect]:
         """Give one leg a relayed port, drawn at random.
@@ -65,21 +67,20 @@ class Ports:
         """
         public, local = self._pair(access.address)
         if access.address is not None:
-            self._check(access.address)
+            self._reach.check_declared(access.address)
         number = self._pool.draw(self._entropy, now.mono)
         if number < 0:
             raise CallError("out_of_ports", "Every relayed port is taken or resting.")
         call = self._calls.get(grant.call)
         if call is None:
             call = self._calls[grant.call] = PortCall(grant.open, grant.expires)
-            self._renewals.add(call, now)
         key, port = LegKey(grant.call, grant.leg), ServerAddress(local.packed, number)
         leg = PortLeg(key, call, port, self._credentials())
         leg.relayed = PeerAddress(public.packed, number)
         leg.masked = grant.masked
         call.legs.append(leg)
         self._by_port[port] = leg
-        self._own |= {(port.packed, number), (public.packed, number)}
+        self._reach.open(number)
         caps = SetLeg(key, grant.bitrate_bps, grant.packets_per_s)
         return [caps, OpenPort(port), *self._admit(leg, access, now)]
 
@@ -90,7 +91,7 @@ class Ports:
         """
         leg = self._leg(key)
         if access.address is not None:
-            self._check(access.address)
+            self._reach.check_declared(access.address)
             if access.address.family != leg.port.family:
                 raise CallError(
                     "invalid_request", "address: the family of the relayed port is expected."
@@ -107,7 +108,7 @@ class Ports:
         Args:
             datagram: any bytes.
             client: where it came from; its server is the relayed port that it came to.
-        Returns: effects in the order they must happen; never empty.
+        Returns: effects in the order they must happen; none where an answer changes nothing.
         Raises: nothing.
         """
         leg = self._by_port.get(client.server)
@@ -161,11 +162,16 @@ class Ports:
         return effects
 
     def handle_timeout(self, now: Now) -> list[Effect]:
-        """Renew the routes that would expire before their call; to be asked a few times a second.
+        """Ask parties whether they are still there, drop who has not answered, and renew routes; to
+        be asked a few times a second, and again while `is_due`.
 
         The ends of calls are none of it: `end_call` says them.
         """
-        return self._renewals.handle_timeout(now)
+        return self._consent.handle_timeout(now)
+
+    def is_due(self, now: Now) -> bool:
+        """Whether there was more to do than fits into one turn."""
+        return self._consent.is_due(now)
 
     def close_leg(self, key: LegKey, now: Now) -> list[Effect]:
         """A port could not be opened: let go of it, and let it rest."""
@@ -193,59 +199,45 @@ class Ports:
         return self._pool.free
 
     def _on_stun(self, datagram: bytes, leg: PortLeg, client: FiveTuple, now: Now) -> list[Effect]:
-        source = client.client
-        if (source.packed, source.port) in self._own:
-            return [Count(DropReason.OWN_SOURCE)]
-        check = self._ice.receive(datagram, leg, client, now)
+        message = parse(datagram)
+        if message.method == Method.BINDING and message.cls in (Class.SUCCESS, Class.ERROR):
+            return self._consent.on_answer(leg, message, client, now)
+        if client.client not in leg.sources:
+            self._reach.check_source(client.client)
+        check = self._ice.receive(message, leg, client, now)
         if isinstance(check, list):
             return check
-        unknown = check.unknown()
-        if unknown:
-            return unknown
+        changes = self._consent.on_check(leg, check, client.client, now)
         is_masked = leg.masked and self._settings.mask_mapped_address
-        changes: list[Effect] = []
-        if check.is_present:
-            changes = self._learn(leg, source, check.nominates, now)
         return [*changes, *check.success(is_masked)]
-
-    def _learn(
-        self, leg: PortLeg, source: ClientAddress, nominates: bool, now: Now
-    ) -> list[Effect]:
-        """A party has shown where it is: routes follow, before it hears so."""
-        target, is_new = leg.target, source not in leg.sources
-        gone = leg.learn(source, nominates, now.mono)
-        effects: list[Effect] = drops(leg, gone)
-        if target is None:
-            effects.append(LegConnected(leg.key, Transport.UDP))
-        if is_new:
-            effects += routes_from(leg, now, source)
-        if leg.target != target and leg.sibling is not None:
-            effects += routes_from(leg.sibling, now)
-        return effects
 
     def _on_data(
         self, datagram: bytes, leg: PortLeg, source: ClientAddress, now: Now
     ) -> list[Effect]:
-        sibling = leg.sibling
-        if source not in leg.sources:
+        known, sibling = leg.sources.get(source), leg.sibling
+        if known is None or known.until <= now.mono:
             return [Count(DropReason.UNKNOWN_SOURCE)]
         if not leg.call.open:
             return [Count(DropReason.RINGING, leg.key)]
         if leg.call.expires <= now.mono:
             return [Count(DropReason.EXPIRED, leg.key)]
         if sibling is None or sibling.target is None:
-            return [Count(DropReason.UNKNOWN_TARGET, leg.key)]
+            has_lapsed = sibling is not None and sibling.has_lapsed
+            reason = DropReason.NO_CONSENT if has_lapsed else DropReason.UNKNOWN_TARGET
+            return [Count(reason, leg.key)]
+        if sibling.sources[sibling.target].until <= now.mono:
+            return [Count(DropReason.NO_CONSENT, leg.key)]
         target = FiveTuple(Transport.UDP, sibling.target, sibling.port)
         return [Deliver(leg.key, target, datagram, len(datagram))]
 
     def _admit(self, leg: PortLeg, access: Access, now: Now) -> list[Effect]:
         """Take in what is said of a party, and set routes anew where that changes who is known."""
-        target, sources = leg.target, list(leg.sources)
+        target, sources = leg.target, dict(leg.sources)
         if access.address is not None:
-            leg.declare(access.address)
-        elif access.ice_ufrag is not None:
-            leg.expect(access.ice_ufrag, self._credentials())
-        if leg.target == target and list(leg.sources) == sources:
+            self._consent.declare(leg, access.address, now)
+        elif access.ice is not None:
+            leg.expect(access.ice, self._credentials())
+        if leg.target == target and leg.sources == sources:
             return []
         effects: list[Effect] = drops(leg, sources)
         if leg.sibling is not None and leg.target is None:
@@ -264,11 +256,6 @@ class Ports:
                 return public, local
         raise CallError("invalid_request", "address: a family that this relay has is expected.")
 
-    def _check(self, address: ClientAddress) -> None:
-        check_declared(address, self._pair(address)[1].packed)
-        if (address.packed, address.port) in self._own:
-            raise CallError("invalid_request", "address: no port of this relay is expected.")
-
     def _leg(self, key: LegKey) -> PortLeg:
         call = self._calls.get(key.call)
         for leg in call.legs if call else ():
@@ -278,9 +265,8 @@ class Ports:
 
     def _forget(self, leg: PortLeg, now: Now) -> None:
         del self._by_port[leg.port]
-        number = leg.port.port
-        self._own -= {(leg.port.packed, number), (leg.relayed.packed, number)}
-        self._pool.release(number, now.mono)
+        self._reach.close(leg.port.port)
+        self._pool.release(leg.port.port, now.mono)
 
     def _credentials(self) -> IceCredentials:
         """48 random bits to be told apart by, 144 to sign with: RFC 8445 section 5.3."""

@@ -56,6 +56,14 @@ def test_denied_peers_take_a_word_or_a_list() -> None:
     assert faults_of("", {name: "[]"})
 
 
+def test_networks_of_phones_are_a_list_or_one() -> None:
+    name = "CALLVEIL__PORTS__ALLOW_PRIVATE"
+    for text in ("10.0.0.0/8", "[10.0.0.0/8]", '["10.0.0.0/8", "fd00::/8"]'):
+        networks = parse(b"", {name: text}).ports.allow_private.networks
+        assert str(networks[0]) == "10.0.0.0/8"
+    assert parse(b"", {name: "[]"}).ports.allow_private.networks == ()
+
+
 def test_a_variable_may_refer_to_a_secret() -> None:
     settings = parse(b"", {"CALLVEIL__AUTH__SECRETS": "env:OTHER", "OTHER": "elsewhere"})
     assert settings.auth.secrets[0].get_secret_value() == "elsewhere"

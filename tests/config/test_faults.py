@@ -125,9 +125,24 @@ def test_a_port_range_that_is_none_is_named(ports: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["[]", "''", "none", "[default, 10.0.0.1/8]", "[7]", "{}", "~"])
-def test_denied_peers_deny_something(value: str) -> None:
-    (line,) = faults_of(f"relay: {{denied_peers: {value}}}")
-    assert line.startswith("relay.denied_peers: ")
+@pytest.mark.parametrize("key", ["relay.denied_peers", "ports.denied"])
+def test_what_is_denied_is_something(key: str, value: str) -> None:
+    section, name = key.split(".")
+    (line,) = faults_of(f"{section}: {{{name}: {value}}}")
+    assert line.startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("'10.0.0.1/8'", "[7]", "[default]", "[10.0.0.0/7]", "[0.0.0.0/0]", "['::/0']", "{}", "~"),
+        *("[8.8.8.0/24]", "[127.0.0.0/8]", "[169.254.0.0/16]", "['fe80::/10']", "[224.0.0.0/4]"),
+    ],
+)
+def test_what_is_allowed_besides_is_within_special_use_ranges(value: str) -> None:
+    (line,) = faults_of(f"ports: {{allow_private: {value}}}")
+    assert line.startswith("ports.allow_private: ")
+    assert "expected a list of networks within special-use ranges" in line
 
 
 @pytest.mark.parametrize(

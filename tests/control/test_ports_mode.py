@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from relay.address import ClientAddress
-from relay.calls.endpoint import Access
+from relay.calls.endpoint import Access, IceCredentials
 from relay.calls.registry import RING_TIMEOUT_S
+from relay.control.endpoints import AskedIce, IceView
 from relay.control.relay import LegView
 from relay.errors import CallError
 from tests.control.memory_relay import Api
@@ -45,7 +46,20 @@ async def test_each_party_is_told_its_own_port_and_nothing_else() -> None:
         "parties": {"alice": _told(ALICES, 50_000), "bob": _told(BOBS, 50_001, ice=False)},
     }
     assert api.relay.told == [("open_ports", f"cv_{CALL}")]
-    assert list(api.relay.access.values()) == [Access(ice_ufrag="F7gI"), Access(address=AT)]
+    assert list(api.relay.access.values()) == [
+        Access(ice=IceCredentials(**ICE)),
+        Access(address=AT),
+    ]
+
+
+async def test_no_password_of_ice_is_printed_where_it_passes_through() -> None:
+    api = Api()
+    await api.create(**_parties({"ice": ICE}))
+    asked, told = AskedIce(**ICE), IceView(ufrag="9uB6", pwd="p" * 24)
+    printed = f"{asked!r} {asked} {told!r} {list(api.relay.access.values())!r}"
+    assert "F7gI" in printed
+    assert ICE["pwd"] not in printed
+    assert told.pwd not in printed
 
 
 async def test_a_party_of_which_nothing_is_known_is_offered_ice() -> None:
@@ -135,7 +149,7 @@ async def test_where_a_party_is_can_be_said_later() -> None:
         200,
         {"endpoint": _told(BOBS, 50_001)["endpoint"]},
     )
-    assert api.relay.access[call, BOBS] == Access(ice_ufrag="F7gI")
+    assert api.relay.access[call, BOBS] == Access(ice=IceCredentials(**ICE))
     answer = await _say(api, call, party="bob", address=ADDRESS)
     assert answer.json() == {"endpoint": {"address": "203.0.113.7", "port": 50_001}}
     assert api.relay.access[call, BOBS] == Access(address=AT)

@@ -20,6 +20,7 @@ from relay.errors import DropReason
 from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
 from relay.ports.settings import PortSettings
+from relay.special_use import Denied
 from relay.stun.message import Method
 from relay.turn.effects import Count, Effect, LegKey
 from relay.turn.settings import TurnSettings
@@ -76,7 +77,15 @@ class Stage:
         self.clocks = Clocks()
         registry = Registry(Rules(**rules))
         told = PeerAddress.parse("127.0.0.1", 0)
-        ports = PortSettings(((told, here),), settings.ports, True, 1000, bytes(32))
+        ports = PortSettings(
+            ((told, here),),
+            settings.ports,
+            mask_mapped_address=True,
+            unauthenticated_per_s=1000,
+            rate_key=bytes(32),
+            denied=Denied(default=True),
+            is_this_host=lambda _: True,
+        )
         self.engine = Engine(settings, registry, self.clocks, os.urandom, lambda: None, ports)
         self._clients: list[TurnClient] = []
 

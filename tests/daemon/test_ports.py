@@ -12,7 +12,7 @@ import pytest
 
 from relay.address import ClientAddress
 from relay.calls.call import Call
-from relay.calls.endpoint import Access, Endpoint
+from relay.calls.endpoint import Access, Endpoint, IceCredentials
 from relay.calls.registry import RING_TIMEOUT_S
 from relay.errors import CallError, DropReason
 from relay.forward import sockets
@@ -24,6 +24,7 @@ from tests.forward.loops import on_uvloop
 from tests.turn import wire
 
 RTP = b"\x80\x60media"
+PWD = "password/of/every/party"
 
 
 class Phone:
@@ -47,6 +48,11 @@ class Phone:
         name = (int(Attribute.USERNAME), f"{own.ufrag}:{ufrag}".encode())
         key = own.pwd.encode()
         return wire.build(Method.BINDING, Class.REQUEST, os.urandom(12), [name], key=key)
+
+    def answer(self, asked: wire.Stun) -> bytes:
+        """The right answer to a check of the relay's."""
+        key = PWD.encode()
+        return wire.build(Method.BINDING, Class.SUCCESS, asked.transaction_id, [], key=key)
 
     async def hear(self) -> bytes:
         """The next datagram."""
@@ -72,7 +78,7 @@ def place(stage: Stage, phones: tuple[Phone, Phone], *, ice: bool = False, **ord
     """A call between two phones, declared or with ICE."""
     call = stage.create(ports=True, **order)
     access = {
-        leg.id: Access(ice_ufrag=leg.id) if ice else Access(address=phone.at)
+        leg.id: Access(ice=IceCredentials(leg.id, PWD)) if ice else Access(address=phone.at)
         for leg, phone in zip(call.legs, phones, strict=True)
     }
     stage.engine.open_ports(call.id, access)
@@ -99,7 +105,7 @@ async def test_two_declared_phones_talk(phones: tuple[Phone, Phone]) -> None:
 
 
 @on_uvloop
-async def test_a_phone_with_ice_is_followed_to_where_its_checks_come_from(
+async def test_a_phone_with_ice_is_where_it_answers_the_relays_check(
     phones: tuple[Phone, Phone],
 ) -> None:
     async with Stage() as stage:
@@ -109,6 +115,9 @@ async def test_a_phone_with_ice_is_followed_to_where_its_checks_come_from(
             phone.say(RTP)  # whoever speaks first has won nothing
         for leg, phone in zip(call.legs, phones, strict=True):
             phone.say(phone.check(leg.id))
+            asked = wire.parse(await phone.hear())
+            assert asked.cls == Class.REQUEST
+            phone.say(phone.answer(asked))
             told = wire.parse(await phone.hear())
             assert told.code == 0
             assert phone.endpoint
@@ -117,6 +126,26 @@ async def test_a_phone_with_ice_is_followed_to_where_its_checks_come_from(
         alice.say(RTP)
         assert await bob.hear() == RTP
         assert stage.drops(DropReason.UNKNOWN_SOURCE) == 2
+
+
+@on_uvloop
+async def test_many_calls_that_are_due_at_once_are_seen_to_in_one_tick_with_pauses(
+    phones: tuple[Phone, Phone],
+) -> None:
+    async with Stage() as stage:
+        for _ in range(120):
+            place(stage, phones)
+        ports = [each for each in stage.engine.forwarder.udp.values() if each is not stage.udp]
+        stage.pass_time(RENEWAL_S)
+        latest = int((stage.clocks.now().mono + ROUTE_LIFETIME_S) * 1e9)
+
+        def renewed() -> int:
+            until = [route.expires_ns for port in ports for route in port._routes.values()]
+            return sum(each == latest for each in until)
+
+        assert 0 < renewed() < 240
+        while renewed() < 240:
+            await do(lambda: None)
 
 
 @on_uvloop

@@ -85,7 +85,7 @@ async def two_clients() -> AsyncIterator[tuple[Client, Client]]:
     settings = Settings().with_secret(os.urandom)
     turn_settings = turn_settings_of(settings, os.urandom(32))
     registry = Registry(rules_of(settings))
-    ports = port_settings_of(settings, bytes(32))
+    ports = port_settings_of(settings, bytes(32), lambda _: True)
     engine = Engine(turn_settings, registry, SystemClocks(), os.urandom, lambda: None, ports)
     listener = UdpListener(ServerAddress.parse("127.0.0.1", 0), engine, engine.tally)
     engine.forwarder.add_udp(listener)

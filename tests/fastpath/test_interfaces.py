@@ -1,5 +1,6 @@
 """What the kernel is asked: interfaces, addresses, and the way to a client."""
 
+import errno
 import ipaddress
 import socket
 import struct
@@ -13,6 +14,7 @@ from relay.errors import FastPathError
 from relay.forward.fastpath import layout
 from relay.forward.fastpath.interfaces import Interfaces, Way
 from relay.forward.fastpath.netlink import LOOPBACK, Changes, Netlink
+from relay.forward.own_addresses import OwnAddresses
 from tests.lab.namespaces import Namespace
 
 _HOST4, _HOST6 = "192.0.2.1", "2001:db8::1"
@@ -218,3 +220,31 @@ def test_an_answer_that_was_left_is_not_taken_for_the_next() -> None:
         assert hop.source == packed(_HOST4)
     finally:
         netlink.close()
+
+
+def test_own_addresses_are_those_of_every_interface_as_they_are_now(namespace: Namespace) -> None:
+    own = OwnAddresses()
+    try:
+        for host in (_HOST4, _HOST6, "198.51.100.1", "2001:db8:b::1", "127.0.0.1", "::1"):
+            assert own.has(packed(host))
+        assert not own.has(packed("192.0.2.254"))
+        for host in ("198.51.100.77", "2001:db8:b::77"):
+            assert not own.has(packed(host))
+            namespace.set_up([f"addr add {host} dev cvf-b"])
+            assert own.has(packed(host))
+            namespace.set_up([f"addr del {host} dev cvf-b"])
+            assert not own.has(packed(host))
+    finally:
+        own.close()
+
+
+def test_where_the_kernel_tells_no_addresses_every_one_may_be_this_hosts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> socket.socket:
+        raise OSError(errno.EAFNOSUPPORT, "address family not supported")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    own = OwnAddresses()
+    assert own.has(packed("8.8.8.8"))
+    own.close()

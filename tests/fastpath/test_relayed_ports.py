@@ -5,11 +5,22 @@ from dataclasses import replace
 
 import pytest
 
-from relay.address import ServerAddress
+from relay.address import ClientAddress, PeerAddress, ServerAddress
+from relay.clock import Now
 from relay.errors import DropReason
 from relay.forward.fastpath import FastPath, layout
 from relay.forward.fastpath.maps import HashMap
-from relay.turn.effects import NO_CHANNEL, ClosePort, DropRoute, LegKey, OpenPort, SetLeg
+from relay.ports.consent import CONSENT_S
+from relay.turn.effects import (
+    NO_CHANNEL,
+    ClosePort,
+    DropRoute,
+    Effect,
+    LegKey,
+    OpenPort,
+    Send,
+    SetLeg,
+)
 from tests.fastpath.bench_rig import Route
 from tests.fastpath.cases import (
     A4,
@@ -30,6 +41,7 @@ from tests.fastpath.paths import LEG, SET_LEG, open_kernel_path, server_address,
 from tests.fastpath.tap import Tap
 from tests.fastpath.user_path import UserPath
 from tests.lab.namespaces import Namespace
+from tests.ports.stage import NOMINATING, SETTINGS, Leg, Stage
 
 _SERVERS = [SERVER4, SERVER6]
 _BACK = Route(B4, PORT_B4, NO_CHANNEL, A4, PORT_A4, NO_CHANNEL)
@@ -228,6 +240,70 @@ async def test_nothing_of_a_closed_port_stays_even_if_its_routes_were_not_droppe
         user.apply(ClosePort(server_address(PORT_B4)))
         assert (path.routes, user.forwarder.routes) == (0, 0)
     assert path.leg(LEG) == (1, len(PAYLOAD), 0)
+
+
+class KernelStage(Stage):
+    """The core of relayed ports, whose effects both paths apply."""
+
+    def __init__(self, user: UserPath, mono: float) -> None:
+        here = PeerAddress.parse(SERVER4.host, 0), ServerAddress.parse(SERVER4.host, 0)
+        super().__init__(replace(SETTINGS, addresses=(here,)))
+        self.now = Now(mono, 0.0)
+        self._user = user
+
+    def apply(self, effects: list[Effect]) -> list[Effect]:
+        """Do what the forwarder does; no answer is sent, no cap holds, the rest is the daemon's."""
+        for effect in effects:
+            if isinstance(effect, SetLeg):
+                self._user.apply(replace(SET_LEG, leg=effect.leg))
+            elif type(effect) in self._user.forwarder.handlers and not isinstance(effect, Send):
+                self._user.apply(effect)
+        return super().apply(effects)
+
+
+def between(stage: KernelStage) -> tuple[Leg, Leg, Route]:
+    """A party at A4 that has answered the relay's check, one at B4 that has been asked, and the
+    route from the first to the second.
+    """
+    alice, bob = stage.pair()
+    alice.is_heard_at(ClientAddress(A4.packed, A4.port), NOMINATING)
+    bob.receive(bob.check(NOMINATING), ClientAddress(B4.packed, B4.port))
+    ends = End(SERVER4.host, alice.port.port), End(SERVER4.host, bob.port.port)
+    return alice, bob, Route(A4, ends[0], NO_CHANNEL, B4, ends[1], NO_CHANNEL)
+
+
+async def test_only_an_address_that_has_answered_has_a_route_from_it_or_to_it(
+    tap: Tap, path: FastPath
+) -> None:
+    async with UserPath([], [], path) as user:
+        stage = KernelStage(user, time.monotonic())
+        alice, bob, route = between(stage)
+        assert (path.routes, user.forwarder.routes) == (0, 0)
+        assert not crosses(tap, route)
+        at = ClientAddress(B4.packed, B4.port)
+        bob.receive(bob.answer(stage.asked[bob.from_(at)]), at)
+        assert crosses(tap, route)
+        forged = End(A4.host, A4.port + 1)
+        alice.receive(alice.check(NOMINATING), ClientAddress(forged.packed, forged.port))
+        assert (path.routes, user.forwarder.routes) == (2, 2)
+        assert not crosses(tap, replace(route, source=forged))
+        back = Route(B4, route.target_server, NO_CHANNEL, A4, route.server, NO_CHANNEL)
+        assert crosses(tap, back)
+        stage.apply(stage.core.end_call(alice.key.call, stage.now))
+
+
+async def test_route_to_who_has_not_consented_for_thirty_seconds_forwards_nothing(
+    tap: Tap, path: FastPath
+) -> None:
+    """Though nobody takes it away: its daemon may be dead."""
+    async with UserPath([], [], path) as user:
+        stage = KernelStage(user, time.monotonic() - CONSENT_S)
+        alice, bob, route = between(stage)
+        at = ClientAddress(B4.packed, B4.port)
+        bob.receive(bob.answer(stage.asked[bob.from_(at)]), at)
+        assert path.routes == 2
+        assert not crosses(tap, route)
+        stage.apply(stage.core.end_call(alice.key.call, stage.now))
 
 
 async def test_port_that_cannot_be_opened_is_not_guarded(tap: Tap, path: FastPath) -> None:

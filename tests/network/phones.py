@@ -5,8 +5,9 @@ The test plays the signaling server: it tells each party where its port is.
 
 import os
 import socket
+from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
@@ -17,10 +18,16 @@ from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 from tests.turn import wire
 
 # Ports that none of this host's own sockets are given.
-CONFIG: Config = {"relay": {"addresses": [RELAY.v4], "ports": "20000-20200"}}
+CONFIG: Config = {
+    "relay": {"addresses": [RELAY.v4], "ports": "20000-20200"},
+    "ports": {"allow_private": ["198.18.0.0/15", "192.0.2.0/24", "2001:db8::/32"]},
+}
 
 RTP = b"\x80\x60" + bytes(10)
 NAMES = ("caller", "callee")
+
+_TIMEOUT_S = 20
+_STUN_END = 4  # first bytes below it are STUN's: RFC 7983 section 7
 
 
 def create(relay: Relay, *access: Config, **more: object) -> Config:
@@ -71,6 +78,7 @@ class Phone:
         declared = {"address": {"address": public, "port": self.sock.getsockname()[1]}}
         self.access = {"ice": self.ice} if ufrag else declared
         self.endpoint: Config = {}
+        self._heard: deque[tuple[bytes, tuple[str, int]]] = deque()
 
     def _socket(self) -> socket.socket:
         sock = self._where.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -81,7 +89,7 @@ class Phone:
     @property
     def ice(self) -> Config:
         """What its description says of ICE."""
-        return {"ufrag": self.ufrag, "pwd": "aPasswordOfItsOwn00000" + self.ufrag}
+        return {"ufrag": self.ufrag, "pwd": _pwd(self.ufrag)}
 
     @property
     def at(self) -> tuple[str, int]:
@@ -98,23 +106,66 @@ class Phone:
         self.sock.close()
 
     def say(self, data: bytes) -> None:
-        """Send one packet to the relay's port."""
+        """Send one packet to the relay's port, and answer its checks that have come meanwhile."""
         self.sock.sendto(RTP + data, self.at)
+        if self.ufrag:
+            self.sock.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    self._heard.append(self._next(self.sock))
+            self.sock.settimeout(_TIMEOUT_S)
 
-    def hear(self) -> tuple[bytes, tuple[str, int]]:
-        """The next packet, and where it came from."""
-        data, source = self.sock.recvfrom(2048)
-        return data[len(RTP) :], source
+    def hear(self, sock: socket.socket | None = None) -> tuple[bytes, tuple[str, int]]:
+        """The next packet of the other party, and where it came from.
+
+        Args:
+            sock: the one before a move.
+        """
+        while True:
+            is_kept = sock is None and self._heard
+            data, source = self._heard.popleft() if is_kept else self._next(sock or self.sock)
+            if data[0] >= _STUN_END:
+                return data[len(RTP) :], source
 
     def check(self) -> None:
-        """Send an ICE check, and hear the answer before anything else."""
+        """Send an ICE check, and hear the answer, and the relay's own check before it."""
+        self.sock.sendto(self.right_check(), self.at)
+        while True:
+            data, source = self._next(self.sock)
+            if data[0] < _STUN_END:
+                assert (wire.parse(data).code, source) == (0, self.at)
+                return
+            self._heard.append((data, source))
+
+    def right_check(self) -> bytes:
+        """A check as it may come from this party, with a nomination."""
         own = self.endpoint["ice"]
-        name = (int(Attribute.USERNAME), f"{own['ufrag']}:{self.ufrag}".encode())
+        body = [
+            (int(Attribute.USERNAME), f"{own['ufrag']}:{self.ufrag}".encode()),
+            (int(Attribute.USE_CANDIDATE), b""),
+        ]
         key = own["pwd"].encode()
-        check = wire.build(Method.BINDING, Class.REQUEST, os.urandom(12), [name], key=key)
-        self.sock.sendto(check, self.at)
-        answer, source = self.sock.recvfrom(2048)
-        assert (wire.parse(answer).code, source) == (0, self.at)
+        return wire.build(Method.BINDING, Class.REQUEST, os.urandom(12), body, key=key)
+
+    def _next(self, sock: socket.socket) -> tuple[bytes, tuple[str, int]]:
+        """What comes next and is no check of the relay's; checks are answered."""
+        while True:
+            data, source = sock.recvfrom(2048)
+            if data[0] >= _STUN_END:
+                return data, source
+            stun = wire.parse(data)
+            if stun.cls != Class.REQUEST:
+                return data, source
+            asked_as = stun.value(Attribute.USERNAME).decode().partition(":")[0]
+            key = _pwd(asked_as).encode()
+            assert stun.is_signed_with(key)
+            answer = wire.build(Method.BINDING, Class.SUCCESS, stun.transaction_id, [], key=key)
+            sock.sendto(answer, source)
+
+
+def _pwd(ufrag: str) -> str:
+    """Of a party that calls itself so."""
+    return "aPasswordOfItsOwn00000" + ufrag
 
 
 def meet(caller: Phone, callee: Phone, word: bytes = b"hello") -> None:

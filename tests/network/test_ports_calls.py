@@ -35,7 +35,7 @@ def test_a_party_whose_nat_gives_it_another_address_is_followed_by_its_checks(
             caller.say(b"from elsewhere, before a check")
             wait_until(lambda: relay.drops("unknown_source") > before, "it is not believed")
             callee.say(b"to where it was")
-            assert old.recv(2048) == RTP + b"to where it was"
+            assert caller.hear(old) == (b"to where it was", caller.at)
             caller.check()
             meet(caller, callee, b"from elsewhere")
         assert_path(relay, call)

@@ -18,7 +18,7 @@ from tests.lab.party import Party, parties
 from tests.lab.pcap import checksum_is_right
 from tests.lab.polling import wait_until
 from tests.lab.relay import Config, Relay
-from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
+from tests.lab.topology import CALLEE, CALLER, RELAY, UPLINK, Lab
 from tests.network.phones import (
     CONFIG,
     RTP,
@@ -247,11 +247,32 @@ def test_a_released_port_answers_nobody_and_is_not_given_again(lab: Lab, relay: 
         used |= ports
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "224.0.0.1", "::1"])
-def test_a_party_cannot_be_declared_where_the_relay_itself_is(relay: Relay, host: str) -> None:
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "169.254.169.254", "224.0.0.1", "::1", RELAY.v4, RELAY.v6, "10.0.0.1"]
+)
+def test_a_party_cannot_be_declared_where_the_relay_itself_is_or_its_network(
+    relay: Relay, host: str
+) -> None:
+    _assert_refused(relay, host)
+
+
+def test_an_address_that_the_host_is_given_later_cannot_be_declared_either(
+    lab: Lab, relay: Relay
+) -> None:
+    later = "192.0.2.99"
+    create(relay, {"address": {"address": later, "port": 161}}, {})
+    lab.relay.set_up([f"addr add {later}/32 dev {UPLINK}"])
+    try:
+        _assert_refused(relay, later)
+    finally:
+        lab.relay.set_up([f"addr del {later}/32 dev {UPLINK}"])
+    create(relay, {"address": {"address": later, "port": 161}}, {})
+
+
+def _assert_refused(relay: Relay, host: str) -> None:
     body = {
         "parties": [
-            {"id": "caller", "address": {"address": host, "port": 8080}},
+            {"id": "caller", "address": {"address": host, "port": 161}},
             {"id": os.urandom(4).hex()},
         ],
         "mode": "ports",

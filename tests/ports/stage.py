@@ -4,6 +4,7 @@ Rules of this file: nothing here knows how the core works inside; checks are bui
 `tests.turn.wire`.
 """
 
+import ipaddress
 import random
 from dataclasses import dataclass, field
 
@@ -11,9 +12,11 @@ from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, 
 from relay.calls.call import Grant
 from relay.calls.endpoint import Access, Endpoint, IceCredentials
 from relay.clock import Now
+from relay.ports.consent import CONSENT_S
 from relay.ports.routes import ROUTE_LIFETIME_S
 from relay.ports.server import Ports
 from relay.ports.settings import PortSettings
+from relay.special_use import Denied
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from relay.turn.effects import (
@@ -33,6 +36,7 @@ from tests.turn import wire
 
 PUBLIC_V4, LOCAL_V4 = "192.0.2.1", "10.0.0.1"
 PUBLIC_V6 = "2001:db8::1"
+ANOTHER_OF_THE_HOST = "198.51.100.254"
 SETTINGS = PortSettings(
     addresses=(
         (PeerAddress.parse(PUBLIC_V4, 0), ServerAddress.parse(LOCAL_V4, 0)),
@@ -42,6 +46,14 @@ SETTINGS = PortSettings(
     mask_mapped_address=True,
     unauthenticated_per_s=10,
     rate_key=bytes(32),
+    denied=Denied(
+        default=True,
+        allowed=tuple(
+            ipaddress.ip_network(text)
+            for text in ("198.51.100.0/24", "203.0.113.0/24", "2001:db8:9::/48")
+        ),
+    ),
+    is_this_host=lambda packed: ipaddress.ip_address(packed).exploded == ANOTHER_OF_THE_HOST,
 )
 CALL = "cv_call"
 ALICE, BOB = LegKey(CALL, "alice"), LegKey(CALL, "bob")
@@ -50,6 +62,11 @@ AT_BOB = ClientAddress.parse("203.0.113.20", 6000)
 ELSEWHERE = ClientAddress.parse("198.51.100.99", 4001)
 RTP = b"\x80\x60" + bytes(10)
 NOMINATING = (Attribute.USE_CANDIDATE, b"")
+
+
+def ice(ufrag: str) -> IceCredentials:
+    """What a party calls itself, with a password of its own."""
+    return IceCredentials(ufrag, f"password/of/the/party/{ufrag}")
 
 
 @dataclass
@@ -87,7 +104,7 @@ class Doing:
 
 
 class Stage:
-    """One relay and its calls."""
+    """One relay and its calls; `asked` is its latest check of each address."""
 
     def __init__(self, settings: PortSettings = SETTINGS) -> None:
         self.now = Now(mono=5000.0, wall=1_800_000_000.0)
@@ -95,6 +112,7 @@ class Stage:
         self.core = Ports(settings, self.random.randbytes)
         self.doing = Doing()
         self.done: list[Effect] = []
+        self.asked: dict[FiveTuple, wire.Stun] = {}
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
@@ -131,7 +149,7 @@ class Stage:
         """Both legs of a call, with ICE, not heard from yet."""
         alice, bob = (
             self.open(
-                key, Access(ice_ufrag=key.leg), is_open=is_open, masked=masked, expires=expires
+                key, Access(ice=ice(key.leg)), is_open=is_open, masked=masked, expires=expires
             )
             for key in (ALICE, BOB)
         )
@@ -141,6 +159,11 @@ class Stage:
         """Do them, and hand them on."""
         self.done = effects
         self.doing.apply(effects)
+        for effect in effects:
+            if isinstance(effect, Send):
+                sent = wire.parse(effect.datagram)
+                if sent.cls == Class.REQUEST:
+                    self.asked[effect.client] = sent
         return effects
 
 
@@ -195,26 +218,65 @@ class Leg:
         )
 
     def is_heard_at(self, source: ClientAddress, *attributes: tuple[int, bytes]) -> list[Effect]:
-        """A right check comes from there, and is answered well."""
+        """A right check comes from there; it is answered well, and asked back, which the party
+        answers: what follows from that, or from the check where nothing was asked back.
+        """
         effects = self.receive(self.check(*attributes), source)
         assert answer(effects).code == 0
-        return effects
+        asked = asked_in(effects)
+        return self.receive(self.answer(asked[0]), source) if asked else effects
+
+    def answer(
+        self,
+        asked: wire.Stun,
+        *attributes: tuple[int, bytes],
+        cls: Class = Class.SUCCESS,
+        pwd: str | None = None,
+    ) -> bytes:
+        """The party's answer to a check of the relay's, right unless it is asked otherwise."""
+        if pwd is None:
+            ufrag = asked.value(Attribute.USERNAME).decode().partition(":")[0]
+            pwd = ice(ufrag).pwd
+        return wire.build(
+            Method.BINDING, cls, asked.transaction_id, list(attributes), key=pwd.encode()
+        )
 
     def set_access(self, access: Access) -> list[Effect]:
         """The signaling server says where the party is."""
         return self.stage.apply(self.stage.core.set_access(self.key, access, self.stage.now))
 
 
+def requests_in(effects: list[Effect]) -> list[tuple[wire.Stun, ClientAddress]]:
+    """The relay's own checks among these effects, and where each goes."""
+    sent = [(wire.parse(e.datagram), e.client.client) for e in effects if isinstance(e, Send)]
+    return [(message, to) for message, to in sent if message.cls == Class.REQUEST]
+
+
+def asked_in(effects: list[Effect]) -> list[wire.Stun]:
+    """The relay's own checks among these effects."""
+    return [message for message, _ in requests_in(effects)]
+
+
 def answer(effects: list[Effect]) -> wire.Stun:
     """The one answer among these effects."""
-    (sent,) = [effect for effect in effects if isinstance(effect, Send)]
-    return wire.parse(sent.datagram)
+    sent = [wire.parse(effect.datagram) for effect in effects if isinstance(effect, Send)]
+    (told,) = [message for message in sent if message.cls != Class.REQUEST]
+    return told
 
 
 def route(
     source: Leg, at: ClientAddress, target: Leg, to: ClientAddress, expires: float = 1e9
 ) -> SetRoute:
-    """The route from one party's address to the other's, as it is set now."""
+    """The route from one party's address to the other's, as it is set now.
+
+    Args:
+        expires: until when call and consents last.
+    """
     ends = source.from_(at), NO_CHANNEL, target.from_(to), NO_CHANNEL
     until = min(expires, source.stage.now.mono + ROUTE_LIFETIME_S)
     return SetRoute(*ends, source.key, int(until * 1e9))
+
+
+def consented(leg: Leg) -> float:
+    """Until when a party that answers now is sent data."""
+    return leg.stage.now.mono + CONSENT_S

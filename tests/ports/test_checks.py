@@ -1,4 +1,4 @@
-"""ICE checks on a relayed port: RFC 8445 section 7.3 of a lite agent, RFC 8489 section 9.1.3."""
+"""ICE checks of a party on its relayed port: RFC 8445 section 7.3, RFC 8489 section 9.1.3."""
 
 import pytest
 
@@ -19,12 +19,15 @@ from tests.ports.stage import (
     ALICE,
     AT_ALICE,
     AT_BOB,
+    BOB,
     ELSEWHERE,
     NOMINATING,
     RTP,
     Leg,
     Stage,
     answer,
+    asked_in,
+    consented,
     route,
 )
 from tests.turn import wire
@@ -32,13 +35,13 @@ from tests.turn import wire
 REQUIRED_UNKNOWN, OPTIONAL_UNKNOWN = 0x7FFF, 0xC057
 
 
-def test_a_verified_check_is_answered_as_a_lite_agent_answers() -> None:
+def test_a_verified_check_is_answered_and_asked_back_before() -> None:
     alice, _ = Stage().pair(masked=False)
     check = alice.check((Attribute.PRIORITY, bytes(4)), (Attribute.ICE_CONTROLLING, bytes(8)))
     effects = alice.receive(check, AT_ALICE)
-    told = answer(effects)
+    told, (asked,) = answer(effects), asked_in(effects)
     assert effects == [
-        LegConnected(ALICE, Transport.UDP),
+        Send(alice.from_(AT_ALICE), asked.raw),
         Send(alice.from_(AT_ALICE), told.raw),
         Answered(Method.BINDING, 0),
     ]
@@ -55,7 +58,7 @@ def test_a_verified_check_is_answered_as_a_lite_agent_answers() -> None:
 
 def test_a_masked_leg_is_told_its_relayed_port_as_its_mapped_address() -> None:
     alice, _ = Stage().pair(masked=True)
-    told = answer(alice.is_heard_at(AT_ALICE))
+    told = answer(alice.receive(alice.check(), AT_ALICE))
     relayed = alice.endpoint.address
     assert told.address(Attribute.XOR_MAPPED_ADDRESS) == (relayed.packed, relayed.port)
 
@@ -67,7 +70,7 @@ def test_a_check_signed_with_sha256_verifies() -> None:
 
 @pytest.mark.parametrize("role", [Attribute.ICE_CONTROLLING, Attribute.ICE_CONTROLLED])
 def test_neither_role_is_a_conflict(role: Attribute) -> None:
-    """A lite agent never controls, and so never sends 487."""
+    """The relay never controls, and so never sends 487."""
     alice, _ = Stage().pair()
     assert answer(alice.receive(alice.check((role, bytes(8))), AT_ALICE)).code == 0
 
@@ -128,8 +131,10 @@ def test_refusals_to_one_source_are_bounded() -> None:
 
 def test_what_must_be_understood_and_is_not_is_420_signed() -> None:
     alice, _ = Stage().pair()
-    told = answer(alice.receive(alice.check((REQUIRED_UNKNOWN, b"")), AT_ALICE))
+    effects = alice.receive(alice.check((REQUIRED_UNKNOWN, b"")), AT_ALICE)
+    told = answer(effects)
     assert told.code == 420
+    assert asked_in(effects) == []
     assert told.value(Attribute.UNKNOWN_ATTRIBUTES) == REQUIRED_UNKNOWN.to_bytes(2)
     assert told.is_signed_with(alice.ice.pwd.encode())
     assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.UNKNOWN_SOURCE)]
@@ -172,8 +177,9 @@ def test_a_recorded_check_from_another_address_is_not_believed() -> None:
     alice, bob = Stage().pair()
     bob.is_heard_at(AT_BOB)
     check = alice.check(NOMINATING)
-    assert answer(alice.receive(check, AT_ALICE)).code == 0
+    (asked,) = asked_in(alice.receive(check, AT_ALICE))
     assert alice.receive(check, ELSEWHERE) == [Count(DropReason.UNAUTHENTICATED)]
+    alice.receive(alice.answer(asked), AT_ALICE)
     assert answer(alice.receive(check, AT_ALICE)).code == 0  # the client's own retransmission
     assert alice.stage.doing.routes[bob.from_(AT_BOB)].target.client == AT_ALICE
     assert alice.receive(RTP, ELSEWHERE) == [Count(DropReason.UNKNOWN_SOURCE)]
@@ -189,26 +195,24 @@ def test_a_check_from_a_port_of_the_relay_is_dropped() -> None:
 # Where data goes follows the checks.
 
 
-def test_routes_exist_before_the_party_that_completes_them_hears_so() -> None:
+def test_routes_exist_as_soon_as_both_parties_have_answered() -> None:
     alice, bob = Stage().pair()
     alice.is_heard_at(AT_ALICE)
     assert alice.stage.doing.routes == {}
-    effects = bob.is_heard_at(AT_BOB)
-    assert effects[1:3] == [
-        route(bob, AT_BOB, alice, AT_ALICE),
-        route(alice, AT_ALICE, bob, AT_BOB),
+    assert bob.is_heard_at(AT_BOB) == [
+        LegConnected(BOB, Transport.UDP),
+        route(bob, AT_BOB, alice, AT_ALICE, consented(bob)),
+        route(alice, AT_ALICE, bob, AT_BOB, consented(bob)),
     ]
-    assert isinstance(effects[3], Send)
 
 
 def test_a_party_that_moves_is_followed_by_its_next_check() -> None:
     alice, bob = Stage().pair()
     alice.is_heard_at(AT_ALICE)
     bob.is_heard_at(AT_BOB)
-    effects = alice.is_heard_at(ELSEWHERE)
-    assert effects[:2] == [
-        route(alice, ELSEWHERE, bob, AT_BOB),
-        route(bob, AT_BOB, alice, ELSEWHERE),
+    assert alice.is_heard_at(ELSEWHERE) == [
+        route(alice, ELSEWHERE, bob, AT_BOB, consented(bob)),
+        route(bob, AT_BOB, alice, ELSEWHERE, consented(alice)),
     ]
 
 

@@ -1,11 +1,13 @@
 """A model of two calls with relayed ports, step by step, under Hypothesis.
 
-The model is written from the rules: what was verified or declared, and nothing else, is where a
-party is. After every step the routes that live in the doing side must be exactly those the model
-allows; every datagram must go exactly where the model says, or nowhere.
+The model is written from the rules: what has answered the relay's check within thirty seconds, or
+was declared, and nothing else, is where a party is. After every step the routes that live in the
+doing side must be exactly those the model allows; every datagram must go exactly where the model
+says, or nowhere.
 """
 
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -18,16 +20,31 @@ from hypothesis.stateful import (
 
 from relay.address import ClientAddress, FiveTuple
 from relay.calls.endpoint import Access
+from relay.errors import DropReason
+from relay.ports.consent import CONSENT_S
 from relay.ports.leg import NOMINATED_S
 from relay.ports.routes import ROUTE_LIFETIME_S
-from relay.turn.effects import Deliver, LegKey, Send
+from relay.stun.attributes import Attribute
+from relay.turn.effects import Count, Deliver, Effect, LegKey, Send
 from relay.turn.ports import REST_S
-from tests.ports.stage import NOMINATING, RTP, SETTINGS, Leg, Stage, answer
+from tests.ports.stage import (
+    NOMINATING,
+    RTP,
+    SETTINGS,
+    Leg,
+    Stage,
+    answer,
+    ice,
+    requests_in,
+)
 
 CALLS = ("one", "two")
 PARTIES = ("alice", "bob")
 EXPIRES_S = 1500.0
-_LATE_S = 290.0  # almost as late as a renewal may be
+_TICK_S = 2.0  # within a consent's five seconds
+_STALL_S = 290.0  # almost as late as a renewal may be
+_UNANSWERED = [Count(DropReason.NO_CONSENT)]
+_NOT_ASKED = [Count(DropReason.NOT_A_REQUEST)]
 PLACES = [ClientAddress.parse(f"198.51.100.{n}", 4000 + n % 3) for n in range(6)]
 legs = st.tuples(st.sampled_from(CALLS), st.sampled_from(PARTIES))
 places = st.sampled_from(PLACES)
@@ -36,15 +53,37 @@ _PORTS = range(50000, 50006)  # few, so that they come back as soon as they may
 
 
 @dataclass
+class Source:
+    """An address of a party, under which of its names it has answered, and until when it counts."""
+
+    ufrag: str | None
+    until: float
+
+
+@dataclass
 class Party:
     """What is known of one party."""
 
     ufrag: str | None = None
     declared: bool = False
-    sources: set[ClientAddress] = field(default_factory=set)
+    sources: dict[ClientAddress, Source] = field(default_factory=dict)
     target: ClientAddress | None = None
     nominated_until: float = 0.0
     restarting: bool = False
+
+    def aim(self, place: ClientAddress, nominates: bool, now: float) -> None:
+        """Data goes where it was nominated, as long as that is heard of, else to the latest."""
+        is_nominated = now < self.nominated_until
+        if nominates or not is_nominated or place == self.target:
+            stays = nominates or (is_nominated and place == self.target)
+            self.nominated_until = now + NOMINATED_S if stays else 0.0
+            self.target = place
+
+    def forget_late(self, now: float) -> None:
+        """What has not answered for thirty seconds is no place of the party's."""
+        self.sources = {place: s for place, s in self.sources.items() if now < s.until}
+        if self.target not in self.sources:
+            self.target, self.nominated_until = None, 0.0
 
 
 class RelayedPorts(RuleBasedStateMachine):
@@ -102,7 +141,9 @@ class RelayedPorts(RuleBasedStateMachine):
     def declare(self, which: tuple[str, str], place: ClientAddress) -> None:
         if which in self.legs:
             self.legs[which].set_access(Access(address=place))
-            self.parties[which] = Party(declared=True, sources={place}, target=place)
+            self.parties[which] = Party(
+                declared=True, sources={place: Source(None, inf)}, target=place
+            )
 
     @rule(which=legs, ufrag=st.sampled_from(["aaaa", "bbbb"]))
     def expect(self, which: tuple[str, str], ufrag: str) -> None:
@@ -110,7 +151,7 @@ class RelayedPorts(RuleBasedStateMachine):
             return
         party = self.parties[which]
         before = None if party.declared else self.legs[which].ice
-        self.legs[which].set_access(Access(ice_ufrag=ufrag))
+        self.legs[which].set_access(Access(ice=ice(ufrag)))
         if party.declared:
             party = self.parties[which] = Party()
         elif party.ufrag not in (None, ufrag):
@@ -122,23 +163,52 @@ class RelayedPorts(RuleBasedStateMachine):
 
     @rule(which=legs, place=places, nominates=st.booleans())
     def check(self, which: tuple[str, str], place: ClientAddress, nominates: bool) -> None:
-        """The party sends a right check, as far as it knows what is right."""
-        party = self.parties.get(which)
-        if party is None or party.ufrag is None:
+        """The party sends a right check, as far as it knows what is right, and answers."""
+        leg, party = self.legs.get(which), self.parties.get(which)
+        if leg is None or party is None or party.ufrag is None:
             return
-        leg = self.legs[which]
+        effects = self.send_check(which, place, nominates)
+        known = party.sources.get(place)
+        is_known = known is not None and known.ufrag == party.ufrag
+        if is_known:
+            assert answer(effects).code == 0
+            party.aim(place, nominates, self.now)
+        if not self.answers(which, place, party.ufrag):
+            return
+        if party.restarting:
+            party.restarting, party.sources, party.nominated_until = False, {}, 0.0
+        party.sources[place] = Source(party.ufrag, self.now + CONSENT_S)
+        if not is_known:
+            party.aim(place, nominates, self.now)
+
+    @rule(which=legs, place=places)
+    def forge_source(self, which: tuple[str, str], place: ClientAddress) -> None:
+        """Whoever has the credentials names another's address: nobody there answers."""
+        party = self.parties.get(which)
+        if party and party.ufrag is not None:
+            known = party.sources.get(place)
+            self.send_check(which, place, nominates=False)
+            if known is not None and known.ufrag == party.ufrag:
+                party.aim(place, False, self.now)
+
+    def send_check(
+        self, which: tuple[str, str], place: ClientAddress, nominates: bool
+    ) -> list[Effect]:
+        leg, party = self.legs[which], self.parties[which]
         username = f"{leg.ice.ufrag}:{party.ufrag}"
         check = leg.check(*([NOMINATING] if nominates else []), username=username)
         self.recorded.append((which, check, place))
-        assert answer(leg.receive(check, place)).code == 0
-        if party.restarting:
-            party.restarting, party.sources, party.nominated_until = False, set(), 0.0
-        is_nominated = self.now < party.nominated_until
-        party.sources.add(place)
-        if nominates or not is_nominated or place == party.target:
-            stays = nominates or (is_nominated and place == party.target)
-            party.nominated_until = self.now + NOMINATED_S if stays else 0.0
-            party.target = place
+        effects = leg.receive(check, place)
+        assert effects == _UNANSWERED or answer(effects).code == 0
+        return effects
+
+    def answers(self, which: tuple[str, str], place: ClientAddress, ufrag: str) -> bool:
+        """The party answers the latest check there. Returns: whether the relay waits for it."""
+        leg = self.legs[which]
+        asked = self.stage.asked.get(leg.from_(place))
+        if asked is None or not asked.value(Attribute.USERNAME).startswith(f"{ufrag}:".encode()):
+            return False
+        return leg.receive(leg.answer(asked), place) != _NOT_ASKED
 
     @precondition(lambda self: self.recorded)
     @rule(data=st.data(), place=places)
@@ -191,10 +261,31 @@ class RelayedPorts(RuleBasedStateMachine):
             effects = self.legs[which].receive(b"\0" + body, place)
             assert not any(isinstance(effect, Deliver) for effect in effects)
 
-    @rule(seconds=st.sampled_from([1.0, NOMINATED_S, 70.0, _LATE_S]))
-    def wait(self, seconds: float) -> None:
-        self.stage.advance(seconds)
+    @rule(
+        seconds=st.sampled_from([_TICK_S, NOMINATED_S, CONSENT_S, 70.0]),
+        answering=st.sets(legs),
+    )
+    def wait(self, seconds: float, answering: set[tuple[str, str]]) -> None:
+        """Time passes; some parties say where they are that they are still there."""
+        for _ in range(int(seconds / _TICK_S)):
+            self.pass_time(_TICK_S)
+            asked = requests_in(self.stage.apply(self.stage.core.handle_timeout(self.stage.now)))
+            for which in answering & self.legs.keys():
+                for place, source in self.parties[which].sources.items():
+                    is_asked = any(to == place for _, to in asked)
+                    if is_asked and source.ufrag and self.answers(which, place, source.ufrag):
+                        source.until = self.now + CONSENT_S
+
+    @rule()
+    def stall(self) -> None:
+        """The relay does nothing for minutes, and then what is due."""
+        self.pass_time(_STALL_S)
         self.stage.apply(self.stage.core.handle_timeout(self.stage.now))
+
+    def pass_time(self, seconds: float) -> None:
+        self.stage.advance(seconds)
+        for party in self.parties.values():
+            party.forget_late(self.now)
 
     def route_from(self, which: tuple[str, str], place: ClientAddress) -> FiveTuple | None:
         """Where data from this place at this port goes."""

@@ -1,13 +1,16 @@
 """Who gets a relayed port, which, and when somebody else may have it."""
 
+import ipaddress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from relay.address import IPV4, IPV6, ClientAddress, Transport
+from relay.address import IPV4, IPV6, ClientAddress, PeerAddress, ServerAddress, Transport
 from relay.calls.endpoint import PWD, UFRAG, Access
 from relay.errors import CallError, DropReason
 from relay.ports.settings import PortSettings
+from relay.special_use import Denied
 from relay.turn.effects import (
     NO_CHANNEL,
     ClosePort,
@@ -24,6 +27,7 @@ from relay.turn.effects import (
 from relay.turn.ports import REST_S
 from tests.ports.stage import (
     ALICE,
+    ANOTHER_OF_THE_HOST,
     AT_ALICE,
     AT_BOB,
     BOB,
@@ -37,6 +41,8 @@ from tests.ports.stage import (
     Doing,
     Leg,
     Stage,
+    asked_in,
+    ice,
     route,
 )
 
@@ -114,7 +120,7 @@ def test_a_port_that_could_not_be_opened_rests_and_another_is_drawn() -> None:
 def test_the_end_of_a_call_takes_routes_ports_and_legs_in_that_order() -> None:
     stage = Stage()
     alice = stage.open(ALICE, Access(address=AT_ALICE))
-    bob = stage.open(BOB, Access(ice_ufrag="bob"))
+    bob = stage.open(BOB, Access(ice=ice("bob")))
     bob.is_heard_at(AT_BOB)
     assert stage.apply(stage.core.end_call(CALL, stage.now)) == [
         DropRoute(alice.from_(AT_ALICE), NO_CHANNEL),
@@ -142,7 +148,8 @@ def test_the_end_of_a_call_takes_routes_ports_and_legs_in_that_order() -> None:
         *("0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.0.1", "169.254.169.254", "224.0.0.1"),  # noqa: S104
         *("239.255.255.255", "240.0.0.1", "255.255.255.255"),
         *("::", "::1", "fe80::1", "ff02::1", "::127.0.0.1", "::ffff:0:127.0.0.1"),
-        *("64:ff9b::7f00:1", "2002:7f00:1::1", "::ffff:127.0.0.1"),
+        *("64:ff9b::7f00:1", "2002:7f00:1::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1"),
+        *("64:ff9b::8.8.8.8", "2002:808:808::1", "64:ff9b:1::1"),
     ],
 )
 def test_an_address_that_is_no_other_host_is_refused_without_being_named(host: str) -> None:
@@ -156,17 +163,57 @@ def test_an_address_that_is_no_other_host_is_refused_without_being_named(host: s
     assert stage.core.ports_free == len(SETTINGS.ports)
 
 
-@pytest.mark.parametrize("host", ["10.1.2.3", "192.168.1.2", "8.8.8.8", PUBLIC_V4, "fd00::1"])
-def test_an_address_of_another_host_is_taken(host: str) -> None:
-    Stage().open(ALICE, Access(address=ClientAddress.parse(host, 4000)))
+SPECIAL = [
+    *("10.0.0.2", "100.64.0.1", "172.16.0.1", "172.31.255.255", "192.0.0.8", "192.168.1.2"),
+    *("192.0.2.9", "192.88.99.1", "198.18.0.1", "198.19.255.255"),
+    *("100::1", "2001::1", "2001:db8::9", "3fff::1", "5f00::1", "fc00::1", "fd00::1", "fec0::1"),
+]
 
 
-def test_a_relayed_port_cannot_be_declared() -> None:
-    stage = Stage()
-    bob = stage.open(BOB)
-    for own in (bob.port, bob.endpoint.address):
+@pytest.mark.parametrize("host", SPECIAL)
+def test_an_address_of_a_special_use_range_is_refused_unless_it_is_allowed(host: str) -> None:
+    at = ClientAddress.parse(host, 161)
+    with pytest.raises(CallError) as refused:
+        Stage().open(ALICE, Access(address=at))
+    assert "ports.allow_private" in refused.value.detail
+    assert not set(refused.value.detail) & set("0123456789")
+    allowed = denied(allowed=(ipaddress.ip_network(host),))
+    Stage(allowed).open(ALICE, Access(address=at))
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "100.63.255.255", "172.32.0.1", "2001:4860::1"])
+def test_an_address_of_another_host_is_taken_unless_it_is_denied(host: str) -> None:
+    at = ClientAddress.parse(host, 4000)
+    Stage().open(ALICE, Access(address=at))
+    network = (ipaddress.ip_network(host),)
+    for refusing in (denied(networks=network), denied(networks=network, allowed=network)):
         with pytest.raises(CallError):
-            stage.open(ALICE, Access(address=ClientAddress(own.packed, own.port)))
+            Stage(refusing).open(ALICE, Access(address=at))
+
+
+def test_without_the_default_only_the_denied_networks_are_refused() -> None:
+    mine = denied(default=False, networks=(ipaddress.ip_network("10.0.0.0/8"),))
+    Stage(mine).open(ALICE, Access(address=ClientAddress.parse("192.168.1.2", 4000)))
+    for host in ("10.1.2.3", "127.0.0.1", "169.254.1.1"):
+        with pytest.raises(CallError):
+            Stage(mine).open(ALICE, Access(address=ClientAddress.parse(host, 4000)))
+
+
+def denied(default: bool = True, **networks: Any) -> PortSettings:
+    """Other rules about where parties are."""
+    return replace(SETTINGS, denied=Denied(default, **networks))
+
+
+@pytest.mark.parametrize("host", [PUBLIC_V4, LOCAL_V4, PUBLIC_V6, ANOTHER_OF_THE_HOST])
+@pytest.mark.parametrize("port", [80, 3478, 50000])
+def test_no_address_of_the_relay_or_its_host_can_be_declared_on_any_port(
+    host: str, port: int
+) -> None:
+    everything = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+    stage = Stage(denied(allowed=everything))
+    with pytest.raises(CallError) as refused:
+        stage.open(ALICE, Access(address=ClientAddress.parse(host, port)))
+    assert refused.value.detail == "address: no address of this relay is expected."
 
 
 def test_a_family_that_the_relay_has_not_is_refused() -> None:
@@ -182,10 +229,18 @@ def test_the_family_of_an_open_port_cannot_be_changed() -> None:
     assert PUBLIC_V6 not in str(alice.endpoint)
 
 
-def test_loopback_is_for_a_relay_on_loopback() -> None:
-    at = ClientAddress.parse("127.0.0.1", 4000)
-    local = [(pair[0], type(pair[1]).parse("127.0.0.1", 0)) for pair in SETTINGS.addresses[:1]]
-    Stage(replace(SETTINGS, addresses=tuple(local))).open(ALICE, Access(address=at))
+def test_loopback_is_for_a_relay_on_loopback_and_not_its_own_ports() -> None:
+    pair = PeerAddress.parse("127.0.0.1", 0), ServerAddress.parse("127.0.0.1", 0)
+    here = replace(
+        SETTINGS, addresses=(pair,), is_this_host=lambda _: True, own_ports=frozenset({3478})
+    )
+    stage = Stage(here)
+    alice = stage.open(ALICE, Access(address=ClientAddress.parse("127.0.0.1", 4000)))
+    for port in (3478, alice.port.port):
+        with pytest.raises(CallError):
+            stage.open(BOB, Access(address=ClientAddress.parse("127.0.0.1", port)))
+    stage.apply(stage.core.end_call(CALL, stage.now))
+    stage.open(BOB, Access(address=ClientAddress.parse("127.0.0.1", alice.port.port)))
 
 
 # What is said later.
@@ -221,7 +276,7 @@ def test_a_declared_party_that_turns_to_ice_is_unknown_until_its_check() -> None
     stage = Stage()
     bob = stage.open(BOB, Access(address=AT_BOB))
     alice = stage.open(ALICE, Access(address=AT_ALICE))
-    assert alice.set_access(Access(ice_ufrag="alice")) == [
+    assert alice.set_access(Access(ice=ice("alice"))) == [
         DropRoute(alice.from_(AT_ALICE), NO_CHANNEL),
         DropRoute(bob.from_(AT_BOB), NO_CHANNEL),
         LegIdle(ALICE),
@@ -236,7 +291,7 @@ def test_a_declaration_forgets_what_was_nominated_before() -> None:
     bob.is_heard_at(AT_BOB)
     alice.is_heard_at(AT_ALICE, NOMINATING)
     alice.set_access(Access(address=AT_ALICE))
-    alice.set_access(Access(ice_ufrag="alice"))
+    alice.set_access(Access(ice=ice("alice")))
     alice.is_heard_at(AT_BOB)
     assert alice.stage.doing.routes[bob.from_(AT_BOB)].target.client == AT_BOB
 
@@ -256,19 +311,19 @@ def test_a_party_that_did_ice_and_is_declared_is_taken_from_there_only() -> None
 def test_a_party_whose_ufrag_comes_late_keeps_what_it_was_told() -> None:
     alice = Stage().open(ALICE)
     told = alice.ice
-    assert alice.set_access(Access(ice_ufrag="alice")) == []
+    assert alice.set_access(Access(ice=ice("alice"))) == []
     assert alice.ice == told
-    alice.set_access(Access(ice_ufrag="alice"))
+    alice.set_access(Access(ice=ice("alice")))
     assert alice.ice == told
     alice.is_heard_at(AT_ALICE)
 
 
 def test_an_ice_restart_renews_the_relays_credentials_and_lets_data_flow_meanwhile() -> None:
     alice, bob = Stage().pair()
-    alice.is_heard_at(AT_ALICE, (0x25, b""))
+    alice.is_heard_at(AT_ALICE, NOMINATING)
     bob.is_heard_at(AT_BOB)
     before, old_check = alice.ice, alice.check()
-    assert alice.set_access(Access(ice_ufrag="again")) == []
+    assert alice.set_access(Access(ice=ice("again"))) == []
     assert alice.ice.ufrag != before.ufrag
     assert alice.ice.pwd != before.pwd
     assert len(alice.stage.doing.routes) == 2
@@ -276,7 +331,9 @@ def test_an_ice_restart_renews_the_relays_credentials_and_lets_data_flow_meanwhi
     assert len(old) == 2  # answered, and nothing learned from it
     moved = ClientAddress(AT_ALICE.packed, 4444)
     check = alice.check(username=f"{alice.ice.ufrag}:again")
-    alice.receive(check, moved)
+    (asked,) = asked_in(alice.receive(check, moved))
+    assert len(alice.stage.doing.routes) == 2
+    alice.receive(alice.answer(asked), moved)
     assert set(alice.stage.doing.routes) == {alice.from_(moved), bob.from_(AT_BOB)}
     assert alice.stage.doing.routes[bob.from_(AT_BOB)].target.client == moved
     refused = alice.receive(alice.check(username=f"{before.ufrag}:alice", pwd=before.pwd), AT_ALICE)

@@ -8,7 +8,7 @@ each; at thousands of calls per second they have to cost microseconds.
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr
@@ -31,6 +31,9 @@ _ARPHRD_ETHER, _ARPHRD_LOOPBACK = 1, 772
 
 _GROUPS = (1, 5, 7, 8, 9, 11, 19)
 """RTNLGRP_: links, then addresses, routes and rules of IPv4 and of IPv6."""
+
+ADDRESS_GROUPS = (5, 9)
+"""Of these the addresses alone."""
 
 LOOPBACK = 1
 """The index of `lo` in every network namespace."""
@@ -149,12 +152,16 @@ class Netlink:
 
 
 class Changes:
-    """Tells that links, addresses, routes or rules have changed. Raises: OSError."""
+    """Tells that links, addresses, routes or rules have changed. Raises: OSError.
 
-    def __init__(self) -> None:
+    Args:
+        groups: of which of them, as `_GROUPS`.
+    """
+
+    def __init__(self, groups: Sequence[int] = _GROUPS) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._socket.setblocking(False)
-        self._socket.bind((0, sum(1 << group - 1 for group in _GROUPS)))
+        self._socket.bind((0, sum(1 << group - 1 for group in groups)))
 
     def fileno(self) -> int:
         """Readable when something has changed."""

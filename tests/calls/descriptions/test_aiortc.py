@@ -127,7 +127,7 @@ async def laboratory(*, ring: bool) -> AsyncIterator[Laboratory]:
     )
     registry = Registry(rules_of(settings))
     turn = turn_settings_of(settings, os.urandom(32))
-    ports = port_settings_of(settings, os.urandom(32))
+    ports = port_settings_of(settings, os.urandom(32), lambda _: True)
     engine = Engine(turn, registry, SystemClocks(), os.urandom, lambda: None, ports)
     listener = UdpListener(ServerAddress.parse(LOOPBACK, 0), engine, engine.tally)
     engine.forwarder.add_udp(listener)
