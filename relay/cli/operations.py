@@ -85,7 +85,7 @@ def end_call(
     """End a call: every leg is silent within one second."""
     before = context.obj or (None, None)  # options may stand before "end" too
     client = _api(api or before[0], config or before[1])
-    client.ask("DELETE", f"/v1/calls/{quote(call, safe='')}")
+    client.ask("DELETE", f"/v1/calls/{quote(os.fsencode(call), safe='')}")
     typer.echo(f"ended {call}")
 
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay import logs
 from relay.calls.descriptions import MAX_BYTES
+from relay.control.paths import SENT_BY_A_PARTY, canonical
 from relay.control.problems import problem
 from relay.control.relay import ControlSettings
 from relay.control.turns import Turns
@@ -44,6 +45,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "path": canonical(scope)}
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is not None:
@@ -112,7 +114,8 @@ class _Replay:
 
 def _most(path: str) -> int:
     """How long a body may be."""
-    is_description = path.startswith("/v1/calls/") and path.endswith("/description")
+    sent = SENT_BY_A_PARTY.fullmatch(path)
+    is_description = sent is not None and sent[2] == "description"
     return MAX_DESCRIPTION_BODY_BYTES if is_description else MAX_BODY_BYTES
 
 

@@ -46,7 +46,7 @@ def test_the_one_unmasked_party_keeps_its_candidates_and_is_held_too() -> None:
     assert trickle(call, "bob", HOST, {}, book.mono) == (None, True, ())
     assert leaks(describe(call, "bob", sample("safari_answer"), {}, book.mono).sdp) == []
     book.registry.accept(call.id, book.now)
-    assert HOST in release(call)["bob"]
+    assert HOST in release(call)["bob"].candidates
     assert trickle(call, "bob", HOST, {}, book.mono) == (HOST.candidate, False, ())
 
 
@@ -67,7 +67,7 @@ def test_a_candidate_before_accept_is_held_once_and_passed_on_after_it() -> None
     assert (dropped.candidate, dropped.held) == (None, False)
     assert [each.kind for each in dropped.removed] == [Kind.CANDIDATE_HOST]
     book.registry.accept(call.id, book.now)
-    assert release(call) == {"alice": [HeldCandidate(OURS, "0", 0)]}
+    assert release(call) == {"alice": ((HeldCandidate(OURS, "0", 0),), "")}
     assert release(call) == {}
     late = trickle(call, "alice", SENT, _relayed(call), book.mono)
     assert (late.candidate, late.held) == (OURS, False)
@@ -79,7 +79,7 @@ def test_the_end_of_candidates_waits_for_accept_too() -> None:
     end = HeldCandidate("", "0", 0)
     assert trickle(call, "alice", end, {}, book.mono).held
     book.registry.accept(call.id, book.now)
-    assert release(call) == {"alice": [end]}
+    assert release(call) == {"alice": ((end,), "")}
 
 
 def test_candidates_within_a_description_wait_for_accept_as_well() -> None:
@@ -88,7 +88,7 @@ def test_candidates_within_a_description_wait_for_accept_as_well() -> None:
     rebuilt = describe(call, "alice", sample("aiortc_offer"), _relayed(call), book.mono)
     assert "candidate" not in rebuilt.sdp
     book.registry.accept(call.id, book.now)
-    held = release(call)["alice"]
+    held = release(call)["alice"].candidates
     assert tuple(held) == rebuilt.held
     assert [each.sdp_mid for each in held] == ["0", "1"]
 
@@ -151,4 +151,4 @@ def test_no_more_candidates_are_held_than_a_client_has() -> None:
             kinds.add(refused.kind)
     assert kinds == {"too_many"}
     book.registry.accept(call.id, book.now)
-    assert len(release(call)["alice"]) == 256
+    assert len(release(call)["alice"].candidates) == 256
