@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response, status
 
 from relay import __version__
+from relay.control.configuration import told
 from relay.control.dependencies import BEARER, Daemon, faults, json
 from relay.control.models import Health, StatusView
 from relay.control.relay import Relay
@@ -61,9 +62,8 @@ async def reload(relay: Daemon) -> Response:
     """Read configuration and certificates again; with a fault in them nothing changes."""
     try:
         relay.reload()
-    except ConfigError as error:  # its lines quote the configuration
-        detail = f"{len(error.faults)} faults; `callveil check-config` names them."
-        raise CallError("bad_configuration", detail) from None
+    except ConfigError as error:
+        raise CallError("bad_configuration", told(error.faults)) from None
     return json(_status(relay))
 
 
