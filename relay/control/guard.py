@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay import logs
 from relay.calls.descriptions import MAX_BYTES
+from relay.control import viewer
 from relay.control.paths import SENT_BY_A_PARTY, canonical
 from relay.control.problems import problem
 from relay.control.relay import ControlSettings
@@ -26,7 +27,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_DESCRIPTION_BODY_BYTES = MAX_BYTES + MAX_BODY_BYTES
 """A session description of the longest: JSON writes its line ends in four bytes instead of two."""
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+OPEN_PATHS = viewer.PATHS | {"/healthz", "/readyz", "/metrics", "/openapi.json"}
 """What tells nothing about anybody: probes and scrapers carry no tokens, and the rest is published
 with the source."""
 

@@ -14,13 +14,13 @@ router = APIRouter(tags=["operations"])
 
 
 @router.get("/healthz", response_model=Health)
-async def healthz() -> Response:
+async def get_health() -> Response:
     """The daemon answers."""
     return json(Health(status="ok"))
 
 
 @router.get("/readyz", response_model=Health, responses=faults("not_ready", needs_token=False))
-async def readyz(relay: Daemon) -> Response:
+async def get_readiness(relay: Daemon) -> Response:
     """The daemon takes new calls."""
     if not relay.status().ready:
         raise CallError("not_ready", "No new calls begin on this relay.")
@@ -28,7 +28,7 @@ async def readyz(relay: Daemon) -> Response:
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(relay: Daemon) -> Response:
+async def get_metrics(relay: Daemon) -> Response:
     """One scrape, in the text format of Prometheus."""
     return Response(relay.metrics(), media_type=CONTENT_TYPE)
 
