@@ -73,7 +73,11 @@ async def list_calls(
     return json(CallList.model_construct(calls=views, next=following))
 
 
-@router.get("/{call:name}", response_model=CallView, responses=faults("unknown_call"))
+@router.get(
+    "/{call:name}",
+    response_model=CallView,
+    responses=faults("unknown_call", "invalid_request"),
+)
 async def get_call(call: CallId, relay: Daemon) -> Response:
     """One call, with statistics per party. An ended one is known for a while."""
     return json(_view(relay.registry.get(call, relay.now()), relay))

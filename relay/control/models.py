@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from relay import __version__
 from relay.calls.call import Call, Order, Party
 from relay.calls.changes import Change, PartyChange
 from relay.calls.endpoint import Access
@@ -201,6 +202,8 @@ class CallView(Head):
 class CallList(BaseModel):
     """Live calls, eldest first; `next` goes into `after` to go on, null at the end."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"calls": [ACTIVE], "next": 201}})
+
     calls: list[CallView]
     next: int | None
 
@@ -208,11 +211,27 @@ class CallList(BaseModel):
 class Health(BaseModel):
     """The daemon answers."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
+
     status: Literal["ok", "ready"]
 
 
 class StatusView(BaseModel):
     """How the daemon is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "version": __version__,
+                "ready": True,
+                "draining": False,
+                "uptime_s": 86400.5,
+                "calls": {"ringing": 1, "active": 12},
+                "allocations": 26,
+                "fastpath": "attached",
+            }
+        }
+    )
 
     version: str
     ready: bool
