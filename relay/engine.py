@@ -151,7 +151,7 @@ class Engine:
         if not self.registry.is_live(call):
             self.ended(call)
             return
-        found = self.registry.live(call, now)
+        found = self.registry.get(call, now)
         legs = frozenset(leg.id for leg in found.legs)
         self.apply(self.server.keep_legs(call, legs, half_relayed=found.half_relayed, now=now))
 

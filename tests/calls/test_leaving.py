@@ -1,5 +1,7 @@
 """Parties leave a call: the devices that did not answer, and whoever is ended by name."""
 
+from collections.abc import Callable
+
 import pytest
 
 from relay.calls.call import Call, Masking, Party, Rules, State
@@ -174,10 +176,11 @@ def test_a_call_that_is_ended_before_it_began_does_not_begin(room: str) -> None:
 @pytest.mark.parametrize("name", ["cv_none", "a:b", "x" * 507, "é" * 254])
 def test_what_no_credential_may_name_is_unknown(name: str) -> None:
     book = Book()
-    for end in (
+    ends: list[Callable[[], bool]] = [
         lambda: book.registry.end(name, book.now),
         lambda: book.registry.end_party(name, "one", book.now),
-    ):
+    ]
+    for end in ends:
         with pytest.raises(CallError) as fault:
             end()
         assert fault.value.kind == "unknown_call"

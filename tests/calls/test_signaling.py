@@ -4,6 +4,7 @@ import pytest
 
 from relay.calls.call import Call, Masking, Rules
 from relay.calls.descriptions import HeldCandidate, Kind
+from relay.calls.leaving import Answered
 from relay.calls.signaling import describe, release, trickle
 from relay.errors import CallError
 from tests.calls.book import ALICE, BOB, CAROL, Book
@@ -91,6 +92,37 @@ def test_candidates_within_a_description_wait_for_accept_as_well() -> None:
     held = release(call)["alice"].candidates
     assert tuple(held) == rebuilt.held
     assert [each.sdp_mid for each in held] == ["0", "1"]
+
+
+def test_the_latest_description_waits_for_accept_with_whatever_was_trickled() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB, ring=True)
+    for name in ("aiortc_offer", "firefox_offer"):
+        describe(call, "alice", sample(name), _relayed(call), book.mono)
+    late = SENT._replace(candidate=SENT.candidate.replace("192.0.2.1 50000", "192.0.2.1 50002"))
+    trickle(call, "alice", late, _relayed(call), book.mono)
+    trickle(call, "bob", HOST, _relayed(call), book.mono)
+    book.registry.accept(call.id, book.now)
+    released = release(call)
+    assert list(released) == ["alice"]
+    latest = describe(call, "alice", sample("firefox_offer"), _relayed(call), book.mono).sdp
+    lines = released["alice"].description.splitlines()
+    assert [line for line in lines if "candidate" not in line] == [
+        line for line in latest.splitlines() if "candidate" not in line
+    ]
+    added = [line for line in lines if line.startswith("a=candidate:2 1 udp")]
+    assert added[0].endswith(" 192.0.2.1 50002 typ relay raddr 0.0.0.0 rport 9")
+    assert leaks(released["alice"].description) == []
+    assert release(call) == {}
+
+
+def test_of_a_party_that_left_nothing_is_passed_on() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB, CAROL, ring=True)
+    trickle(call, "alice", SENT, _relayed(call), book.mono)
+    describe(call, "carol", sample("safari_answer"), _relayed(call), book.mono)
+    book.registry.accept(call.id, book.now, Answered(party="bob"))
+    assert list(release(call)) == ["alice"]
 
 
 def test_a_party_that_is_not_in_the_call_is_told_so_whatever_it_sends() -> None:

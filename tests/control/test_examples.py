@@ -96,7 +96,7 @@ def _lacking(value: Any, schema: Json, schemas: Json) -> list[str]:
         if name not in known and not more:
             lacking.append(f"{name} is not known")
         else:
-            lacking += _lacking(part, known.get(name) or more, schemas)
+            lacking += _lacking(part, known.get(name) or more or {}, schemas)
     return lacking
 
 
