@@ -148,6 +148,16 @@ class Engine:
         self.apply(self.server.end_call(call, self.now()))
         self.ports.ended(call)
 
+    def left(self, call: str) -> None:
+        """Parties have left a call: nothing of theirs is forwarded when this returns."""
+        now = self.now()
+        if not self.registry.is_live(call):
+            self.ended(call)
+            return
+        found = self.registry.get(call, now)
+        legs = frozenset(leg.id for leg in found.legs)
+        self.apply(self.server.keep_legs(call, legs, half_relayed=found.half_relayed, now=now))
+
     def tightened(self, call: str) -> None:
         """A call is relayed now, or has more masked legs: no leg keeps what it may not have."""
         now = self.now()

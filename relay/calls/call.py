@@ -160,6 +160,7 @@ class Call:
         deadline: monotonic seconds; earlier than `expires` while it rings.
         bitrate_bps: cap of each leg.
         ports: its legs are relayed ports, not allocations.
+        former: the parties that have left it.
     """
 
     __slots__ = (
@@ -169,6 +170,7 @@ class Call:
         "deadline",
         "expires",
         "expires_at",
+        "former",
         "half_relayed",
         "id",
         "is_registered",
@@ -191,6 +193,7 @@ class Call:
         self.expires = self.expires_at = self.deadline = 0.0
         self.bitrate_bps = 0
         self.ports = False
+        self.former: tuple[str, ...] = ()
 
     @property
     def masked(self) -> list[str]:
@@ -229,5 +232,10 @@ class Call:
         """The same, where there is one. Raises: CallError `unknown_party`. Nothing else."""
         leg = self.party(party)
         if leg is None:
-            raise CallError("unknown_party", "The call has no such party.", self.id)
+            raise unknown_party(self)
         return leg
+
+
+def unknown_party(call: Call) -> CallError:
+    """The fault of naming a party that is not in the call."""
+    return CallError("unknown_party", "The call has no such party.", call.id)

@@ -89,7 +89,7 @@ def _tighten(call: Call, rules: Rules) -> None:
     call.half_relayed = may_be_half and call.may_be_half_relayed
     for leg in direct:
         if leg.intake is not None and not call.is_direct(leg):
-            leg.intake.held.clear()  # its candidates name its own addresses
+            leg.intake.release()  # its candidates name its own addresses
 
 
 def _checked_parties(call: Call, change: Change, rules: Rules) -> list[PartyChange]:

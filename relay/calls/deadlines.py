@@ -1,14 +1,11 @@
-"""When calls run out: a heap instead of a timer per call, and the calls that have ended.
+"""When calls run out: a heap instead of a timer per call.
 
 Rules of this file: an entry is never searched for. What no longer holds stays until its turn comes
 or until stale entries outnumber the others; memory follows the live calls, not the past ones.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-
-from relay.calls.call import Call
 
 _SLACK = 64
 """Below this many entries a rebuild costs more than it frees."""
@@ -47,44 +44,3 @@ class Deadlines:
         """Take out one call whose deadline has come, the soonest first; None where none has."""
         at = self.next()
         return heappop(self._heap)[1] if at is not None and at <= mono else None
-
-
-class Tombstones:
-    """Ended calls, for a while: what has ended must not come back under a live credential.
-
-    Args:
-        keep_s: for how long.
-        limit: at most so many; the eldest goes first.
-    """
-
-    __slots__ = ("_ended", "_keep_s", "_limit")
-
-    def __init__(self, keep_s: float, limit: int) -> None:
-        self._keep_s = keep_s
-        self._limit = limit
-        # In order of ending, hence of being forgotten. A plain dict would be searched from its
-        # first slot ever used each time the eldest is taken.
-        self._ended: OrderedDict[str, tuple[float, Call]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._ended)
-
-    def add(self, call: Call, mono: float) -> None:
-        """Remember a call that has just ended."""
-        self.forget_old(mono)
-        if len(self._ended) >= self._limit:
-            self._ended.popitem(last=False)
-        self._ended[call.id] = (mono + self._keep_s, call)
-
-    def get(self, call: str, mono: float) -> Call | None:
-        """The ended call of that id, as far as is remembered."""
-        until, ended = self._ended.get(call, (mono, None))
-        return ended if mono < until else None
-
-    def forget_old(self, mono: float) -> None:
-        """Forget what has been kept long enough."""
-        while self._ended:
-            call, (until, _) = next(iter(self._ended.items()))
-            if mono < until:
-                return
-            del self._ended[call]

@@ -1,4 +1,4 @@
-"""How much a party may have rebuilt, and its candidates that wait for the call to be accepted."""
+"""How much a party may have rebuilt, and what of it waits for the call to be accepted."""
 
 from relay.calls.descriptions import HeldCandidate
 from relay.errors import CallError
@@ -14,15 +14,19 @@ _HELD = 256
 class Intake:
     """What one leg's party sends: a token bucket over bytes, and what is held.
 
+    `described` is its latest description, rebuilt, without the candidates, which are in `held`;
+    both are empty unless the call rings.
+
     Args:
         mono: monotonic seconds, now.
     """
 
-    __slots__ = ("_at", "_bytes", "held")
+    __slots__ = ("_at", "_bytes", "described", "held")
 
     def __init__(self, mono: float) -> None:
         self._bytes = float(_BURST_BYTES)
         self._at = mono
+        self.described = ""
         self.held: dict[HeldCandidate, None] = {}
 
     def spend(self, length: int, mono: float) -> None:
@@ -46,3 +50,8 @@ class Intake:
         if len(more) > _HELD:
             raise CallError("too_many", "No more candidates are held for this party.")
         self.held = more
+
+    def release(self) -> None:
+        """Hold nothing any more."""
+        self.described = ""
+        self.held = {}

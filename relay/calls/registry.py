@@ -8,26 +8,18 @@ calls and legs come off the wire: everything kept under one is bounded.
 from collections.abc import Callable
 from itertools import islice
 
-from relay.calls.call import TRANSITIONS, Call, Grant, Leg, Order, Rules, State
+from relay.calls.call import TRANSITIONS, Call, Grant, Leg, Order, Rules, State, unknown_party
 from relay.calls.changes import Change, Changed, apply
-from relay.calls.deadlines import Deadlines, Tombstones
+from relay.calls.deadlines import Deadlines
+from relay.calls.ended import Ended, is_registered, may_be_credentials
+from relay.calls.leaving import Answered, is_last, leave, others
+from relay.calls.making import named, never, ordered
 from relay.clock import Now
 from relay.errors import CallError, Rejected
-
-REGISTERED_PREFIX = "cv_"
-"""Starts the id of every call that the API creates. A call so named exists only if this registry
-knows it, so that a restarted daemon cannot take a ringing call for one that may talk."""
 
 RING_TIMEOUT_S = 180.0
 """A call nobody accepts: as long as a SIP proxy waits for an answer (timer C, RFC 3261 section 16.6
 step 11), so that a signaling server has always given up before."""
-
-_REMEMBER_IMPLICIT_S = 86_400.0
-"""How long an ended call that only credentials named stays ended: their lifetime is the signaling
-server's choice, and a day is the longest that is customary."""
-
-_REMEMBERED = 65_536
-"""Ended calls that are remembered, of either sort: some 350 bytes each."""
 
 
 class Registry:
@@ -43,10 +35,7 @@ class Registry:
         self._created = 0
         self._ringing = 0
         self._deadlines = Deadlines(self._is_current)
-        self._ended_registered = Tombstones(rules.credential_ttl_s, _REMEMBERED)
-        self._ended_implicit = Tombstones(
-            max(rules.credential_ttl_s, _REMEMBER_IMPLICIT_S), _REMEMBERED
-        )
+        self._past = Ended(rules.credential_ttl_s)
 
     def create(self, order: Order, token: Callable[[], str], now: Now) -> Call:
         """Register a call.
@@ -55,18 +44,8 @@ class Registry:
             token: gives an opaque random token of 22 characters each time.
         Raises: CallError `invalid_request`, naming the field. Nothing else.
         """
-        self._check_parties(order)
-        duration_s = _at_most(order.max_duration_s, self.rules.call_duration_s, "max_duration_s")
-        bitrate = _at_most(order.max_bitrate_bps, self.rules.bitrate_bps, "max_bitrate_bps")
-        asked = any(party.enhanced_call_privacy for party in order.parties)
-        relayed = order.ports or self.rules.is_relayed(asked=asked)
-        call = self._new(REGISTERED_PREFIX + token(), relayed, duration_s, now)
-        call.bitrate_bps = bitrate
-        call.ports = order.ports
-        for party, asked in order.parties:
-            masked = relayed and self.rules.is_masked(asked=asked)
-            call.legs.append(Leg(token(), party, masked, asked))
-        call.half_relayed = call.may_be_half_relayed
+        call = ordered(order, self.rules, self._created + 1, token, now)
+        self._created += 1
         if order.ring:
             call.state = State.RINGING
             call.deadline = _deadline(call)
@@ -74,14 +53,19 @@ class Registry:
         self._add(call)
         return call
 
-    def accept(self, call: str, now: Now) -> Call:
+    def accept(self, call: str, now: Now, answered: Answered | None = None) -> Call:
         """Ringing becomes active: data may cross from now on.
 
-        Raises: CallError `unknown_call` or `wrong_state`. Nothing else.
+        Args:
+            answered: who took it; the others that were called leave it. None: everybody stays.
+        Raises: CallError `unknown_call`, `wrong_state`, `unknown_party` or `invalid_request`, and
+            then nothing has changed. Nothing else.
         """
         found = self.live(call, now)
         if State.ACTIVE not in TRANSITIONS[found.state]:
             raise CallError("wrong_state", f"The call is not ringing: {found.state.value}.", call)
+        for leg in others(found, answered) if answered else ():
+            leave(found, leg)
         found.state = State.ACTIVE
         self._ringing -= 1
         self._reschedule(found)
@@ -99,15 +83,48 @@ class Registry:
         return changed
 
     def end(self, call: str, now: Now) -> bool:
-        """End a call.
+        """End a call. One that a credential has not begun yet is begun by none afterwards.
 
-        Returns: whether it had not ended before.
+        Returns: whether there was something to end.
         Raises: CallError `unknown_call`. Nothing else.
         """
-        found = self.get(call, now)
+        found = self._find(call, now)
+        if found is None:
+            if not may_be_credentials(call):
+                raise _unknown_call()
+            self._past.add(never(call, now), now.mono)
+            return False
         if State.ENDED not in TRANSITIONS[found.state]:
             return False
         self._end(found, now, is_final=True)
+        return True
+
+    def end_party(self, call: str, party: str, now: Now) -> bool:
+        """End one party of a call, and the call where it is over without that party.
+
+        In a call that credentials begin, a leg that has not come yet does not come afterwards.
+
+        Returns: whether there was something to end.
+        Raises: CallError `unknown_call` or `unknown_party`. Nothing else.
+        """
+        found = self._find(call, now)
+        is_credentials = may_be_credentials(call, party)
+        if is_credentials:
+            self._past.add_leg(call, party, now.mono)
+        elif found is None:
+            raise _unknown_call()
+        if found is None or found.state is State.ENDED:
+            return False
+        leg = found.party(party)
+        if leg is None:
+            if not is_credentials and party not in found.former:
+                raise unknown_party(found)
+            return False
+        if is_last(found, leg):
+            self._end(found, now, is_final=True)
+        else:
+            leave(found, leg)
+            self._forget_if_empty(found)
         return True
 
     def get(self, call: str, now: Now) -> Call:
@@ -115,9 +132,9 @@ class Registry:
 
         Raises: CallError `unknown_call`. Nothing else.
         """
-        found = self._calls.get(call) or self._ended(call, now)
+        found = self._find(call, now)
         if found is None:
-            raise CallError("unknown_call", "There is no such call.")
+            raise _unknown_call()
         return found
 
     def live(self, call: str, now: Now) -> Call:
@@ -153,6 +170,8 @@ class Registry:
 
         Raises: Rejected 403 (no such call or leg, or it has ended) or 486 (too many legs).
         """
+        if self._past.has_leg(call, leg, now.mono):
+            raise Rejected(403)
         found = self._calls.get(call)
         if found is None:
             found = self._new_implicit(call, now)
@@ -187,9 +206,7 @@ class Registry:
         if found.is_registered:
             return False
         found.legs = [each for each in found.legs if each.id != leg]
-        if not found.legs:
-            found.state = State.ENDED
-            del self._calls[call]
+        self._forget_if_empty(found)
         return True
 
     def handle_timeout(self, now: Now) -> list[str]:
@@ -203,30 +220,20 @@ class Registry:
             found = self._calls[call]
             self._end(found, now, is_final=found.is_registered)
             ended.append(call)
-        self._ended_registered.forget_old(now.mono)
-        self._ended_implicit.forget_old(now.mono)
+        self._past.forget_old(now.mono)
         return ended
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` has something to do next, in monotonic seconds."""
         return self._deadlines.next()
 
-    def _new(self, call: str, relayed: bool, duration_s: int, now: Now) -> Call:
-        self._created += 1
-        is_registered = call.startswith(REGISTERED_PREFIX)
-        new = Call(call, self._created, is_registered=is_registered, relayed=relayed)
-        new.created, new.created_at = now.mono, now.wall
-        new.expires = new.deadline = now.mono + duration_s
-        new.expires_at = now.wall + duration_s
-        new.bitrate_bps = self.rules.bitrate_bps
-        return new
-
     def _new_implicit(self, call: str, now: Now) -> Call:
-        if call.startswith(REGISTERED_PREFIX) or self.rules.require_registered_call:
+        if is_registered(call) or self.rules.require_registered_call:
             raise Rejected(403)
-        if self._ended_implicit.get(call, now.mono):
+        if self._past.get(call, now.mono):
             raise Rejected(403)
-        new = self._new(call, True, self.rules.call_duration_s, now)
+        self._created += 1
+        new = named(call, self.rules, self._created, now)
         self._add(new)
         return new
 
@@ -253,30 +260,28 @@ class Registry:
             self._ringing -= 1
         del self._calls[call.id]
         call.state = State.ENDED
-        call.legs = []  # and with them what the signaling server calls its users
+        call.legs, call.former = [], ()  # and with them what the signaling server calls its users
         call.expires_at = now.wall
-        if not is_final:
-            return
-        ended = self._ended_registered if call.is_registered else self._ended_implicit
-        ended.add(call, now.mono)
+        if is_final:
+            self._past.add(call, now.mono)
 
-    def _ended(self, call: str, now: Now) -> Call | None:
-        is_registered = call.startswith(REGISTERED_PREFIX)
-        ended = self._ended_registered if is_registered else self._ended_implicit
-        return ended.get(call, now.mono)
+    def _find(self, call: str, now: Now) -> Call | None:
+        """The call of that id; for a while after its end too."""
+        return self._calls.get(call) or self._past.get(call, now.mono)
+
+    def _forget_if_empty(self, call: Call) -> None:
+        """A call that only credentials name is forgotten with its last leg."""
+        if not call.legs:
+            call.state = State.ENDED
+            del self._calls[call.id]
 
     def _is_current(self, at: float, call: str) -> bool:
         found = self._calls.get(call)
         return found is not None and found.deadline == at
 
-    def _check_parties(self, order: Order) -> None:
-        most = self.rules.legs_per_call
-        if not 2 <= len(order.parties) <= most:
-            raise CallError("invalid_request", f"parties: 2 to {most} are expected.")
-        if len({party.id for party in order.parties}) < len(order.parties):
-            raise CallError("invalid_request", "parties: two of them have the same id.")
-        if order.ports and len(order.parties) != 2:  # what one says would have no one way to go
-            raise CallError("invalid_request", "parties: 2 are expected in ports mode.")
+
+def _unknown_call() -> CallError:
+    return CallError("unknown_call", "There is no such call.")
 
 
 def _deadline(call: Call) -> float:
@@ -284,12 +289,3 @@ def _deadline(call: Call) -> float:
     if call.state is State.RINGING:
         return min(call.expires, call.created + RING_TIMEOUT_S)
     return call.expires
-
-
-def _at_most(asked: int | None, limit: int, field: str) -> int:
-    """What was asked for, within the operator's limit, which holds where nothing was."""
-    if asked is None:
-        return limit
-    if not 0 < asked <= limit:
-        raise CallError("invalid_request", f"{field}: 1 to {limit} is expected.")
-    return asked

@@ -13,6 +13,7 @@ from relay.calls.descriptions import (
     LegDescription,
     Rebuilt,
     Removed,
+    complete,
     rebuild,
     rebuild_candidate,
 )
@@ -37,6 +38,18 @@ class Trickled(NamedTuple):
     removed: tuple[Removed, ...]
 
 
+class Released(NamedTuple):
+    """What a party sent while its call rang, as it may be passed on now.
+
+    Args:
+        candidates: each on its own, as they came.
+        description: its latest, with all of them inside; empty where it sent none.
+    """
+
+    candidates: tuple[HeldCandidate, ...]
+    description: str
+
+
 def describe(call: Call, party: str, sdp: str, relayed: RelayedAddresses, mono: float) -> Rebuilt:
     """Rebuild a party's description for the others; its candidates are held while the call rings.
 
@@ -51,8 +64,11 @@ def describe(call: Call, party: str, sdp: str, relayed: RelayedAddresses, mono: 
     intake.spend(len(sdp), mono)
     if not call.relayed:
         return Rebuilt(sdp, ())
-    rebuilt = rebuild(sdp, _description(call, leg, relayed))
+    description = _description(call, leg, relayed)
+    rebuilt = rebuild(sdp, description)
     intake.hold(*rebuilt.held)
+    if description.ringing:
+        intake.described = rebuilt.sdp
     return rebuilt
 
 
@@ -80,13 +96,15 @@ def trickle(
     return Trickled(None, True, removed)
 
 
-def release(call: Call) -> dict[str, list[HeldCandidate]]:
+def release(call: Call) -> dict[str, Released]:
     """What was held of each party, once the call is accepted; then nothing is held any more."""
     released = {}
     for leg in call.legs:
-        if leg.intake is not None and leg.intake.held:
-            released[leg.name] = list(leg.intake.held)
-            leg.intake.held = {}
+        intake = leg.intake
+        if intake is not None and (intake.held or intake.described):
+            held = tuple(intake.held)
+            released[leg.name] = Released(held, complete(intake.described, held))
+            intake.release()
     return released
 
 

@@ -82,10 +82,13 @@ def end_call(
     api: Api = None,
     config: Config = None,
 ) -> None:
-    """End a call: every leg is silent within one second."""
+    """End a call: every leg is silent within one second.
+
+    Put -- before an ID that begins with a hyphen.
+    """
     before = context.obj or (None, None)  # options may stand before "end" too
     client = _api(api or before[0], config or before[1])
-    client.ask("DELETE", f"/v1/calls/{quote(call, safe='')}")
+    client.ask("DELETE", f"/v1/calls/{quote(os.fsencode(call), safe='')}")
     typer.echo(f"ended {call}")
 
 

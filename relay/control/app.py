@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from relay import __version__
-from relay.control import calls, operations, permission, problems, signaling
+from relay.control import calls, operations, permission, problems, signaling, viewer
 from relay.control.guard import Guard
 from relay.control.relay import ControlSettings, Relay
 
@@ -22,9 +22,10 @@ def make_app(relay: Relay, settings: ControlSettings) -> FastAPI:
         title="callveil",
         version=__version__,
         summary="A media relay for private calls: neither party ever sees the other's address.",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        swagger_ui_oauth2_redirect_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.relay = relay
     app.state.settings = settings
@@ -32,6 +33,7 @@ def make_app(relay: Relay, settings: ControlSettings) -> FastAPI:
     app.include_router(signaling.router)
     app.include_router(permission.router)
     app.include_router(operations.router)
+    app.include_router(viewer.make_router())
     problems.install(app)
     app.add_middleware(Guard, settings=settings)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # as FastAPI documents it

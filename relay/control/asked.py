@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 PartyId = Annotated[str, Field(min_length=1, max_length=128)]
 
+PartyName = Annotated[str, Field(min_length=1, max_length=508)]
+"""A party that there is already: it may be the leg of a credential (RFC 8489 section 14.3)."""
+
 
 class Asked(BaseModel):
     """Exact types, no unknown field."""

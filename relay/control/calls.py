@@ -5,7 +5,7 @@ Rules of this file: first the book of calls decides, then the daemon acts, then 
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response, status
+from fastapi import APIRouter, Query, Response, status
 
 from relay.calls import credentials
 from relay.calls.call import Call, Leg
@@ -21,6 +21,7 @@ from relay.control.dependencies import (
 )
 from relay.control.endpoints import AskedEndpoint, EndpointView, PortParty, ToldEndpoint
 from relay.control.models import (
+    AskedAcceptance,
     AskedCall,
     AskedChange,
     CallList,
@@ -32,13 +33,12 @@ from relay.control.models import (
     RtcConfiguration,
     head,
 )
+from relay.control.paths import CallId, PartyId
 from relay.control.relay import ControlSettings, LegView, Relay
-from relay.control.signaling import AcceptedCall, Candidate
+from relay.control.signaling import AcceptedCall
 from relay.errors import CallError
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"], dependencies=[BEARER])
-
-CallId = Annotated[str, Path(description="as the call's creation answered it")]
 
 _PAGE = 200
 """Calls in one answer: writing them takes 5 ms, in which user space forwards no packet."""
@@ -73,29 +73,44 @@ async def list_calls(
     return json(CallList.model_construct(calls=views, next=following))
 
 
-@router.get("/{call}", response_model=CallView, responses=faults("unknown_call"))
+@router.get(
+    "/{call:name}",
+    response_model=CallView,
+    responses=faults("unknown_call", "invalid_request"),
+)
 async def get_call(call: CallId, relay: Daemon) -> Response:
     """One call, with statistics per party. An ended one is known for a while."""
     return json(_view(relay.registry.get(call, relay.now()), relay))
 
 
 @router.post(
-    "/{call}/accept", response_model=AcceptedCall, responses=faults("unknown_call", "wrong_state")
+    "/{call:name}/accept",
+    response_model=AcceptedCall,
+    responses=faults("unknown_call", "unknown_party", "wrong_state", "invalid_request"),
 )
-async def accept_call(call: CallId, relay: Daemon) -> Response:
+async def accept_call(
+    call: CallId, relay: Daemon, asked: AskedAcceptance | None = None
+) -> Response:
     """Let a ringing call begin: media may cross from now on.
 
-    `candidates` holds what each party sent while the call rang: pass it on to the others now.
+    Say who answered where a call rings on several devices: the others that were called leave the
+    call, and their credentials are good for nothing. The party that was created first is the
+    caller, and stays.
+
+    `candidates` holds what each party sent while the call rang: pass it on to the others now. For
+    clients without trickle, `descriptions` has each party's latest description with its candidates
+    inside.
     """
-    accepted = relay.registry.accept(call, relay.now())
+    answered = asked.answered() if asked else None
+    accepted = relay.registry.accept(call, relay.now(), answered)
+    if answered:
+        relay.left(call)
     relay.opened(call)
-    held = {name: [*map(Candidate.of, sent)] for name, sent in release(accepted).items()}
-    view = dict(_view(accepted, relay))
-    return json(AcceptedCall.model_construct(**view, candidates=held))
+    return json(AcceptedCall.of(_view(accepted, relay), release(accepted)))
 
 
 @router.patch(
-    "/{call}",
+    "/{call:name}",
     response_model=CreatedCall,
     responses=faults("unknown_call", "wrong_state", "invalid_request"),
 )
@@ -116,16 +131,39 @@ async def change_call(
     return json(_with_credentials(changed.call, relay, settings))
 
 
-@router.delete("/{call}", status_code=status.HTTP_204_NO_CONTENT, responses=faults("unknown_call"))
+@router.delete(
+    "/{call:name}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=faults("unknown_call", "invalid_request"),
+)
 async def end_call(call: CallId, relay: Daemon) -> Response:
-    """End a call and every leg of it, at once. Doing so again changes nothing."""
+    """End a call and every leg of it, at once. Doing so again changes nothing.
+
+    A call that a credential has not begun yet is begun by none afterwards.
+    """
     if relay.registry.end(call, relay.now()):
         relay.ended(call)
     return Response(status_code=status.HTTP_204_NO_CONTENT)
 
 
+@router.delete(
+    "/{call:name}/parties/{party:name}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=faults("unknown_call", "unknown_party", "invalid_request"),
+)
+async def end_party(call: CallId, party: PartyId, relay: Daemon) -> Response:
+    """End one party's leg, at once and for good; the others go on. Again changes nothing.
+
+    The call ends with it where fewer than two parties would be left, and where it rings and the
+    party is the caller.
+    """
+    if relay.registry.end_party(call, party, relay.now()):
+        relay.left(call)
+    return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
 @router.post(
-    "/{call}/endpoint",
+    "/{call:name}/endpoint",
     response_model=ToldEndpoint,
     responses=faults("unknown_call", "unknown_party", "wrong_state", "invalid_request"),
 )

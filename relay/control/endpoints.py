@@ -7,7 +7,7 @@ from pydantic.config import JsonDict
 
 from relay.address import ClientAddress
 from relay.calls.endpoint import PWD, UFRAG, Access, Endpoint, IceCredentials
-from relay.control.asked import Asked, PartyId
+from relay.control.asked import Asked, PartyName
 
 ASKED_ICE: JsonDict = {"ufrag": "F7gI", "pwd": "x9cml/YzichV2+XlhiMu8g"}
 _ENDPOINT: JsonDict = {
@@ -109,7 +109,7 @@ class AskedEndpoint(AskedAccess):
         }
     )
 
-    party: PartyId
+    party: PartyName
 
     @model_validator(mode="after")
     def _is_something(self) -> Self:

@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay import logs
 from relay.calls.descriptions import MAX_BYTES
+from relay.control import viewer
+from relay.control.paths import SENT_BY_A_PARTY, canonical
 from relay.control.problems import problem
 from relay.control.relay import ControlSettings
 from relay.control.turns import Turns
@@ -25,7 +27,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_DESCRIPTION_BODY_BYTES = MAX_BYTES + MAX_BODY_BYTES
 """A session description of the longest: JSON writes its line ends in four bytes instead of two."""
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+OPEN_PATHS = viewer.PATHS | {"/healthz", "/readyz", "/metrics", "/openapi.json"}
 """What tells nothing about anybody: probes and scrapers carry no tokens, and the rest is published
 with the source."""
 
@@ -44,6 +46,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "path": canonical(scope)}
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is not None:
@@ -112,7 +115,8 @@ class _Replay:
 
 def _most(path: str) -> int:
     """How long a body may be."""
-    is_description = path.startswith("/v1/calls/") and path.endswith("/description")
+    sent = SENT_BY_A_PARTY.fullmatch(path)
+    is_description = sent is not None and sent[2] == "description"
     return MAX_DESCRIPTION_BODY_BYTES if is_description else MAX_BODY_BYTES
 
 

@@ -5,42 +5,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic.config import JsonDict
 
+from relay import __version__
 from relay.calls.call import Call, Order, Party
 from relay.calls.changes import Change, PartyChange
 from relay.calls.endpoint import Access
-from relay.control.asked import Asked, PartyId
+from relay.calls.leaving import Answered
+from relay.control.asked import Asked, PartyId, PartyName
 from relay.control.endpoints import ASKED_ICE, AskedAccess, PortParty
+from relay.control.examples import ACTIVE, HEAD, LEG, SERVERS
 from relay.control.relay import LegView, Status
-
-_CALL = "cv_QmFzZTY0dXJsMTI4Yml0cw"
-_LEG = "bGVnIG9mIHRoZSBjYWxsISE"
-_CONNECTED: JsonDict = {
-    "leg": _LEG,
-    "connected": True,
-    "transport": "udp",
-    "path": "user",
-    "packets": 5012,
-    "bytes": 801920,
-    "dropped": 0,
-}
-_HEAD: JsonDict = {
-    "id": _CALL,
-    "relayed": True,
-    "masked": ["alice", "bob"],
-    "expires_at": "2026-01-01T00:00:00Z",
-}
-_SERVERS: JsonDict = {
-    "iceServers": [
-        {
-            "urls": ["turn:relay.example.org:3478?transport=udp"],
-            "username": f"1767225600:{_CALL}:{_LEG}",
-            "credential": "aGVyZSBnb2VzIHRoZSBNQUMhISE=",
-        }
-    ],
-    "iceTransportPolicy": "relay",
-}
 
 
 class AskedParty(AskedAccess):
@@ -92,6 +66,26 @@ class AskedCall(Asked):
     def access(self) -> dict[str, Access]:
         """What is known of each party, by its id."""
         return {each.id: each.access() for each in self.parties}
+
+
+class AskedAcceptance(Asked):
+    """Who has answered: a party, by its id or by its leg. Without it, all who were called stay."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"party": "bob-phone"}})
+
+    party: PartyName | None = None
+    leg: PartyName | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if self.party is not None and self.leg is not None:
+            raise ValueError("party or leg is expected, not both")
+        return self
+
+    def answered(self) -> Answered | None:
+        """The same for the book of calls; None where nobody is named."""
+        answered = Answered(self.party, self.leg)
+        return answered if any(answered) else None
 
 
 class AskedPartyChange(Asked):
@@ -170,9 +164,9 @@ class CreatedCall(Head):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                **_HEAD,
+                **HEAD,
                 "state": "ringing",
-                "parties": {"alice": {"leg": _LEG, "rtc_configuration": _SERVERS}},
+                "parties": {"alice": {"leg": LEG, "rtc_configuration": SERVERS}},
             }
         }
     )
@@ -200,17 +194,15 @@ class PartyView(BaseModel):
 class CallView(Head):
     """A call as it stands. Of an ended one, the parties are forgotten."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {**_HEAD, "state": "active", "parties": {"alice": _CONNECTED}}
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": ACTIVE})
 
     parties: dict[str, PartyView]
 
 
 class CallList(BaseModel):
     """Live calls, eldest first; `next` goes into `after` to go on, null at the end."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"calls": [ACTIVE], "next": 201}})
 
     calls: list[CallView]
     next: int | None
@@ -219,11 +211,27 @@ class CallList(BaseModel):
 class Health(BaseModel):
     """The daemon answers."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
+
     status: Literal["ok", "ready"]
 
 
 class StatusView(BaseModel):
     """How the daemon is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "version": __version__,
+                "ready": True,
+                "draining": False,
+                "uptime_s": 86400.5,
+                "calls": {"ringing": 1, "active": 12},
+                "allocations": 26,
+                "fastpath": "attached",
+            }
+        }
+    )
 
     version: str
     ready: bool

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response, status
 
 from relay import __version__
+from relay.control.configuration import told
 from relay.control.dependencies import BEARER, Daemon, faults, json
 from relay.control.models import Health, StatusView
 from relay.control.relay import Relay
@@ -13,13 +14,13 @@ router = APIRouter(tags=["operations"])
 
 
 @router.get("/healthz", response_model=Health)
-async def healthz() -> Response:
+async def get_health() -> Response:
     """The daemon answers."""
     return json(Health(status="ok"))
 
 
 @router.get("/readyz", response_model=Health, responses=faults("not_ready", needs_token=False))
-async def readyz(relay: Daemon) -> Response:
+async def get_readiness(relay: Daemon) -> Response:
     """The daemon takes new calls."""
     if not relay.status().ready:
         raise CallError("not_ready", "No new calls begin on this relay.")
@@ -27,7 +28,7 @@ async def readyz(relay: Daemon) -> Response:
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(relay: Daemon) -> Response:
+async def get_metrics(relay: Daemon) -> Response:
     """One scrape, in the text format of Prometheus."""
     return Response(relay.metrics(), media_type=CONTENT_TYPE)
 
@@ -61,9 +62,8 @@ async def reload(relay: Daemon) -> Response:
     """Read configuration and certificates again; with a fault in them nothing changes."""
     try:
         relay.reload()
-    except ConfigError as error:  # its lines quote the configuration
-        detail = f"{len(error.faults)} faults; `callveil check-config` names them."
-        raise CallError("bad_configuration", detail) from None
+    except ConfigError as error:
+        raise CallError("bad_configuration", told(error.faults)) from None
     return json(_status(relay))
 
 

@@ -1,10 +1,11 @@
 """Every fault of the API as `application/problem+json` (RFC 9457).
 
-Rules of this file: what a client sent is never sent back, not even the name of a field it made up,
-since it may be an address or somebody's id; it is told which field is wrong and what is expected.
+Rules of this file: what a client sent is never sent back, since it may be an address or somebody's
+id, nor is the name of a field it made up, unless that is a slip (`fields.py`); it is told which
+field is wrong and what is expected.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from relay.control.fields import unknown_field
 from relay.errors import CallError
 
 MEDIA_TYPE = "application/problem+json"
@@ -94,12 +96,13 @@ async def _on_call_error(_: Request, fault: Exception) -> Response:
     return problem(fault.kind, fault.detail, fault.call)
 
 
-async def _on_validation_error(_: Request, fault: Exception) -> Response:
+async def _on_validation_error(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, RequestValidationError)  # noqa: S101  as above
     errors = fault.errors()
     if any(error["type"] == "json_invalid" for error in errors):
         return problem("malformed_body", "It is not JSON.")
-    return problem("invalid_request", "; ".join(_sentence(error) for error in errors[:_SHOWN]))
+    sentences = [_sentence(error, request.scope["endpoint"]) for error in errors[:_SHOWN]]
+    return problem("invalid_request", "; ".join(sentences))
 
 
 async def _on_http_exception(_: Request, fault: Exception) -> Response:
@@ -109,17 +112,15 @@ async def _on_http_exception(_: Request, fault: Exception) -> Response:
     return problem(kind, headers=fault.headers)
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
-    """Where a body or query is wrong and what is expected there."""
-    where = _place(error["loc"], error["type"])
+def _sentence(error: Mapping[str, Any], endpoint: Callable[..., Any]) -> str:
+    """Where a path, a query or a body is wrong, and what is expected there."""
+    place = error["loc"][1:]
     if error["type"] == "extra_forbidden":
-        return f"{where}: a field that is not known here"
-    if not where:
-        return "a JSON object, with Content-Type: application/json, is expected"
-    return f"{where}: {error['msg']}"
-
-
-def _place(loc: Sequence[str | int], kind: str) -> str:
-    """The field's place, `parties.0.id`. An unknown field is named by what it stands in."""
-    parts = loc[1:-1] if kind == "extra_forbidden" else loc[1:]
-    return ".".join(map(str, parts)) or ("body" if kind == "extra_forbidden" else "")
+        return unknown_field(endpoint, place)
+    said = error["msg"].removeprefix("Value error, ")
+    where = ".".join(map(str, place))
+    if where:
+        return f"{where}: {said}"
+    if error["type"] == "value_error":  # of the body as a whole, in our own words
+        return f"body: {said}"
+    return "a JSON object, with Content-Type: application/json, is expected"

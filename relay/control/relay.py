@@ -102,6 +102,10 @@ class Relay(Protocol):
         """A call is over: take away its allocations and routes."""
         ...
 
+    def left(self, call: str) -> None:
+        """Parties have left a call: take away what is theirs, or all where it is over."""
+        ...
+
     def tightened(self, call: str) -> None:
         """A call is relayed now, or has more masked legs: let no leg keep what it may not have."""
         ...

@@ -1,42 +1,35 @@
 """`/v1/calls/{id}/description` and `…/candidate`: what parties say, made safe to pass on."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from relay.calls.descriptions import HeldCandidate, Kind, Removed
 from relay.calls.descriptions.formats import NAME
-from relay.calls.signaling import describe, trickle
-from relay.control.asked import Asked, PartyId
+from relay.calls.signaling import Released, describe, trickle
+from relay.control.asked import Asked, PartyName
 from relay.control.dependencies import BEARER, Daemon, faults, json
+from relay.control.examples import ACTIVE, COMPLETE, OURS, REBUILT, REMOVED, THEIRS, WRITTEN
 from relay.control.models import CallView, Camel
+from relay.control.paths import CallId
 
-router = APIRouter(prefix="/v1/calls/{call}", tags=["signaling"], dependencies=[BEARER])
+router = APIRouter(prefix="/v1/calls/{call:name}", tags=["signaling"], dependencies=[BEARER])
 
-CallId = Annotated[str, Path(description="as the call's creation answered it")]
 Mid = Annotated[str, Field(pattern=f"^{NAME}$")]
 MLineIndex = Annotated[int, Field(ge=0, le=255)]
 Ufrag = Annotated[str, Field(pattern="^[A-Za-z0-9+/]{4,256}$")]
 
 _FAULTS = ("unknown_call", "unknown_party", "wrong_state", "too_large", "too_many")
-_REMOVED: list[JsonValue] = [
-    {"kind": "candidate_host", "count": 2},
-    {"kind": "connection", "count": 1},
-]
-_OURS = "candidate:1 1 udp 50331647 192.0.2.1 50000 typ relay raddr 0.0.0.0 rport 9"
 
 
 class AskedDescription(Asked):
     """An offer or an answer, as a party's WebRTC stack wrote it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {"from": "alice", "sdp": "v=0\r\no=- 46117 2 IN IP4 127.0.0.1\r\n…"}
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": {"from": "alice", "sdp": WRITTEN}})
 
-    from_: Annotated[PartyId, Field(alias="from", description="the party that wrote it")]
+    from_: Annotated[PartyName, Field(alias="from", description="the party that wrote it")]
     sdp: str = Field(description="at most 262144 bytes")
 
 
@@ -47,14 +40,14 @@ class AskedCandidate(Asked):
         json_schema_extra={
             "example": {
                 "from": "alice",
-                "candidate": "candidate:842163049 1 udp 1677729535 …",
+                "candidate": THEIRS,
                 "sdpMid": "0",
                 "sdpMLineIndex": 0,
             }
         }
     )
 
-    from_: Annotated[PartyId, Field(alias="from", description="the party that sent it")]
+    from_: Annotated[PartyName, Field(alias="from", description="the party that sent it")]
     candidate: Annotated[str, Field(max_length=4096)]
     sdp_mid: Annotated[Mid | None, Field(alias="sdpMid")] = None
     sdp_m_line_index: Annotated[MLineIndex | None, Field(alias="sdpMLineIndex")] = None
@@ -84,13 +77,7 @@ class Description(BaseModel):
     """
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "sdp": "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\n…",
-                "held": 0,
-                "removed": _REMOVED,
-            }
-        }
+        json_schema_extra={"example": {"sdp": REBUILT, "held": 1, "removed": [*REMOVED]}}
     )
 
     sdp: str
@@ -120,7 +107,7 @@ class TrickledCandidate(Camel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "candidate": _OURS,
+                "candidate": OURS,
                 "sdpMid": "0",
                 "sdpMLineIndex": 0,
                 "held": False,
@@ -137,9 +124,41 @@ class TrickledCandidate(Camel):
 
 
 class AcceptedCall(CallView):
-    """A call that has just been accepted, and the candidates that waited for it, by party."""
+    """A call that has just been accepted, and what waited for it, by party."""
 
-    candidates: dict[str, list[Candidate]]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                **ACTIVE,
+                "candidates": {
+                    "alice": [{"candidate": OURS, "sdpMid": "0", "sdpMLineIndex": 0}],
+                },
+                "descriptions": {"alice": COMPLETE},
+            }
+        }
+    )
+
+    candidates: dict[str, list[Candidate]] = Field(
+        description="for `addIceCandidate` of the other parties"
+    )
+    descriptions: dict[str, str] = Field(
+        description="the latest of each party that sent one, with its candidates inside"
+    )
+
+    @classmethod
+    def of(cls, view: CallView, released: Mapping[str, Released]) -> Self:
+        """Built without validation, as the view was."""
+        return cls.model_construct(
+            **dict(view),
+            candidates={
+                name: [*map(Candidate.of, each.candidates)]
+                for name, each in released.items()
+                if each.candidates
+            },
+            descriptions={
+                name: each.description for name, each in released.items() if each.description
+            },
+        )
 
 
 @router.post(

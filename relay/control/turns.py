@@ -6,15 +6,14 @@ would wait until every connection that brings a candidate has been served, howev
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
+from relay.control.paths import SENT_BY_A_PARTY
+
 _AT_ONCE = 8
 """Of one call, in one turn of the daemon's loop: 3 ms, in which user space forwards nothing."""
-
-_SENT_BY_A_PARTY = re.compile(r"/v1/calls/([^/]{1,64})/(?:description|candidate)")
 
 
 class Turns:
@@ -29,8 +28,8 @@ class Turns:
 
     @asynccontextmanager
     async def of(self, path: str) -> AsyncIterator[None]:
-        """Wait for a turn to read and answer a request to this path; most need not wait."""
-        sent = _SENT_BY_A_PARTY.fullmatch(path)
+        """Wait for a turn to read and answer a request to this canonical path; most need none."""
+        sent = SENT_BY_A_PARTY.fullmatch(path)
         if sent is None:
             yield
             return

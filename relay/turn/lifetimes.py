@@ -7,7 +7,7 @@ from itertools import count
 from relay.clock import Now
 from relay.turn.effects import DropLeg, Effect, LegIdle, LegKey
 from relay.turn.routes import Routes
-from relay.turn.table import Allocation, Table
+from relay.turn.table import Allocation, Leg, Table
 
 _GONE_MIN = 64  # entries of removed allocations that are not worth a sweep
 
@@ -78,11 +78,18 @@ class Lifetimes:
             return []
         effects: list[Effect] = []
         for leg in call.legs.values():
-            for allocation in list(leg.allocations):
-                effects += self.remove(allocation, now)
+            effects += self._remove_all(leg, now)
         effects += [DropLeg(leg.key) for leg in call.legs.values()]
         call.legs.clear()  # the legs point back: without this only the cyclic collector frees them
         return effects
+
+    def end_leg(self, name: str, leg: str, now: Now) -> list[Effect]:
+        """End every allocation of a leg, then the leg. An unknown leg has no effects."""
+        call = self._table.calls.get(name)
+        found = call.legs.get(leg) if call else None
+        if found is None:
+            return []
+        return [*self._remove_all(found, now), *self.forget_leg(name, leg)]
 
     def forget_leg(self, name: str, leg: str) -> list[Effect]:
         """Let go of a leg that has no allocation, and of its call with its last leg."""
@@ -116,6 +123,9 @@ class Lifetimes:
     def next_timeout(self) -> float | None:
         """When to look again, in monotonic seconds; it may turn out to be too early."""
         return self._queue[0][0] if self._queue else None
+
+    def _remove_all(self, leg: Leg, now: Now) -> list[Effect]:
+        return [gone for each in list(leg.allocations) for gone in self.remove(each, now)]
 
     def _sweep(self) -> None:
         self._queue = [entry for entry in self._queue if entry[2].is_alive]

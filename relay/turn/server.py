@@ -128,6 +128,23 @@ class Server:
         """A call has ended: its routes, its allocations and its legs go at once."""
         return self._lifetimes.end_call(call, now)
 
+    def keep_legs(
+        self, call: str, legs: frozenset[str], *, half_relayed: bool, now: Now
+    ) -> list[Effect]:
+        """Parties have left a call: their routes and allocations go at once, the others' stay.
+
+        Args:
+            legs: of those who stay.
+            half_relayed: outer ports of theirs may stay open.
+        """
+        closed_call = self._table.calls.get(call)
+        if closed_call is None:
+            return []
+        effects = confine(closed_call, self._routes, is_half_relayed=half_relayed)
+        for leg in [leg for leg in closed_call.legs if leg not in legs]:
+            effects += self._lifetimes.end_leg(call, leg, now)
+        return effects
+
     def change_call(
         self,
         call: str,

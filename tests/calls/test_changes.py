@@ -108,9 +108,10 @@ def test_what_a_party_had_held_before_it_was_masked_is_not_passed_on() -> None:
     for leg in call.legs:
         leg.intake = Intake(book.mono)
         leg.intake.hold(candidate)
+        leg.intake.described = "v=0"
     _change(book, call, on("bob"))
-    held = {leg.name: list(leg.intake.held) for leg in call.legs if leg.intake}
-    assert held == {"alice": [candidate], "bob": []}
+    held = {leg.name: [*leg.intake.held, leg.intake.described] for leg in call.legs if leg.intake}
+    assert held == {"alice": [candidate, "v=0"], "bob": [""]}
 
 
 @pytest.mark.parametrize("change", [on("bob"), PartyChange("carol")])

@@ -3,13 +3,9 @@
 import tracemalloc
 
 from relay.calls import deadlines
-from relay.calls.call import Call
-from relay.calls.deadlines import Deadlines, Tombstones
+from relay.calls.deadlines import Deadlines
+from relay.calls.ended import Tombstones
 from tests.calls.book import Book
-
-
-def _ended(name: str) -> Call:
-    return Call(name, 1, is_registered=True, relayed=True)
 
 
 def test_deadlines_that_no_longer_hold_are_swept_when_they_outnumber_the_others() -> None:
@@ -24,18 +20,17 @@ def test_deadlines_that_no_longer_hold_are_swept_when_they_outnumber_the_others(
 
 
 def test_the_eldest_tombstone_makes_room() -> None:
-    tombstones = Tombstones(keep_s=60.0, limit=2)
-    calls = [_ended(name) for name in "abc"]
-    for call in calls:
-        tombstones.add(call, 0.0)
-    assert [tombstones.get(name, 1.0) for name in "abc"] == [None, *calls[1:]]
+    tombstones = Tombstones[str](keep_s=60.0, limit=2)
+    for name in "abc":
+        tombstones.add(name, name.upper(), 0.0)
+    assert [tombstones.get(name, 1.0) for name in "abc"] == [None, "B", "C"]
     assert len(tombstones) == 2
 
 
 def test_a_tombstone_is_forgotten_when_its_time_is_over() -> None:
-    tombstones = Tombstones(keep_s=60.0, limit=9)
-    tombstones.add(_ended("a"), 0.0)
-    tombstones.add(_ended("b"), 1.0)
+    tombstones = Tombstones[str](keep_s=60.0, limit=9)
+    tombstones.add("a", "A", 0.0)
+    tombstones.add("b", "B", 1.0)
     assert tombstones.get("a", 60.0) is None
     tombstones.forget_old(60.0)
     assert len(tombstones) == 1

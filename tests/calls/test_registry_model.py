@@ -28,7 +28,8 @@ class Expected:
     ended_at: float = 0.0
     legs: list[str] = field(default_factory=list)
     created: float = 0.0
-    joined: list[str] = field(default_factory=list)
+    parties: list[str] = field(default_factory=list)
+    former: list[str] = field(default_factory=list)
 
 
 class RegistryModel(RuleBasedStateMachine):
@@ -40,6 +41,7 @@ class RegistryModel(RuleBasedStateMachine):
         super().__init__()
         self.book = Book(Rules(legs_per_call=3, call_duration_s=DURATION_S, credential_ttl_s=900))
         self.expected: dict[str, Expected] = {}
+        self.gone: dict[tuple[str, str], float] = {}  # legs of rooms, and when they were ended
 
     @rule(target=calls, ring=st.booleans(), duration=st.integers(1, DURATION_S))
     def create(self, ring: bool, duration: int) -> str:
@@ -53,6 +55,7 @@ class RegistryModel(RuleBasedStateMachine):
             state="ringing" if ring else "active",
             legs=[leg.id for leg in call.legs],
             created=self.book.mono,
+            parties=["alice", "bob"],
         )
         return call.id
 
@@ -89,9 +92,9 @@ class RegistryModel(RuleBasedStateMachine):
         before = len(expected.legs)
         change = Change((PartyChange(who),))
         outcome = _outcome(lambda: self._change(call, change))
-        assert outcome == ("done" if before < 3 or who in expected.joined else "invalid_request")
-        if outcome == "done" and who not in expected.joined:
-            expected.joined.append(who)
+        assert outcome == ("done" if before < 3 or who in expected.parties else "invalid_request")
+        if outcome == "done" and who not in expected.parties:
+            expected.parties.append(who)
             expected.legs = [leg.id for leg in self.book.registry.get(call, self.book.now).legs]
             assert len(expected.legs) == before + 1
 
@@ -101,10 +104,45 @@ class RegistryModel(RuleBasedStateMachine):
     @rule(call=st.one_of(calls, ROOMS))
     def end(self, call: str) -> None:
         expected = self._known(call)
+        is_room = not call.startswith("cv_")
         outcome = _outcome(lambda: self.book.registry.end(call, self.book.now))
-        assert outcome == ("done" if expected else "unknown_call")
+        assert outcome == ("done" if expected or is_room else "unknown_call")
+        if expected is None and is_room:
+            expected = self.expected[call] = Expected(0, 0)
         if expected and expected.state != "ended":
             self._end(expected)
+
+    @rule(call=calls, which=st.integers(0, 3), who=NAMES)
+    def end_party(self, call: str, which: int, who: str) -> None:
+        expected = self._known(call)
+        named = [*(expected.parties if expected else ()), who]
+        party = named[which % len(named)]
+        outcome = _outcome(lambda: self.book.registry.end_party(call, party, self.book.now))
+        if expected is None or expected.state == "ended":
+            assert outcome == ("done" if expected else "unknown_call")
+        elif party not in expected.parties:
+            assert outcome == ("done" if party in expected.former else "unknown_party")
+        else:
+            assert outcome == "done"
+            is_caller = expected.state == "ringing" and party == expected.parties[0]
+            if is_caller or len(expected.parties) == 2:
+                self._end(expected)
+            else:
+                expected.legs.pop(expected.parties.index(party))
+                expected.parties.remove(party)
+                expected.former.append(party)
+
+    @rule(room=ROOMS, leg=NAMES)
+    def end_leg(self, room: str, leg: str) -> None:
+        outcome = _outcome(lambda: self.book.registry.end_party(room, leg, self.book.now))
+        assert outcome == "done"
+        if not self._is_gone(room, leg):
+            self.gone[room, leg] = self.book.mono
+        expected = self._known(room)
+        if expected and expected.state == "active" and leg in expected.legs:
+            expected.legs.remove(leg)
+            if not expected.legs:
+                del self.expected[room]
 
     @rule(seconds=st.integers(1, 400) | st.just(86_400))
     def advance(self, seconds: int) -> None:
@@ -125,7 +163,8 @@ class RegistryModel(RuleBasedStateMachine):
     @rule(call=calls, which=st.integers(0, 2))
     def admit_registered(self, call: str, which: int) -> None:
         expected = self.expected[call]
-        leg = [*expected.legs[:2], "stranger"][which]
+        legs = [*expected.legs, "stranger"]
+        leg = legs[which % len(legs)]
         outcome = _outcome(lambda: self.book.registry.admit(call, leg, self.book.now))
         is_welcome = expected.state != "ended" and leg != "stranger"
         assert outcome == ("done" if is_welcome else 403)
@@ -139,7 +178,7 @@ class RegistryModel(RuleBasedStateMachine):
         expires = self.book.mono + DURATION_S
         expected = self._known(room) or Expected(expires, expires)
         outcome = _outcome(lambda: self.book.registry.admit(room, leg, self.book.now))
-        if expected.state == "ended":
+        if expected.state == "ended" or self._is_gone(room, leg):
             assert outcome == 403
         elif len({*expected.legs, leg}) > 3:
             assert outcome == 486
@@ -173,6 +212,10 @@ class RegistryModel(RuleBasedStateMachine):
 
     def _end(self, expected: Expected) -> None:
         expected.state, expected.ended_at = "ended", self.book.mono
+
+    def _is_gone(self, room: str, leg: str) -> bool:
+        ended = self.gone.get((room, leg))
+        return ended is not None and self.book.mono < ended + 86_400
 
     def _known(self, call: str) -> Expected | None:
         """What the book should still know, live or ended."""

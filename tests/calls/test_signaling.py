@@ -4,6 +4,7 @@ import pytest
 
 from relay.calls.call import Call, Masking, Rules
 from relay.calls.descriptions import HeldCandidate, Kind
+from relay.calls.leaving import Answered
 from relay.calls.signaling import describe, release, trickle
 from relay.errors import CallError
 from tests.calls.book import ALICE, BOB, CAROL, Book
@@ -46,7 +47,7 @@ def test_the_one_unmasked_party_keeps_its_candidates_and_is_held_too() -> None:
     assert trickle(call, "bob", HOST, {}, book.mono) == (None, True, ())
     assert leaks(describe(call, "bob", sample("safari_answer"), {}, book.mono).sdp) == []
     book.registry.accept(call.id, book.now)
-    assert HOST in release(call)["bob"]
+    assert HOST in release(call)["bob"].candidates
     assert trickle(call, "bob", HOST, {}, book.mono) == (HOST.candidate, False, ())
 
 
@@ -67,7 +68,7 @@ def test_a_candidate_before_accept_is_held_once_and_passed_on_after_it() -> None
     assert (dropped.candidate, dropped.held) == (None, False)
     assert [each.kind for each in dropped.removed] == [Kind.CANDIDATE_HOST]
     book.registry.accept(call.id, book.now)
-    assert release(call) == {"alice": [HeldCandidate(OURS, "0", 0)]}
+    assert release(call) == {"alice": ((HeldCandidate(OURS, "0", 0),), "")}
     assert release(call) == {}
     late = trickle(call, "alice", SENT, _relayed(call), book.mono)
     assert (late.candidate, late.held) == (OURS, False)
@@ -79,7 +80,7 @@ def test_the_end_of_candidates_waits_for_accept_too() -> None:
     end = HeldCandidate("", "0", 0)
     assert trickle(call, "alice", end, {}, book.mono).held
     book.registry.accept(call.id, book.now)
-    assert release(call) == {"alice": [end]}
+    assert release(call) == {"alice": ((end,), "")}
 
 
 def test_candidates_within_a_description_wait_for_accept_as_well() -> None:
@@ -88,9 +89,40 @@ def test_candidates_within_a_description_wait_for_accept_as_well() -> None:
     rebuilt = describe(call, "alice", sample("aiortc_offer"), _relayed(call), book.mono)
     assert "candidate" not in rebuilt.sdp
     book.registry.accept(call.id, book.now)
-    held = release(call)["alice"]
+    held = release(call)["alice"].candidates
     assert tuple(held) == rebuilt.held
     assert [each.sdp_mid for each in held] == ["0", "1"]
+
+
+def test_the_latest_description_waits_for_accept_with_whatever_was_trickled() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB, ring=True)
+    for name in ("aiortc_offer", "firefox_offer"):
+        describe(call, "alice", sample(name), _relayed(call), book.mono)
+    late = SENT._replace(candidate=SENT.candidate.replace("192.0.2.1 50000", "192.0.2.1 50002"))
+    trickle(call, "alice", late, _relayed(call), book.mono)
+    trickle(call, "bob", HOST, _relayed(call), book.mono)
+    book.registry.accept(call.id, book.now)
+    released = release(call)
+    assert list(released) == ["alice"]
+    latest = describe(call, "alice", sample("firefox_offer"), _relayed(call), book.mono).sdp
+    lines = released["alice"].description.splitlines()
+    assert [line for line in lines if "candidate" not in line] == [
+        line for line in latest.splitlines() if "candidate" not in line
+    ]
+    added = [line for line in lines if line.startswith("a=candidate:2 1 udp")]
+    assert added[0].endswith(" 192.0.2.1 50002 typ relay raddr 0.0.0.0 rport 9")
+    assert leaks(released["alice"].description) == []
+    assert release(call) == {}
+
+
+def test_of_a_party_that_left_nothing_is_passed_on() -> None:
+    book = Book()
+    call = book.create(ALICE, BOB, CAROL, ring=True)
+    trickle(call, "alice", SENT, _relayed(call), book.mono)
+    describe(call, "carol", sample("safari_answer"), _relayed(call), book.mono)
+    book.registry.accept(call.id, book.now, Answered(party="bob"))
+    assert list(release(call)) == ["alice"]
 
 
 def test_a_party_that_is_not_in_the_call_is_told_so_whatever_it_sends() -> None:
@@ -151,4 +183,4 @@ def test_no_more_candidates_are_held_than_a_client_has() -> None:
             kinds.add(refused.kind)
     assert kinds == {"too_many"}
     book.registry.accept(call.id, book.now)
-    assert len(release(call)["alice"]) == 256
+    assert len(release(call)["alice"].candidates) == 256

@@ -1,6 +1,7 @@
 """The commands against a daemon that runs, as a user types them in a second terminal."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,12 +71,25 @@ def test_calls_are_listed_and_ended(daemon: Serving) -> None:
     assert callveil("calls", "--api", daemon.api).out == "no calls\n"
 
 
-@pytest.mark.parametrize("call", ["nope", "../../healthz", "a b", "ü", "%2f"])
+@pytest.mark.parametrize("call", ["cv_nope", "cv_/../../healthz", "a:b", "ü:", "x" * 507])
 def test_an_unknown_call_cannot_be_ended(daemon: Serving, call: str) -> None:
     done = callveil("calls", "--api", daemon.api, "end", call)
     assert (done.code, done.out) == (1, "")
     (line,) = done.err.splitlines()
     assert line.startswith("callveil: the API refused (404): ")
+
+
+def test_a_name_that_is_no_utf8_is_refused_in_one_line(daemon: Serving) -> None:
+    done = callveil("calls", "--api", daemon.api, "end", os.fsdecode(b"\xff\xfe"))
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "callveil: the API refused (422): call: UTF-8 is expected\n"
+
+
+@pytest.mark.parametrize("call", ["nope", "../../healthz", "a b", "ü", "%2f", ".."])
+def test_what_has_not_begun_is_ended_beforehand(daemon: Serving, call: str) -> None:
+    for _ in range(2):
+        done = callveil("calls", "--api", daemon.api, "end", call)
+        assert (done.code, done.out, done.err) == (0, f"ended {call}\n", "")
 
 
 def test_status(daemon: Serving) -> None:

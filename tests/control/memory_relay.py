@@ -71,6 +71,9 @@ class MemoryRelay:
     def ended(self, call: str) -> None:
         self.told.append(("ended", call))
 
+    def left(self, call: str) -> None:
+        self.told.append(("left", call))
+
     def tightened(self, call: str) -> None:
         self.told.append(("tightened", call))
 

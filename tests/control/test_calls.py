@@ -28,7 +28,7 @@ async def test_accepting_opens_the_call_before_it_is_answered() -> None:
     answer = await api("POST", f"/v1/calls/{created['id']}/accept")
     assert (answer.status_code, answer.json()["state"]) == (200, "active")
     shown = (await api("GET", f"/v1/calls/{created['id']}")).json()
-    assert answer.json() == {**shown, "candidates": {}}
+    assert answer.json() == {**shown, "candidates": {}, "descriptions": {}}
     assert api.relay.told == [("opened", created["id"])]
 
 

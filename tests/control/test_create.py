@@ -106,7 +106,21 @@ TWO = [{"id": "a"}, {"id": "b"}]
         ({"parties": [{"id": "x" * 129}, {"id": "b"}]}, "parties.0.id: String should have at most"),
         ({"parties": [{"id": 5}, {"id": "b"}]}, "parties.0.id: Input should be a valid string"),
         ({"parties": [{"id": "a", "turn": {}}, {"id": "b"}]}, "parties.0: a field that is not"),
-        ({"parties": TWO, "rings": True}, "body: a field that is not known here"),
+        ({"parties": TWO, "rings": True}, "rings: not known here; did you mean ring?"),
+        ({"parties": TWO, "Ring": True}, "Ring: not known here; did you mean ring?"),
+        (
+            {"parties": TWO, "9ring": True},
+            "body: a field that is not known here; known are parties, ring, mode, max_duration_s, ",
+        ),
+        (
+            {"parties": [{"id": "a", "ids": "a"}, {"id": "b"}]},
+            "parties.0.ids: not known here; did you mean id?",
+        ),
+        (
+            {"parties": [{"id": "a", "ice": {"ufrag": "abcd", "pw": "", "pwd": "p" * 22}}, TWO[1]]},
+            "parties.0.ice.pw: not known here; did you mean pwd?",
+        ),
+        ({"party": TWO}, "parties: Field required; party: not known here; did you mean parties?"),
         ({"parties": TWO, "ring": "yes"}, "ring: Input should be a valid boolean"),
         ({"parties": TWO, "ring": 1}, "ring: Input should be a valid boolean"),
         ({"parties": TWO, "mode": "p2p"}, "mode: Input should be 'turn' or 'ports'"),

@@ -29,7 +29,9 @@ def check_problem(answer: httpx.Response, kind: str) -> None:
         ("GET", "/v1/events", "not_found"),
         ("GET", f"/v1/calls/{CANARY}", "unknown_call"),
         ("POST", f"/v1/calls/{CANARY}/accept", "unknown_call"),
-        ("DELETE", f"/v1/calls/{CANARY}", "unknown_call"),
+        ("DELETE", f"/v1/calls/cv_{CANARY}", "unknown_call"),
+        ("DELETE", f"/v1/calls/{CANARY}:", "unknown_call"),
+        ("DELETE", f"/v1/calls/cv_{CANARY}/parties/{CANARY}", "unknown_call"),
         ("PUT", "/v1/calls", "method_not_allowed"),
         ("PUT", f"/v1/calls/{CANARY}", "method_not_allowed"),
         ("GET", f"/v1/calls?limit={CANARY}", "invalid_request"),
@@ -91,9 +93,49 @@ async def test_what_breaks_inside_is_a_500_that_says_nothing(
     assert CANARY not in f"{answer.text}{vars(record)}"
 
 
-async def test_a_configuration_with_faults_is_not_quoted() -> None:
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (
+            f"listen[0]: 'udp:{CANARY}': expected udp://, tcp:// or tls://",
+            "listen[0]: expected udp",
+        ),
+        ("auth.ttl_s: 'x: expected y': expected 60 to 10", "auth.ttl_s: expected 60 to 10. "),
+        ("auth.secrets: expected a list", "auth.secrets: expected a list. "),
+        ("rings: unknown key; did you mean ring?", "rings: unknown key; did you mean ring?. "),
+        ("CALLVEIL__X: unknown variable", "CALLVEIL__X: unknown variable. "),
+        (
+            "line 3, column 1: this key is here for the second time",
+            "line 3, column 1: this key is ",
+        ),
+        ("'/etc/a: b.yaml': cannot be read: no file", "the file: cannot be read: no file. "),
+        (
+            f"api.tokens: []: expected one, since it listens on {CANARY}",
+            "api.tokens: another value",
+        ),
+        (f"relay.addresses: {CANARY}", "relay.addresses: another value. "),
+        ("auth.secrets: 'hush'", "auth.secrets: another value. "),
+        (f"{CANARY}: unknown key", "a key that is not known. "),
+        (f"line 3: not YAML: {CANARY}", "not YAML. "),
+    ],
+)
+async def test_a_fault_of_the_configuration_is_named_without_its_value(
+    fault: str, named: str
+) -> None:
     api = Api()
-    api.relay.config_faults = (f"relay.addresses: {CANARY}", "auth.secrets: 'hush'")
+    api.relay.config_faults = (fault,)
     answer = await api("POST", "/v1/reload")
     check_problem(answer, "bad_configuration")
-    assert answer.json()["detail"] == "2 faults; `callveil check-config` names them."
+    assert answer.json()["detail"].startswith(f"1 fault: {named}")
+    assert answer.json()["detail"].endswith(". `callveil check-config` shows the values.")
+    assert CANARY not in answer.text
+    assert "hush" not in answer.text
+
+
+async def test_all_faults_of_the_configuration_are_named_up_to_eight() -> None:
+    api = Api()
+    for count, shown in ((2, "2 faults: k0: expected a; k1: expected a. "), (9, "expected a; …. ")):
+        api.relay.config_faults = tuple(f"k{number}: 1: expected a" for number in range(count))
+        detail = (await api("POST", "/v1/reload")).json()["detail"]
+        assert shown in detail
+        assert "k8" not in detail

@@ -109,7 +109,7 @@ class Stage:
 
     def create(self, **order: Any) -> Call:
         """A call that the API has created."""
-        given = Order(PARTIES, **{"ring": False, **order})
+        given = Order(**{"parties": PARTIES, "ring": False, **order})
         return self.engine.registry.create(given, self.engine.token, self.clocks.now())
 
     def client(self, call: str, leg: str, listener: UdpListener | TcpListener) -> TurnClient:

@@ -3,6 +3,7 @@
 from relay.calls.endpoint import Access
 from relay.calls.registry import RING_TIMEOUT_S
 from relay.stun.attributes import Attribute
+from tests.calls.book import ALICE, BOB, CAROL
 from tests.daemon.test_engine import Stage, do
 from tests.forward.loops import on_uvloop
 
@@ -21,12 +22,17 @@ async def test_absent_ended_timed_out_and_foreign_calls_refuse_alike() -> None:
         stage.engine.ended(ended.id)
         stage.pass_time(RING_TIMEOUT_S)
         live = stage.create()
+        left = stage.create(parties=(ALICE, BOB, CAROL))
+        left_leg = left.legs[2].id
+        stage.engine.registry.end_party(left.id, "carol", stage.clocks.now())
+        stage.engine.left(left.id)
         refusals = set()
         for call, leg in (
             ("cv_" + _LEG, _LEG),
             (ended.id, ended_leg),
             (timed_out.id, timed_out_leg),
             (live.id, _LEG),
+            (left.id, left_leg),
             (ports.id, ports.legs[0].id),
         ):
             answer = await do(stage.client(call, leg, stage.udp).allocate)

@@ -72,17 +72,19 @@ def test_limits_hold_for_later_calls(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize(
-    "broken",
+    ("broken", "named"),
     [
-        "limits: {legs_per_call: 1}\n",
-        "auth: {secrets: [file:/nonexistent]}\n",
-        "no such key: 1\n",
-        "listen: [\n",
-        "tls: {certificate: /nonexistent, key: /nonexistent}\n",
+        ("limits: {legs_per_call: 1}\n", "limits.legs_per_call: expected "),
+        ("auth: {secrets: [file:/nonexistent]}\n", "auth.secrets[0]: expected "),
+        ("no such key: 1\n", "no such key: unknown key"),
+        ("listn: []\n", "listn: unknown key; did you mean listen?"),
+        ("listen: [udp://198.51.100.213]\n", "listen[0]: expected udp://"),
+        ("listen: [\n", "line 3, column 1: not YAML"),
+        ("tls: {certificate: /nonexistent, key: /nonexistent}\n", "tls.certificate: expected "),
     ],
 )
-def test_a_configuration_with_a_fault_changes_nothing(
-    daemon: Daemon, tmp_path: Path, broken: str
+def test_a_configuration_with_a_fault_changes_nothing_and_the_fault_is_named(
+    daemon: Daemon, tmp_path: Path, broken: str, named: str
 ) -> None:
     alice, bob = joined(daemon, daemon.create_call(ring=False))
     api = f"api: {{listen: '127.0.0.1:0', tokens: [{NEW_TOKEN}]}}\n"
@@ -93,6 +95,8 @@ def test_a_configuration_with_a_fault_changes_nothing(
     assert daemon.ask("POST", "/v1/reload", token=NEW_TOKEN).status == 401
     refused = daemon.ask("POST", "/v1/reload", token=TOKEN)
     assert refused.body["type"].endswith("bad_configuration")
+    assert named in refused.body["detail"]
+    assert "198.51.100.213" not in refused.body["detail"]
     assert daemon.stranger("call", "leg").allocate().code == 0
     assert hears(alice, bob, b"still there?")
     assert not any("Traceback" in line for line in daemon.said)

@@ -8,6 +8,7 @@ A signaling server written in Python may use this package instead of the HTTP AP
 """
 
 from relay.calls.descriptions.candidates import RebuiltCandidate, rebuild_candidate
+from relay.calls.descriptions.completing import complete
 from relay.calls.descriptions.leg import LegDescription
 from relay.calls.descriptions.lines import MAX_BYTES
 from relay.calls.descriptions.rebuilding import Rebuilt, rebuild
@@ -22,6 +23,7 @@ __all__ = [
     "Rebuilt",
     "RebuiltCandidate",
     "Removed",
+    "complete",
     "rebuild",
     "rebuild_candidate",
 ]

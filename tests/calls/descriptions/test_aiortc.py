@@ -191,7 +191,7 @@ async def test_two_peers_connect_with_candidates_that_waited_for_the_call_to_be_
         lab.engine.opened(lab.call.id)
         held = release(accepted)
         for sender, receiver in ((alice, bob), (bob, alice)):
-            for each in held[sender.name]:
+            for each in held[sender.name].candidates:
                 await receiver.hear(each)
         assert (await bob_heard, await alice_heard) == ("from alice", "from bob")
 
