@@ -52,6 +52,7 @@ _RESTART = (
     "fleet",
     "user",
     "demo",
+    "debug",
 )
 """Keys of which a change only counts after a restart."""
 
@@ -65,6 +66,7 @@ def run(settings: Settings, config: Path | None) -> int:
     Returns: 0 after an orderly stop.
     Raises: RelayError, where it cannot start. Nothing else.
     """
+    privileges.set_core_dumps(settings.debug.core_dumps)
     _raise_file_limit()
     daemon = Daemon(settings, config)
     daemon.bind()
@@ -129,6 +131,7 @@ class Daemon:
         if kernel is not None and uid is not None:
             kernel.give_to(uid)
         privileges.drop(user, filters=kernel is not None)
+        privileges.set_core_dumps(self._settings.debug.core_dumps)
 
     async def serve(self) -> int:
         """Run, and stop when told to."""

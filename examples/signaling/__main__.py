@@ -13,6 +13,7 @@ from examples.signaling.app import make_app
 from examples.signaling.calls import RING_S
 from examples.signaling.callveil import Callveil
 from examples.signaling.messages import MAX_BYTES
+from relay.privileges import set_core_dumps
 
 
 def main(
@@ -25,6 +26,7 @@ def main(
 
     Browsers give camera and microphone to pages of localhost and of https:// addresses only.
     """
+    set_core_dumps(False)
     app = make_app(Callveil(api, os.environ.get("CALLVEIL_API_TOKEN", "")), ring_s)
     uvicorn.run(
         app, host=host, port=port, ws="websockets-sansio", ws_max_size=MAX_BYTES, access_log=False

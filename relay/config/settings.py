@@ -190,6 +190,12 @@ class TlsSettings(Section):
     key: str = Field(default="", description="a file name, or empty")
 
 
+class DebugSettings(Section):
+    """`debug`: what helps to find a fault of callveil and weakens what it promises."""
+
+    core_dumps: bool = Field(default=False, description="true or false")
+
+
 class Settings(Section):
     """The whole configuration."""
 
@@ -215,6 +221,7 @@ class Settings(Section):
         default="", description="the name of a user, or empty"
     )
     demo: bool = Field(default=False, description="true or false")
+    debug: DebugSettings = Field(default=DebugSettings(), description="a section")
 
     def with_secret(self, entropy: Callable[[int], bytes]) -> Self:
         """The same settings, with a generated secret where the operator gave none.
