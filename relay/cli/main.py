@@ -94,4 +94,7 @@ def _place(error: Exception) -> str:
 
 
 def _line(text: str) -> None:
-    typer.echo(f"callveil: {' '.join(text.split())}", err=True)
+    from relay import logs  # noqa: PLC0415  --help needs none
+
+    text = " ".join(text.split())
+    logs.say("fault", f"callveil: {text}", "error", fault=text)

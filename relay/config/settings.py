@@ -47,14 +47,14 @@ def _realm(text: str) -> str:
 
 def _interface(text: str) -> str:
     """A name that the kernel accepts for an interface: up to 15 bytes, no slash, no space."""
-    if re.fullmatch(r"[^\s/:]{1,15}", text) is None:
+    if re.fullmatch(r"[^\s/:]{1,15}", text) is None or not text.isprintable():
         raise ValueError
     return text
 
 
 def _user(text: str) -> str:
     """A name that may stand in the host's list of users."""
-    if re.fullmatch(r"[^\s:]{0,32}", text) is None:
+    if re.fullmatch(r"[^\s:]{0,32}", text) is None or not text.isprintable():
         raise ValueError
     return text
 
