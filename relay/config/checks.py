@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from relay.address import Transport
 from relay.config.settings import Peers, Settings
-from relay.config.values import IPAddress, ip_of
+from relay.config.values import IPAddress, advertised, ip_of
 
 _PRIVATE = tuple(
     ipaddress.ip_network(text)
@@ -90,6 +90,9 @@ def _relay_addresses(settings: Settings) -> list[str]:
             "relay.addresses: a loopback address: expected one that clients can reach, "
             "since a listener is open to other hosts"
         )
+    if all(advertised(each.address, addresses) is None for each in settings.listen):
+        shown = settings.listen[0].url
+        faults.append(f"listen[0]: {shown!r}: expected relay.addresses to have one of its family")
     faults += _private_relays(settings)
     return faults
 

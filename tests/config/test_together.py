@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from relay.config import parse
 from tests.config.faults import faults_of
 
+_BOTH = "relay: {addresses: [192.0.2.1, '2001:db8::1']}\n"
+
 
 def make_certificate(directory: Path, password: bytes | None = None) -> tuple[Path, Path]:
     """A self-signed certificate and its key, as PEM files."""
@@ -59,9 +61,6 @@ def test_peers_relay_is_available() -> None:
     assert parse(b"relay: {peers: relay}", {}).relay.peers == "relay"
 
 
-_LAN = "relay: {addresses: [192.0.2.1, '2001:db8::1']}\n"
-
-
 @pytest.mark.parametrize(
     ("urls", "place", "first"),
     [
@@ -78,7 +77,7 @@ _LAN = "relay: {addresses: [192.0.2.1, '2001:db8::1']}\n"
 def test_whatever_listens_has_a_port_of_its_own(urls: list[str], place: int, first: str) -> None:
     """TCP, TLS and the API share ports; a wildcard is every address."""
     tls = "tls: {certificate: /dev/null, key: /dev/null}\n"
-    lines = [line for line in faults_of(f"{_LAN}{tls}listen: {urls}") if "tls." not in line]
+    lines = [line for line in faults_of(f"{_BOTH}{tls}listen: {urls}") if "tls." not in line]
     assert lines == [
         f"listen[{place}]: {urls[place]!r}: expected a port of its own, since {first} has it"
     ]
@@ -90,7 +89,7 @@ def test_whatever_listens_has_a_port_of_its_own(urls: list[str], place: int, fir
 )
 def test_an_api_on_every_address_has_its_port_everywhere(api: str, url: str) -> None:
     """Its socket for IPv6 is one for IPv4 too."""
-    (line,) = faults_of(f"{_LAN}listen: ['{url}']\napi: {{listen: '{api}', tokens: [{'t' * 16}]}}")
+    (line,) = faults_of(f"{_BOTH}listen: ['{url}']\napi: {{listen: '{api}', tokens: [{'t' * 16}]}}")
     assert line.startswith("listen[0]: ")
 
 
@@ -103,7 +102,7 @@ def test_an_api_on_every_address_has_its_port_everywhere(api: str, url: str) -> 
     ],
 )
 def test_what_can_be_had_beside_each_other_is_taken(urls: list[str]) -> None:
-    assert parse(f"{_LAN}listen: {urls}".encode(), {}).listen
+    assert parse(f"{_BOTH}listen: {urls}".encode(), {}).listen
 
 
 @pytest.mark.parametrize(
@@ -152,7 +151,15 @@ def test_udp_and_tcp_share_a_port_and_port_0_is_always_another() -> None:
 def test_clients_elsewhere_are_not_told_a_loopback_address(url: str) -> None:
     (line,) = faults_of(f"listen: ['udp://127.0.0.1:1', '{url}']")
     assert line.startswith("relay.addresses: a loopback address")
-    assert parse(f"listen: ['{url}']\nrelay: {{addresses: [192.0.2.1]}}".encode(), {}).listen
+    assert parse(f"listen: ['{url}']\n{_BOTH}".encode(), {}).listen
+
+
+def test_a_relay_that_could_not_say_where_it_is_is_refused() -> None:
+    """A wildcard is told as the relay's address of its family."""
+    relay = "relay: {addresses: [192.0.2.1]}\n"
+    (line,) = faults_of(f"{relay}listen: ['tcp://[::]:1', 'udp://[::]:1']")
+    assert line == "listen[0]: 'tcp://[::]:1': expected relay.addresses to have one of its family"
+    assert parse(f"{relay}listen: ['udp://[::]:1', 'udp://0.0.0.0:1']".encode(), {}).listen
 
 
 def test_one_relay_address_per_family() -> None:
