@@ -111,6 +111,11 @@ class Survey:
             found |= self._told.get(each, set())
         return {ip for ip in found - relays if not _is_nobodys(ip)}
 
+    def disputed(self, relays: Set[IP]) -> set[IP]:
+        """Addresses that it sends from, and that are a relay's as well, as somebody's files say."""
+        own = {ipaddress.ip_address(each) for each in self._sending | self._clients}
+        return {ip for ip in own & relays if not _is_nobodys(ip)}
+
     def _only_one(self, version: int) -> set[str]:
         """The one address that takes part in every exchange, if there is only one."""
         seen, exchanges = self._seen[version], self._exchanges[version]

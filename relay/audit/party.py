@@ -119,9 +119,17 @@ class Party:
                 )
         return own
 
-    def note_unknown(self, own: Set[IP]) -> None:
-        """Say which of its addresses are not known, so that others' files are not searched for."""
+    def note_unknown(self, own: Set[IP], relays: Set[IP]) -> None:
+        """Say which of its addresses are not known, so that nobody's files are searched for them.
+
+        Args:
+            own: those that are.
+        """
         secret = f"give --secret {self.name}=ADDRESS"
+        disputed = {ip for _, survey in self._surveys for ip in survey.disputed(relays)} - own
+        if disputed:
+            text = f"an address that it sends from is taken for a relay's; if it is not, {secret}"
+            self._gap("disputed_address", text)
         versions = {version for _, survey in self._surveys for version in survey.versions}
         if not own and not versions:
             self._gap("unknown_address", f"no address is known to be its own; {secret}")

@@ -120,7 +120,8 @@ class Gap:
     Args:
         kind: `cut_packets`, `partial_capture`, `empty_capture`, `dropped_packets`, `unknown_link`,
             `unknown_frames`, `malformed_packets`, `fragments`, `missing_segments`, `compressed`,
-            `too_many_addresses`, `unknown_address`, `unknown_public_address`, `shared_address`.
+            `too_many_addresses`, `unknown_address`, `unknown_public_address`, `disputed_address`,
+            `shared_address`.
         about: the party.
         count: how many there are.
         text: in words, without addresses.

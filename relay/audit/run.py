@@ -72,7 +72,7 @@ def _addresses(parties: Sequence[Party], given: Mapping[str, Sequence[IP]]) -> d
         found = own.setdefault(party.name, set())
         found |= party.own(relays, is_needed=not given)
         if len(parties) > 1:  # else there is nothing to look for them in
-            party.note_unknown(found)
+            party.note_unknown(found, relays)
     return own
 
 

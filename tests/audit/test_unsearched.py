@@ -169,6 +169,22 @@ def test_a_party_behind_nat_whose_public_address_nobody_tells_is_said(tmp_path: 
     assert audit(assign(files, []), given).verdict is Verdict.CLEAN
 
 
+def test_an_address_that_is_called_a_relays_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    """Whoever writes a description could otherwise keep the audit from looking for an address."""
+    called = f"v=0\na=candidate:1 1 udp 1 {ALICE_PUBLIC} 9 typ relay raddr 0.0.0.0 rport 9\n"
+    files = write(
+        tmp_path,
+        alice_pcap=[*turn_client(ALICE), *turn_client(ALICE_PUBLIC)],
+        bob_pcap=_bob(),
+        bob_sdp=called,
+    )
+    report = audit(assign(files, []))
+    assert ("disputed_address", "alice", 1) in _kinds(report)
+    assert report.verdict is Verdict.INCOMPLETE
+    given = {"alice": [ip_address(ALICE_PUBLIC)]}
+    assert audit(assign(files, []), given).verdict is Verdict.LEAK
+
+
 def test_what_stays_within_a_private_network_has_no_public_address(tmp_path: Path) -> None:
     def client(own: str) -> list[bytes]:
         return [udp(own, "10.0.0.1", stun(Method.ALLOCATE, Class.REQUEST))]
