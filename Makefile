@@ -2,8 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 iproute2 nftables procps \
-	python3-gi python3-venv tcpdump
+PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 iproute2 nftables procps python3-gi python3-venv tcpdump
 PROGRAM := $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/control tests/config
 
@@ -14,6 +13,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 # Texts are UTF-8 in every locale.
 export PYTHONUTF8 := 1
+
+WHY = $(if $(PYTHON),$(PYTHON) is older or is not there,there is none here)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -77,7 +78,8 @@ clean: ## remove .venv and everything generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	@if [ -z "$(PYTHON)" ]; then echo "callveil needs Python 3.11 or newer" >&2; exit 1; fi
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "callveil needs Python 3.11 or newer: $(WHY)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "callveil needs Python's venv module: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)

@@ -10,14 +10,13 @@ import logging
 import os
 import resource
 import signal
-import sys
 import time
 from operator import attrgetter
 from pathlib import Path
 
 import uvloop
 
-from relay import privileges
+from relay import logs, privileges
 from relay.api import bind_api, make_api
 from relay.calls.call import Masking, Policy, Rules
 from relay.calls.registry import Registry
@@ -26,7 +25,7 @@ from relay.config import Settings, load
 from relay.control.relay import ControlSettings, stun_urls
 from relay.demo import Demo
 from relay.engine import Engine
-from relay.errors import RelayError
+from relay.errors import ConfigError, RelayError
 from relay.forward.own_addresses import OwnAddresses
 from relay.kernel import follow, open_fastpath
 from relay.listeners import Listeners
@@ -38,6 +37,8 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 0.25  # how late an expiry may be noticed; the contract says within one second
 _ALLOCATIONS_MAX = 1_000_000  # some 4 GiB: a bound, for a relay that never runs into it
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 _RESTART = (
     "realm",
@@ -54,6 +55,7 @@ _RESTART = (
     "fleet",
     "user",
     "demo",
+    "debug",
 )
 """Keys of which a change only counts after a restart."""
 
@@ -67,6 +69,7 @@ def run(settings: Settings, config: Path | None) -> int:
     Returns: 0 after an orderly stop.
     Raises: RelayError, where it cannot start. Nothing else.
     """
+    privileges.set_core_dumps(settings.debug.core_dumps)
     _raise_file_limit()
     daemon = Daemon(settings, config)
     daemon.bind()
@@ -131,6 +134,7 @@ class Daemon:
         if kernel is not None and uid is not None:
             kernel.give_to(uid)
         privileges.drop(user, filters=kernel is not None)
+        privileges.set_core_dumps(self._settings.debug.core_dumps)
 
     async def serve(self) -> int:
         """Run, and stop when told to."""
@@ -162,6 +166,9 @@ class Daemon:
         self.engine.forwarder.close_ports()
         await serving
         log.info("stopped")
+        for number in _SIGNALS:  # closing the loop would let one more of them kill what has ended
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
         return 0
 
     async def _run_until_stopped(self, serving: "asyncio.Task[None]") -> None:
@@ -176,9 +183,9 @@ class Daemon:
                 return
 
     def _watch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
-        loop.add_signal_handler(signal.SIGINT, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._on_sighup)
+        handlers = (self._on_sigterm, self._stop.set, self._on_sighup)
+        for number, handler in zip(_SIGNALS, handlers, strict=True):
+            loop.add_signal_handler(number, handler)
 
     def _on_sigterm(self) -> None:
         if self._was_terminated:
@@ -195,9 +202,11 @@ class Daemon:
         try:
             self._reload()
         except RelayError as error:
-            log.error("reload_refused")
             # The operator's own words, which the log would redact where they name an address.
-            sys.stderr.write(f"{error}\n")
+            faults = list(error.faults) if isinstance(error, ConfigError) else [str(error)]
+            log.error("reload_refused", extra={"faults": len(faults)})
+            for fault in faults:
+                logs.say("fault", f"callveil: {fault}", "error", fault=fault)
 
     def _reload(self) -> None:
         """Read the configuration again; all of it holds, or nothing has changed.
@@ -226,9 +235,8 @@ class Daemon:
         return tuple(token.get_secret_value() for token in self._settings.api.tokens)
 
     def _say_ready(self) -> None:
-        urls = " ".join(self._listeners.urls)
-        sys.stderr.write(f"ready {urls} api {url_of(self._api_socket)}\n")
-        sys.stderr.flush()
+        urls, api = self._listeners.urls, url_of(self._api_socket)
+        logs.say("ready", f"ready {' '.join(urls)} api {api}", urls=urls, api=api)
 
 
 def rules_of(settings: Settings) -> Rules:

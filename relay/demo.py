@@ -6,9 +6,9 @@ Rules of this file: it is a user of the HTTP API like any other, and knows nothi
 
 import asyncio
 import socket
-import sys
 from collections.abc import Sequence
 
+from relay import logs
 from relay.errors import ConfigError, RelayError
 from relay.serving import HttpServer, bind, url_of
 
@@ -50,8 +50,8 @@ class Demo:
         """Serve it, and say where."""
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         await self._server.listening.wait()
-        sys.stderr.write(f"demo {url_of(self._socket)}/\n")
-        sys.stderr.flush()
+        url = f"{url_of(self._socket)}/"
+        logs.say("demo", f"demo {url}", url=url)
 
     async def stop(self) -> None:
         """End it, and the calls of its people."""

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator
 
 from relay.address import ServerAddress, Transport
-from relay.config import Listen, RelayAddress, Settings
+from relay.config import Listen, Settings, advertised
 from relay.control.relay import turn_url
 from relay.engine import Engine
 from relay.errors import ConfigError, RelayError
@@ -86,10 +86,10 @@ class Listeners:
             self._streams.append(stream)
             engine.forwarder.add_stream(stream)
             bound = stream.address
-        host = _advertised(listen.address, self._settings.relay.addresses)
-        if host is None:
+        told = advertised(listen.address, self._settings.relay.addresses)
+        if told is None:
             return
-        url = turn_url(listen.transport.value, host, bound.port)
+        url = turn_url(listen.transport.value, told.reveal()[0], bound.port)
         if url not in self.urls:
             self.urls.append(url)
 
@@ -127,19 +127,3 @@ def _expand(listen: Listen) -> Iterator[ServerAddress]:
             ip = ipaddress.ip_address(found.get_attr("IFA_LOCAL") or found.get_attr("IFA_ADDRESS"))
             if len(ip.packed) == len(address.packed) and not ip.is_link_local:
                 yield ServerAddress(ip.packed, address.port)
-
-
-def _advertised(listening: ServerAddress, addresses: tuple[RelayAddress, ...]) -> str | None:
-    """The host that clients are told: the public side of NAT.
-
-    A wildcard is told as the relay's address of that family, and not at all where there is none:
-    this host's other addresses, loopback among them, are of no use to clients and not theirs to
-    know.
-    """
-    is_wildcard = not any(listening.packed)
-    for each in addresses:
-        if each.family == listening.family and (
-            is_wildcard or each.local.packed == listening.packed
-        ):
-            return each.public.reveal()[0]
-    return None if is_wildcard else listening.reveal()[0]

@@ -79,10 +79,8 @@ class Formatter(logging.Formatter):
         return rendered
 
     def _render(self, record: logging.LogRecord, event: str, fields: dict[str, Any]) -> str:
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        moment = f"{moment}.{int(record.msecs):03d}Z"
+        head = _head(record.created, record.levelname.lower(), record.name)
         if self._as_json:
-            head = {"time": moment, "level": record.levelname.lower(), "logger": record.name}
             return json.dumps(head | {"event": event} | fields, default=str)
         trace = fields.get("trace", "")
         words = [
@@ -90,7 +88,7 @@ class Formatter(logging.Formatter):
             for name, value in fields.items()
             if name != "trace"
         ]
-        line = " ".join([moment, record.levelname.lower(), record.name, event, *words])
+        line = " ".join([*head.values(), event, *words])
         return f"{line}\n{trace}" if trace else line
 
     def _name(self, record: logging.LogRecord) -> str:
@@ -129,6 +127,32 @@ def _kind(error: BaseException) -> str:
     return kind
 
 
+class _Style:
+    """How this process writes its lines."""
+
+    as_json = False
+
+
+def say(event: str, text: str, level: str = "info", **fields: Any) -> None:
+    """Tell the operator something in the operator's own words, which may be addresses, on stderr.
+
+    Args:
+        event: what it is called in JSON.
+        text: the line otherwise.
+        fields: what the line is made of, for JSON.
+    """
+    if _Style.as_json:
+        text = json.dumps(_head(time.time(), level, "relay") | {"event": event} | fields)
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _head(created_s: float, level: str, logger: str) -> dict[str, Any]:
+    """What every line in JSON begins with."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created_s))
+    return {"time": f"{moment}.{int(created_s % 1 * 1000):03d}Z", "level": level, "logger": logger}
+
+
 def configure(level: str = "info", *, as_json: bool = False, own: Iterable[str] = ()) -> None:
     """Send every log record of the process, and every uncaught exception, through the rules above.
 
@@ -136,11 +160,13 @@ def configure(level: str = "info", *, as_json: bool = False, own: Iterable[str] 
         level: debug, info, warning or error.
         own: the operator's listen addresses as URLs, which may be shown.
     """
+    _Style.as_json = as_json
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter(as_json=as_json, own=own_hosts(own)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)
     logging.raiseExceptions = False  # what it prints for a bad log call quotes the arguments
     for name in _QUIET:
         logger = logging.getLogger(name)

@@ -6,12 +6,14 @@ Rules of this file: it only ever takes privileges away; whoever has none is left
 import ctypes
 import os
 import pwd
+import resource
 import sys
 from pathlib import Path
 
 from relay.errors import RelayError
 
 _VERSION_3 = 0x20080522  # _LINUX_CAPABILITY_VERSION_3, <linux/capability.h>
+_PR_SET_DUMPABLE = 4
 _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 8, 24, 38
 _CAP_NET_ADMIN, _CAP_BPF = 12, 39
 _UNPRIVILEGED_MAPS = (5, 19)
@@ -43,6 +45,22 @@ def drop(user: str, filters: bool) -> None:
         libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
         _become(user)
     _keep_only(libc, keep)
+
+
+def set_core_dumps(is_allowed: bool) -> None:
+    """Keep the memory of this process, addresses and tokens among it, out of core files.
+
+    The limit alone does not: where the host pipes core files into a program it counts for nothing.
+    What is not dumpable is also closed to debuggers and to /proc of everybody but root. Becoming
+    another user sets it anew, so this is said again afterwards.
+
+    Args:
+        is_allowed: dumpable, within the limit that the process was started with.
+    """
+    if not is_allowed:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, int(is_allowed), 0, 0, 0)
 
 
 def find(user: str) -> pwd.struct_passwd:

@@ -39,7 +39,7 @@ class HttpServer(uvicorn.Server):
 
 
 def bind(host: str, port: int, key: str) -> socket.socket:
-    """A socket for a server.
+    """A socket for a server, which listens.
 
     Args:
         key: of the configuration, for the fault.
@@ -50,6 +50,7 @@ def bind(host: str, port: int, key: str) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
+        sock.listen()  # else somebody else may still have the port, which would show too late
     except OSError as error:
         sock.close()
         shown = f"[{host}]" if family == socket.AF_INET6 else host

@@ -1,11 +1,12 @@
 """The signaling server as an ASGI application: the page, and a WebSocket for each of them.
 
-Rules of this file: a page of another site is refused; a page that does not read is let go.
+Rules of this file: a page of another site, or of a name that is not this server's, is refused; one
+that does not read is let go.
 """
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from starlette.types import Scope
 from examples.signaling import messages
 from examples.signaling.calls import RING_S
 from examples.signaling.callveil import Callveil
+from examples.signaling.hosts import OwnHosts
 from examples.signaling.switchboard import Switchboard
 
 PAGE = Path(__file__).parents[1] / "page"
@@ -38,14 +40,16 @@ HEADERS = {
 }
 
 
-def make_app(callveil: Callveil, ring_s: float = RING_S) -> FastAPI:
+def make_app(callveil: Callveil, ring_s: float = RING_S, names: Iterable[str] = ()) -> FastAPI:
     """Make the application.
 
     Args:
         callveil: the relay's API.
         ring_s: how long a call may ring.
+        names: host names under which it is found, besides localhost and addresses.
     """
     app = FastAPI(title="callveil demo", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(OwnHosts, names=names)
     switchboard = Switchboard(callveil, ring_s)
 
     @app.websocket("/signaling")

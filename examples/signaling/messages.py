@@ -18,6 +18,8 @@ Name = Annotated[
     StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[\w.-]{1,32}$"),
 ]
 CallId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Mid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+-]{1,64}$")]
+"""A section's id as callveil keeps it in descriptions: nothing in it can be an address."""
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32,64}$")]
 
 
@@ -105,7 +107,7 @@ class Candidate(Message):
     type: Literal["candidate"]
     call: CallId
     candidate: Annotated[str, StringConstraints(max_length=1024)]
-    mid: Annotated[str, StringConstraints(max_length=64)] | None = None
+    mid: Mid | None = None
     index: Annotated[int, Field(ge=0, le=255)] | None = None
 
 

@@ -2,14 +2,24 @@
 
     files = assign([Path("alice.pcap"), Path("bob.pcap"), Path("bob.sdp")], [])
     report = audit(files)
-    report.is_clean
+    report.verdict is Verdict.CLEAN
 
 Rules of this package: files are data from anywhere: any bytes are read, or are a ConfigError with
 the file's name. It uses nothing of the relay but the codec of STUN messages.
 """
 
 from relay.audit.files import Source, assign
-from relay.audit.report import Exposure, Notice, Report, Secret
+from relay.audit.report import Exposure, Gap, Notice, Report, Secret, Verdict
 from relay.audit.run import audit
 
-__all__ = ["Exposure", "Notice", "Report", "Secret", "Source", "assign", "audit"]
+__all__ = [
+    "Exposure",
+    "Gap",
+    "Notice",
+    "Report",
+    "Secret",
+    "Source",
+    "Verdict",
+    "assign",
+    "audit",
+]

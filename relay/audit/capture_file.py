@@ -1,7 +1,8 @@
 """Capture files, pcap and pcapng: bytes in, frames out, in bounded memory.
 
 Rules of this file: a reader raises Unreadable and nothing else on any input; it holds no more than
-one block of the file. What is no frame (statistics, comments, resolved names) is passed over.
+one block of the file. What is no frame (comments, resolved names) is passed over; of statistics,
+the number of packets that the capturing program has dropped is taken.
 """
 
 import struct
@@ -22,8 +23,8 @@ _PCAP = {
 }
 _PCAPNG = bytes.fromhex("0a0d0d0a")
 _ORDERS = {bytes.fromhex("4d3c2b1a"): "<", bytes.fromhex("1a2b3c4d"): ">"}
-_SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
-_FLAGS, _RESOLUTION = 2, 9  # options of an enhanced packet, of an interface
+_INTERFACE, _PACKET, _SIMPLE, _STATISTICS, _ENHANCED = 1, 2, 3, 5, 6
+_FLAGS, _RESOLUTION, _DROPPED = 2, 9, 5  # options of a packet, of an interface, of statistics
 _OUTBOUND = 2
 
 
@@ -63,6 +64,11 @@ class CaptureReader:
         self._format: _Pcap | _PcapNg | None = None
 
     @property
+    def dropped(self) -> int:
+        """Packets that the file says are missing from it."""
+        return 0 if self._format is None else self._format.dropped
+
+    @property
     def is_at_a_boundary(self) -> bool:
         """Nothing is left of what was fed: the file has not been cut within a record."""
         return not self._rest
@@ -99,6 +105,7 @@ class _Pcap:
     """Records of the classic format."""
 
     HEADER = 24
+    dropped = 0  # it does not say
 
     def __init__(self, data: bytes) -> None:
         order, self._unit_s = _PCAP[data[:4]]
@@ -133,6 +140,13 @@ class _PcapNg:
     def __init__(self) -> None:
         self._order = "<"
         self._interfaces: list[_Interface] = []
+        self._dropped: dict[int, int] = {}
+        self._dropped_before = 0
+
+    @property
+    def dropped(self) -> int:
+        """The counts are of each interface since the start of its section; the last one holds."""
+        return self._dropped_before + sum(self._dropped.values())
 
     def take(self, data: bytes, at: int) -> tuple[Frame | None, int] | None:
         """The block at `at`, its frame if it has one; None if it is not whole yet."""
@@ -156,12 +170,18 @@ class _PcapNg:
             raise Unreadable("a section has no byte order")
         self._order = _ORDERS[magic]
         self._interfaces.clear()
+        self._dropped_before = self.dropped
+        self._dropped = {}
 
     def _block(self, kind: int, body: bytes) -> Frame | None:
         if kind == _INTERFACE:
             self._add_interface(body)
+        elif kind == _STATISTICS:
+            self._take_statistics(body)
         elif kind == _ENHANCED:
             return self._enhanced(body)
+        elif kind == _PACKET:
+            return self._obsolete(body)
         elif kind == _SIMPLE:
             return self._simple(body)
         return None
@@ -175,6 +195,17 @@ class _PcapNg:
             if option == _RESOLUTION and value:
                 unit_s = 2.0 ** -(value[0] & 0x7F) if value[0] & 0x80 else 10.0 ** -value[0]
         self._interfaces.append(_Interface(link, snap, unit_s))
+
+    def _take_statistics(self, body: bytes) -> None:
+        (number,) = struct.unpack_from(f"{self._order}I", body)
+        for option, value in self._options(body, 12):
+            if option == _DROPPED and len(value) == 8 and number < len(self._interfaces):
+                self._dropped[number] = int(struct.unpack(f"{self._order}Q", value)[0])
+
+    def _obsolete(self, body: bytes) -> Frame:
+        """The block that the enhanced one has taken the place of; here its number has 16 bits."""
+        (number,) = struct.unpack_from(f"{self._order}H", body)
+        return self._enhanced(struct.pack(f"{self._order}I", number) + body[4:])
 
     def _enhanced(self, body: bytes) -> Frame:
         number, high, low, kept, length = struct.unpack_from(f"{self._order}5I", body)

@@ -31,15 +31,17 @@ _LINE = re.compile(rb"a=[a-zA-Z0-9-]{1,40}|[a-z]=|candidate(?=:)")
 
 
 class Description(NamedTuple):
-    """One description or candidate.
+    """One description or candidate, or whatever else stood in JSON around them.
 
     Args:
-        data: as it stood in the file.
+        data: as it stood in the file; what stood around, a line for each value.
         author: the party it came from, where JSON says `"from"`.
+        is_around: it is no description, and searched all the same.
     """
 
     data: bytes
     author: str = ""
+    is_around: bool = False
 
     @property
     def text(self) -> str:
@@ -56,21 +58,23 @@ def read(data: bytes) -> list[Description]:
         found = list(_in_json(data))
     else:
         found = [Description(data)] if _DESCRIPTION.search(data.decode(errors="replace")) else []
-    if not found:
+    if all(each.is_around for each in found):
         raise Unreadable("neither a capture (pcap, pcapng) nor a session description (SDP, JSON)")
     return found
 
 
 def _in_json(data: bytes) -> Iterator[Description]:
-    """Every string that is a description or a candidate, or JSON that holds one."""
+    """Every string that is a description or a candidate; then, by author, all other values."""
     whole = _parsed(data)
     if whole is None:
         raise Unreadable("begins like JSON and is none")
+    around: dict[str, list[str]] = {}
     waiting: list[tuple[Any, str]] = [(whole, "")]
     while waiting:
         value, author = waiting.pop()
         if isinstance(value, dict):
             author = value["from"] if isinstance(value.get("from"), str) else author
+            around.setdefault(author, []).extend(value)
             waiting += [(each, author) for each in reversed(list(value.values()))]
         elif isinstance(value, list):
             waiting += [(each, author) for each in reversed(value)]
@@ -79,7 +83,17 @@ def _in_json(data: bytes) -> Iterator[Description]:
             if inner is not None:
                 waiting.append((inner, author))
             elif _DESCRIPTION.search(value):
-                yield Description(value.encode("utf-8", "surrogatepass"), author)
+                yield Description(_encoded(value), author)
+            else:
+                around.setdefault(author, []).append(value)
+        elif isinstance(value, int):
+            around.setdefault(author, []).append(str(value))
+    for author, values in around.items():
+        yield Description(_encoded("\n".join(values)), author, is_around=True)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _parsed(text: bytes | str) -> Any:

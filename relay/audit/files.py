@@ -44,14 +44,41 @@ def assign(paths: Iterable[Path], named: Iterable[tuple[str, Path]]) -> dict[str
     Raises: ConfigError.
     """
     found: dict[str, list[Source]] = {}
-    pairs = [(path.resolve().name.partition(".")[0], path) for path in paths]
-    for party, path in (*pairs, *named):
+    for party, path in (*_by_name(paths), *named):
         sources = [_source(each, path) for each in _below(path)]
         if not sources:
             raise ConfigError(f"{str(path)!r}: expected files in the directory")
         known = found.setdefault(party, [])
         known += [source for source in sources if source not in known]
     return found
+
+
+def _by_name(paths: Iterable[Path]) -> list[tuple[str, Path]]:
+    """Each path with the party that its name tells.
+
+    Raises: ConfigError, where two would be of one party because they are called the same: files of
+        different directories are as likely two parties' as one's.
+    """
+    pairs: list[tuple[str, Path]] = []
+    first: dict[str, Path] = {}
+    for path in paths:
+        whole = path.resolve() if path.name in ("", "..") else path.absolute()
+        party = whole.name.partition(".")[0]
+        if not party:
+            raise ConfigError(f"{str(path)!r}: expected a name that begins with its party's")
+        other = first.setdefault(party, path)
+        if _directory(other) != _directory(path):
+            raise ConfigError(
+                f"{str(path)!r}: is called {party} as {str(other)!r} is, in another directory; "
+                f"say whose it is with --party NAME={path}, or give the directory of each party"
+            )
+        pairs.append((party, path))
+    return pairs
+
+
+def _directory(path: Path) -> Path:
+    """Where a file lies; the name itself may be a link."""
+    return path.absolute().parent.resolve()
 
 
 def _source(path: Path, given: Path) -> Source:
@@ -68,12 +95,20 @@ def _below(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     found: list[Path] = []
-    for directory, names, files in os.walk(path):
+    for directory, names, files in os.walk(path, onerror=_refuse):
         names.sort()
+        links = [name for name in names if Path(directory, name).is_symlink()]
+        if links:
+            link = str(Path(directory, links[0]))
+            raise ConfigError(f"{link!r}: expected no link to a directory; give the directory")
         found += [Path(directory, name) for name in sorted(files) if not name.startswith(".")]
         if len(found) > MAX_FILES:
             raise ConfigError(f"{str(path)!r}: expected at most {MAX_FILES} files")
     return found
+
+
+def _refuse(error: OSError) -> None:
+    raise ConfigError(f"{error.filename!r}: cannot be read: {error.strerror}") from None
 
 
 class Contents:
@@ -86,6 +121,7 @@ class Contents:
         self._path = path
         self.descriptions: list[Description] = []
         self.is_partial = False
+        self.dropped = 0
         try:
             with path.open("rb") as file:
                 head = file.read(4)
@@ -98,7 +134,10 @@ class Contents:
             raise self._fault(str(fault)) from None
 
     def frames(self) -> Iterator[Frame]:
-        """The frames of a capture; `is_partial` says afterwards whether it ends within one."""
+        """The frames of a capture.
+
+        Afterwards `is_partial` says whether it ends within one, and `dropped` how many are missing.
+        """
         reader = CaptureReader()
         try:
             with self._path.open("rb") as file:
@@ -109,6 +148,7 @@ class Contents:
         except Unreadable as fault:
             raise self._fault(f"no whole capture: {fault}") from None
         self.is_partial = not reader.is_at_a_boundary
+        self.dropped = reader.dropped
 
     def _fault(self, what: str) -> ConfigError:
         return ConfigError(f"{str(self._path)!r}: {what}")

@@ -1,8 +1,9 @@
 """What one datagram carries, layer in layer, and which bytes of it are encrypted end to end.
 
-Rules of this file: the first byte decides what a payload is (RFC 7983 section 7). Only what is
-certainly ciphertext, and so looks random, is left out of the clear spans; anything else, known or
-not, is clear. Any bytes are taken; nothing is raised, and nothing recurses.
+Rules of this file: the first byte decides what a datagram is (RFC 7983 section 7). A segment of TCP
+may begin anywhere in its stream, so it is read only if whole messages or TLS records fill it. Only
+what is certainly ciphertext, and so looks random, is left out of the clear spans; anything else,
+known or not, is clear. Any bytes are taken; nothing is raised, and nothing recurses.
 """
 
 import struct
@@ -19,6 +20,11 @@ COOKIE = bytes.fromhex("2112a442")
 _DATA = 0x0013
 _WORD = struct.Struct("!H")
 _TLV = struct.Struct("!HH")
+_NAMES = {53, 137, 5353, 5355}
+"""Ports of DNS, NetBIOS, mDNS and LLMNR (IANA), whose messages begin with any byte and name
+addresses in the clear."""
+_APPLICATION_DATA, _MAX_RECORD = 23, 16_384 + 2_048
+"""Of TLS. Spec: RFC 8446 section 5.1, RFC 5246 section 6.2.3."""
 
 
 class Kind(Enum):
@@ -27,6 +33,7 @@ class Kind(Enum):
     CHANNEL_DATA = "TURN channel data header"
     STUN = "STUN message"
     DTLS = "DTLS record"
+    TLS = "TLS record"
     RTP = "RTP or RTCP header"
     OTHER = "payload"
 
@@ -43,9 +50,21 @@ class Layer(NamedTuple):
 
 def layers(packet: Packet) -> Iterator[Layer]:
     """Every layer of what a packet of UDP or TCP carries."""
-    if packet.protocol not in (UDP, TCP):
+    whole = packet.payload_at, packet.payload_at + len(packet.payload)
+    if packet.protocol not in (UDP, TCP) or not packet.payload:
         return
-    waiting = [(packet.payload_at, packet.payload_at + len(packet.payload))]
+    waiting = [whole]
+    if {packet.source_port, packet.destination_port} & _NAMES:
+        yield Layer(Kind.OTHER, *whole, (whole,))
+        return
+    if packet.protocol == TCP:
+        records = _tls(packet.frame, *whole)
+        if records is not None:
+            yield records
+            return
+        waiting = _messages(packet.frame, *whole)
+        if not waiting:
+            yield Layer(Kind.OTHER, *whole, (whole,))
     while waiting:
         start, end = waiting.pop()
         if start < end:
@@ -126,3 +145,41 @@ def _stun(frame: bytes, start: int, end: int) -> Layer:
             inner.append(value)
         at += 4 + length + -length % 4
     return Layer(Kind.STUN, start, end, tuple(clear), (*inner, (min(at, end), end)))
+
+
+def _messages(frame: bytes, start: int, end: int) -> list[Span]:
+    """The messages of TURN that fill a segment (RFC 8656 section 12.5); none if they do not."""
+    found = []
+    at = start
+    while at + 4 <= end:
+        if 0x40 <= frame[at] <= 0x7F:
+            size = 4 + int(_WORD.unpack_from(frame, at + 2)[0])
+        elif frame[at + 4 : at + 8] == COOKIE:
+            size = 20 + int(_WORD.unpack_from(frame, at + 2)[0])
+        else:
+            return []
+        size += -size % 4
+        found.append((at, at + size))
+        at += size
+    return found if at == end else []
+
+
+def _tls(frame: bytes, start: int, end: int) -> Layer | None:
+    """Records of TLS from the first byte on, of which the last may end in a later segment."""
+    clear = []
+    at = start
+    while at < end:
+        kind, version, length = _record(frame[at : min(at + 5, end)])
+        if not 20 <= kind <= 23 or version != 3 or length > _MAX_RECORD:
+            return None
+        stop = min(at + 5 + length, end)
+        clear.append((at, min(at + 5, stop) if kind == _APPLICATION_DATA else stop))
+        at = stop
+    return Layer(Kind.TLS, start, end, tuple(clear))
+
+
+def _record(header: bytes) -> tuple[int, int, int]:
+    """Type, major version and length of a record; zeros where its header is not whole."""
+    if len(header) < 5:
+        return 0, 0, 0
+    return header[0], header[1], int(_WORD.unpack_from(header, 3)[0])

@@ -81,6 +81,17 @@ class Survey:
         told.update(_hosts(message, Attribute.XOR_MAPPED_ADDRESS))
 
     @property
+    def is_full(self) -> bool:
+        """More addresses came by than are kept."""
+        seen = (*self._seen.values(), self._clients, self._told)
+        return any(len(each) >= MAX_ADDRESSES for each in seen)
+
+    def talks_outside(self, version: int) -> bool:
+        """Whether an end of some exchange is no address of a private network."""
+        ends = map(ipaddress.ip_address, self._seen[version])
+        return any(not is_behind_nat(ip) and not _is_local(ip) for ip in ends)
+
+    @property
     def versions(self) -> set[int]:
         """Of IP, that there were exchanges over."""
         return {version for version, count in self._exchanges.items() if count}
@@ -100,6 +111,11 @@ class Survey:
             found |= self._told.get(each, set())
         return {ip for ip in found - relays if not _is_nobodys(ip)}
 
+    def disputed(self, relays: Set[IP]) -> set[IP]:
+        """Addresses that it sends from, and that are a relay's as well, as somebody's files say."""
+        own = {ipaddress.ip_address(each) for each in self._sending | self._clients}
+        return {ip for ip in own & relays if not _is_nobodys(ip)}
+
     def _only_one(self, version: int) -> set[str]:
         """The one address that takes part in every exchange, if there is only one."""
         seen, exchanges = self._seen[version], self._exchanges[version]
@@ -116,6 +132,10 @@ def _hosts(message: Message, attribute: Attribute) -> Iterable[IP]:
 def _is_unicast(destination: str) -> bool:
     ip = ipaddress.ip_address(destination)
     return not ip.is_multicast and destination != "255.255.255.255"
+
+
+def _is_local(ip: IP) -> bool:
+    return ip.is_loopback or ip.is_link_local
 
 
 def _is_nobodys(ip: IP) -> bool:

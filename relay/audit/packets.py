@@ -2,12 +2,13 @@
 
 Rules of this file: `parse` takes any bytes and raises nothing. A frame that is not IP, or not UDP
 or TCP, or cut within a header, is still a packet and is searched like the others; only the fields
-that cannot be read are absent. Nothing is reassembled.
+that cannot be read are absent, and `unread` says why. Nothing is reassembled.
 """
 
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Any
 
@@ -19,11 +20,33 @@ _RAW = {12, 14, 101, 228, 229}
 _FAMILY_FIRST = {0, 108}  # BSD loopback: a family of four bytes, whose value differs by system
 _VLAN_TAGS = {0x8100, 0x88A8, 0x9100}
 _SENT_BY_US = 4  # packet type of cooked captures
+_LENGTHS = 1500  # up to here the type of an Ethernet frame is the length of an IEEE 802.3 one
+_NEIGHBOURS_ONLY = {
+    *(0x0806, 0x8035, 0x0842),  # ARP, reverse ARP, wake on LAN
+    *(0x8863, 0x888E, 0x88CC),  # PPPoE discovery, EAPOL, LLDP
+    *(0x8899, 0x88E1, 0x8912, 0x893A, 0x890D),  # of switches, power line, and wireless neighbours
+    *(0x88F7, 0x9000),  # PTP, loopback test
+}
+"""Types of frames in which no packet lies: what neighbours say to each other, in the clear."""
+_IPV6_FRAGMENT = 44
 
 _IPV4 = struct.Struct("!BBHHHBBH4s4s")
 _IPV6 = struct.Struct("!IHBB16s16s")
 _PORTS = struct.Struct("!HH")
 """Also length and checksum of UDP."""
+
+
+class Unread(Enum):
+    """Why a frame could not be read to its end, though its bytes are searched as they stand."""
+
+    LINK = "link"
+    """A link type that is not known here."""
+    FRAME = "frame"
+    """Neither IP nor something in which no packet lies: it may be wrapped, or encrypted."""
+    MALFORMED = "malformed"
+    """A header is not whole, or a length does not fit."""
+    FRAGMENT = "fragment"
+    """A part of an IP packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +67,7 @@ class Packet:
         trailer: bytes of the frame after the IP packet, and of the IP packet after UDP's length.
         network_at, transport_at, payload_at: offsets in the frame; the frame's length if not there.
         is_outgoing: the capturing host sent it; None where the capture does not say.
+        unread: why it could not be read to its end; None if it could.
     """
 
     frame: bytes
@@ -66,6 +90,7 @@ class Packet:
     transport_at: int = 0
     payload_at: int = 0
     is_outgoing: bool | None = None
+    unread: Unread | None = None
 
     @property
     def sender(self) -> tuple[str, int]:
@@ -88,7 +113,7 @@ def parse(
         is_outgoing: what the file says, where the link layer does not.
     """
     fields: _Fields = dict.fromkeys(("network_at", "transport_at", "payload_at"), len(frame))
-    fields["is_outgoing"] = is_outgoing
+    fields |= {"is_outgoing": is_outgoing, "unread": Unread.MALFORMED}
     with suppress(struct.error, IndexError):
         at = _link_layer(frame, link, fields)
         version = frame[at] >> 4
@@ -112,22 +137,25 @@ def _link_layer(frame: bytes, link: int, fields: _Fields) -> int:
         at = 12
         while (kind := _word(frame, at)) in _VLAN_TAGS:
             at += 4
-        return _if_ip(kind, at + 2)
+        return _if_ip(kind, at + 2, fields)
     if link == _COOKED:
         fields["is_outgoing"] = _word(frame, 0) == _SENT_BY_US
-        return _if_ip(_word(frame, 14), 16)
+        return _if_ip(_word(frame, 14), 16, fields)
     if link == _COOKED_V2:
         fields["is_outgoing"] = frame[10] == _SENT_BY_US
-        return _if_ip(_word(frame, 0), 20)
+        return _if_ip(_word(frame, 0), 20, fields)
     if link in _RAW:
         return 0
     if link in _FAMILY_FIRST:
         return 4
+    fields["unread"] = Unread.LINK
     raise IndexError
 
 
-def _if_ip(kind: int, at: int) -> int:
+def _if_ip(kind: int, at: int, fields: _Fields) -> int:
     if kind not in (0x0800, 0x86DD):
+        is_whole = kind <= _LENGTHS or kind in _NEIGHBOURS_ONLY
+        fields["unread"] = None if is_whole else Unread.FRAME
         raise IndexError
     return at
 
@@ -150,9 +178,14 @@ def _ipv4(frame: bytes, at: int, fields: _Fields) -> None:
         "dont_fragment": bool(flags & 0x4000),
         "protocol": protocol,
         "network_at": at,
+        "unread": Unread.FRAGMENT if flags & 0x3FFF else None,
     }
+    length = length or len(frame) - at  # of a segment that the network card has yet to divide
+    header = 4 * max(first & 0xF, 5)
+    if first & 0xF < 5 or length < header or at + length > len(frame):
+        fields["unread"] = Unread.MALFORMED
     if not flags & 0x1FFF:  # a fragment that is not the first has no ports
-        _transport(frame, at + 4 * max(first & 0xF, 5), at + length, fields)
+        _transport(frame, at + header, at + length, fields)
 
 
 def _ipv6(frame: bytes, at: int, fields: _Fields) -> None:
@@ -168,7 +201,11 @@ def _ipv6(frame: bytes, at: int, fields: _Fields) -> None:
         "dont_fragment": True,
         "protocol": protocol,
         "network_at": at,
+        "unread": Unread.FRAGMENT if protocol == _IPV6_FRAGMENT else None,
     }
+    length = length or len(frame) - start
+    if start + length > len(frame):
+        fields["unread"] = Unread.MALFORMED
     _transport(frame, start, start + length, fields)
 
 
@@ -180,13 +217,20 @@ def _transport(frame: bytes, start: int, end: int, fields: _Fields) -> None:
         length, checksum = _PORTS.unpack_from(frame, start + 4)
         body = start + 8
         stop = max(min(start + length, end), body)
+        fits = 8 <= length <= end - start
     elif fields["protocol"] == TCP and end - start >= 20:
         checksum = _word(frame, start + 16)
-        body = min(start + 4 * max(frame[start + 12] >> 4, 5), end)
+        header = 4 * (frame[start + 12] >> 4)
+        body = min(start + max(header, 20), end)
         stop = end
+        fits = 20 <= header <= end - start
     else:
         fields |= {"trailer": frame[end:], "transport_at": min(start, len(frame))}
+        if fields["protocol"] in (UDP, TCP):
+            _note_malformed(fields)
         return
+    if not fits:
+        _note_malformed(fields)
     source_port, destination_port = _PORTS.unpack_from(frame, start)
     fields |= {
         "source_port": source_port,
@@ -197,3 +241,8 @@ def _transport(frame: bytes, start: int, end: int, fields: _Fields) -> None:
         "transport_at": start,
         "payload_at": body,
     }
+
+
+def _note_malformed(fields: _Fields) -> None:
+    """But for the first of several fragments, whose lengths are those of the whole."""
+    fields["unread"] = fields["unread"] or Unread.MALFORMED

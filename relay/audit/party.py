@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
+from relay.audit.capture_file import Frame
 from relay.audit.certificates import CertificateReader
 from relay.audit.descriptions import Description, candidates, fingerprints
 from relay.audit.files import Contents, Source
-from relay.audit.own import Survey
+from relay.audit.own import Survey, is_behind_nat
 from relay.audit.packets import Packet, parse
-from relay.audit.report import Looked, Notice
+from relay.audit.report import Gap, Looked, Notice
 from relay.audit.spellings import IP
+from relay.audit.unsearched import Unsearched
 from relay.errors import ConfigError
 
 MAX_CERTIFICATES = 4096
@@ -34,6 +36,7 @@ class Party:
         self.looked = Looked()
         self.relays: set[IP] = set()
         self.notices: list[Notice] = []
+        self.gaps: list[Gap] = []
         self._written: set[IP] = set()
         self._surveys: list[tuple[Source, Survey]] = []
         self._shown: dict[bytes, set[_Shown]] = {}
@@ -47,28 +50,35 @@ class Party:
         contents = Contents(source.path)
         if contents.is_capture:
             self._take_capture(source, contents)
-        self.looked.descriptions += len(contents.descriptions)
         for description in contents.descriptions:
-            self._take_description(description, source)
+            if not description.is_around:
+                self._take_description(description, source)
 
     def _take_capture(self, source: Source, contents: Contents) -> None:
-        survey, reader, cut = Survey(), CertificateReader(), 0
-        for packet, is_cut in packets(contents):
+        survey, reader, unsearched = Survey(), CertificateReader(), Unsearched()
+        before = self.looked.packets
+        for frame, packet in packets(contents):
             self.looked.packets += 1
-            cut += is_cut
+            unsearched.take(frame, packet)
             survey.take(packet)
             for certificate in reader.take(packet):
                 self._show(certificate.digest, _Shown(source.call, packet.source))
                 self._names.update(dict.fromkeys(certificate.names))
         self.looked.captures += 1
         self.relays |= survey.relays
+        self.looked.encrypted += unsearched.encrypted
         self._surveys.append((source, survey))
-        if cut:
-            self._notice("cut_frames", f"{cut} packets of {source.path.name} were cut short")
+        name = source.path.name
+        self.gaps += unsearched.gaps(self.name, name, contents.dropped)
         if contents.is_partial:
-            self._notice("partial_capture", f"{source.path.name} ends within a packet")
+            self._gap("partial_capture", f"{name}: it ends within a packet")
+        if self.looked.packets == before:
+            self._gap("empty_capture", f"{name}: there is no packet in it")
+        if survey.is_full:
+            self._gap("too_many_addresses", f"{name}: more addresses than are watched for its own")
 
     def _take_description(self, description: Description, source: Source) -> None:
+        self.looked.descriptions += 1
         is_own = self.wrote(description, source)
         found = candidates(description.text)
         self.relays |= found.relayed
@@ -87,12 +97,15 @@ class Party:
     def _notice(self, kind: str, text: str, shown: str = "") -> None:
         self.notices.append(Notice(kind, self.name, text, shown))
 
+    def _gap(self, kind: str, text: str) -> None:
+        self.gaps.append(Gap(kind, self.name, 1, text))
+
     def own(self, relays: Set[IP], *, is_needed: bool) -> set[IP]:
         """Its addresses, as its files tell.
 
         Args:
             relays: addresses that are the relay's, out of everybody's files.
-            is_needed: it is a fault, and not only a notice, if a capture does not tell.
+            is_needed: it is a fault, and not only a gap, if a capture does not tell.
         Raises: ConfigError.
         """
         own = self._written - relays
@@ -104,11 +117,31 @@ class Party:
                     f"{str(source.path)!r}: does not tell which address is {self.name}'s; expected "
                     f"--secret {self.name}=ADDRESS"
                 )
-        versions = {version for _, survey in self._surveys for version in survey.versions}
-        for version in sorted(versions - {ip.version for ip in own}):
-            text = f"which IPv{version} address is its own cannot be told, so none was looked for"
-            self._notice("unknown_address", text)
         return own
+
+    def note_unknown(self, own: Set[IP], relays: Set[IP]) -> None:
+        """Say which of its addresses are not known, so that nobody's files are searched for them.
+
+        Args:
+            own: those that are.
+        """
+        secret = f"give --secret {self.name}=ADDRESS"
+        disputed = {ip for _, survey in self._surveys for ip in survey.disputed(relays)} - own
+        if disputed:
+            text = f"an address that it sends from is taken for a relay's; if it is not, {secret}"
+            self._gap("disputed_address", text)
+        versions = {version for _, survey in self._surveys for version in survey.versions}
+        if not own and not versions:
+            self._gap("unknown_address", f"no address is known to be its own; {secret}")
+        for version in sorted(versions):
+            of_version = [ip for ip in own if ip.version == version]
+            talks_outside = any(survey.talks_outside(version) for _, survey in self._surveys)
+            if not of_version:
+                text = f"which IPv{version} address is its own cannot be told; {secret}"
+                self._gap("unknown_address", text)
+            elif talks_outside and not any(map(_is_public, of_version)):
+                text = f"it is behind NAT, and its public IPv{version} address is not known; "
+                self._gap("unknown_public_address", text + secret)
 
     def note_certificates(self, own: Set[IP]) -> None:
         """Say which certificates tell who somebody is, or that two calls are of the same party."""
@@ -129,8 +162,11 @@ class Party:
             self._notice("certificate_name", "a certificate in its captures has a name", name)
 
 
-def packets(contents: Contents) -> Iterator[tuple[Packet, bool]]:
-    """The packets of a capture, and of each whether it was cut short."""
+def _is_public(ip: IP) -> bool:
+    return not is_behind_nat(ip) and not ip.is_link_local
+
+
+def packets(contents: Contents) -> Iterator[tuple[Frame, Packet]]:
+    """The frames of a capture, and what they are as packets."""
     for frame in contents.frames():
-        packet = parse(frame.data, frame.time_s, frame.link, is_outgoing=frame.is_outgoing)
-        yield packet, frame.is_cut
+        yield frame, parse(frame.data, frame.time_s, frame.link, is_outgoing=frame.is_outgoing)

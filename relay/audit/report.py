@@ -6,7 +6,8 @@ see it; without that a report says which of a party's addresses, of which family
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from enum import Enum
 from typing import Any, NamedTuple
 
 from relay.address import Address
@@ -101,12 +102,46 @@ class Exposure:
 _HAVE_ADDRESSES = {"IP header", "STUN message"}
 
 
-class Notice(NamedTuple):
-    """Something that is no address, but can tell who somebody is, or what was not looked at.
+class Verdict(Enum):
+    """What an audit comes to. Encrypted content is nobody's to open, and makes none incomplete."""
+
+    CLEAN = "clean"
+    """No address of one party shows in what another could see, and all of that was searched."""
+    LEAK = "leak"
+    """At least one does, whatever else was searched."""
+    INCOMPLETE = "incomplete"
+    """None was found, but something was not searched, or not looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that was not searched, or not looked for: no verdict may rest on it.
 
     Args:
-        kind: `certificate_name`, `certificate_reused`, `shared_address`, `unknown_address`,
-            `cut_frames`, `partial_capture`.
+        kind: `cut_packets`, `partial_capture`, `empty_capture`, `dropped_packets`, `unknown_link`,
+            `unknown_frames`, `malformed_packets`, `fragments`, `missing_segments`, `compressed`,
+            `too_many_addresses`, `unknown_address`, `unknown_public_address`, `disputed_address`,
+            `shared_address`.
+        about: the party.
+        count: how many there are.
+        text: in words, without addresses.
+    """
+
+    kind: str
+    about: str
+    count: int
+    text: str
+
+    def as_document(self) -> Json:
+        """For JSON."""
+        return asdict(self)
+
+
+class Notice(NamedTuple):
+    """Something that is no address, but can tell who somebody is.
+
+    Args:
+        kind: `certificate_name`, `certificate_reused`.
         about: the party.
         text: without addresses and names.
         shown: the name, for whoever asked to see it.
@@ -134,13 +169,15 @@ class Looked:
 
     captures: int = 0
     packets: int = 0
+    encrypted: int = 0
     descriptions: int = 0
     secrets: tuple[Secret, ...] = ()
 
     def words(self) -> str:
         """One line."""
+        encrypted = f" ({self.encrypted} with encrypted content)" if self.encrypted else ""
         return (
-            f"{self.packets} packets in {_many(self.captures, 'capture')}, "
+            f"{self.packets} packets{encrypted} in {_many(self.captures, 'capture')}, "
             f"{_many(self.descriptions, 'description')}; "
             f"{_many(len(self.secrets), 'address', 'addresses')} of its own looked for elsewhere"
         )
@@ -150,6 +187,7 @@ class Looked:
         return {
             "captures": self.captures,
             "packets": self.packets,
+            "encrypted": self.encrypted,
             "descriptions": self.descriptions,
             "addresses": [each.as_document(is_shown=is_shown) for each in self.secrets],
         }
@@ -166,11 +204,14 @@ class Report:
     parties: dict[str, Looked] = field(default_factory=dict)
     leaks: list[Exposure] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    unsearched: list[Gap] = field(default_factory=list)
 
     @property
-    def is_clean(self) -> bool:
-        """No address of one party shows in what another could see."""
-        return not self.leaks
+    def verdict(self) -> Verdict:
+        """A leak is one whatever was not searched; clean is only what was searched to the end."""
+        if self.leaks:
+            return Verdict.LEAK
+        return Verdict.INCOMPLETE if self.unsearched else Verdict.CLEAN
 
     def seen(self, of: str, by: str) -> list[Exposure]:
         """What one party could see of another's addresses."""
@@ -182,16 +223,22 @@ class Report:
             yield f"{name}  {looked.words()}"
         for notice in self.notices:
             yield f"notice  {notice.words(is_shown=is_shown)}"
+        for gap in self.unsearched:
+            yield f"unsearched  {gap.about}: {gap.text}"
         for leak in self.leaks:
             yield f"leak  {leak.words(is_shown=is_shown)}"
-        if self.is_clean:
+        if self.verdict is Verdict.CLEAN:
             yield "clean  no address of one party shows in what another could see"
+        elif self.verdict is Verdict.INCOMPLETE:
+            yield "incomplete  no address was found, but not everything could be searched"
 
     def as_document(self, *, is_shown: bool) -> Json:
         """For JSON."""
         return {
-            "clean": self.is_clean,
+            "verdict": self.verdict.value,
+            "clean": self.verdict is Verdict.CLEAN,
             "leaks": [leak.as_document(is_shown=is_shown) for leak in self.leaks],
+            "unsearched": [gap.as_document() for gap in self.unsearched],
             "notices": [notice.as_document(is_shown=is_shown) for notice in self.notices],
             "parties": {
                 name: looked.as_document(is_shown=is_shown) for name, looked in self.parties.items()

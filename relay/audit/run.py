@@ -15,9 +15,10 @@ from relay.audit.files import Contents, Source
 from relay.audit.layers import layers
 from relay.audit.packets import Packet
 from relay.audit.party import Party, packets
-from relay.audit.report import Exposure, Notice, Place, Report, Secret
+from relay.audit.report import Exposure, Gap, Place, Report, Secret
 from relay.audit.search import Hit, Item, item_of_packet, search
 from relay.audit.spellings import IP
+from relay.audit.streams import Streams
 from relay.errors import ConfigError
 
 _ICMP = (1, 58)
@@ -30,7 +31,7 @@ def audit(
 
     Args:
         files: what each party could see, two parties or more.
-        secrets: a party's addresses, where they are not to be learnt from its files.
+        secrets: a party's addresses, besides those that its files tell.
     Raises: ConfigError.
     """
     given = dict(secrets or {})
@@ -39,7 +40,7 @@ def audit(
     parties = [Party(name, sources) for name, sources in files.items()]
     own = _addresses(parties, given)
     report = Report({party.name: party.looked for party in parties})
-    report.notices += _exclude_shared(own)
+    report.unsearched += _exclude_shared(own)
     wanted = {
         name: tuple(
             Secret(name, number, ClientAddress(ip.packed, 0))
@@ -53,6 +54,7 @@ def audit(
         party.looked.secrets = wanted[party.name]
         party.note_certificates(own[party.name])
         report.notices += party.notices
+        report.unsearched += party.gaps
         others = [each for name, found in wanted.items() if name != party.name for each in found]
         report.leaks += _exposures(party, others)
     return report
@@ -63,16 +65,18 @@ def _order(ip: IP) -> tuple[int, bytes]:
 
 
 def _addresses(parties: Sequence[Party], given: Mapping[str, Sequence[IP]]) -> dict[str, set[IP]]:
-    """Whose address is whose: as given, else as the files tell."""
+    """Whose address is whose: as given, and as the files tell."""
     relays = {ip for party in parties for ip in party.relays}
     own = {name: set(found) for name, found in given.items()}
     for party in parties:
-        if party.name not in own:
-            own[party.name] = party.own(relays, is_needed=not given)
+        found = own.setdefault(party.name, set())
+        found |= party.own(relays, is_needed=not given)
+        if len(parties) > 1:  # else there is nothing to look for them in
+            party.note_unknown(found, relays)
     return own
 
 
-def _exclude_shared(own: dict[str, set[IP]]) -> Iterator[Notice]:
+def _exclude_shared(own: dict[str, set[IP]]) -> Iterator[Gap]:
     """Two parties behind one NAT: each knows the address, as its own."""
     owners: dict[IP, list[str]] = {}
     for name, found in own.items():
@@ -82,8 +86,8 @@ def _exclude_shared(own: dict[str, set[IP]]) -> Iterator[Notice]:
         if len(names) > 1:
             for name in names:
                 own[name].discard(ip)
-            text = f"has an address in common with {', '.join(names[1:])}, which was not looked for"
-            yield Notice("shared_address", names[0], text)
+            text = f"an address that it has in common with {', '.join(names[1:])}"
+            yield Gap("shared_address", names[0], 1, text)
 
 
 def _exposures(party: Party, secrets: Sequence[Secret]) -> list[Exposure]:
@@ -107,8 +111,11 @@ def _items(party: Party, source: Source, contents: Contents) -> Iterator[Item]:
     """What the party could see: its packets, and the descriptions that others wrote."""
     numbers = count(1)
     if contents.is_capture:
-        for packet, _ in packets(contents):
-            yield item_of_packet(next(numbers), packet)
+        streams = Streams()
+        for _, packet in packets(contents):
+            number = next(numbers)
+            yield item_of_packet(number, packet)
+            yield from (Item(number, seam.data, seam=seam.at) for seam in streams.take(packet))
     for description in contents.descriptions:
         if not party.wrote(description, source):
             yield Item(next(numbers), description.data)
@@ -119,6 +126,8 @@ def _place(path: Path, hit: Hit) -> Place:
     if packet is not None:
         layer = _layer(packet, hit.offset)
         return Place(path.name, "packet", hit.item.number, layer, hit.offset)
+    if hit.item.seam:
+        return Place(path.name, "packet", hit.item.number, "TCP stream", hit.offset)
     number, layer = place(hit.item.data, hit.offset)
     return Place(path.name, "line", number, layer, hit.offset)
 

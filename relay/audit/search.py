@@ -28,12 +28,19 @@ class Item(NamedTuple):
     Args:
         clear: spans of it that are not encrypted end to end; None for all of it.
         packet: what it is as a packet, for whoever reports a hit.
+        seam: of two segments of TCP, where the second begins; only what lies on both sides of it
+            is a hit. 0 for everything else.
     """
 
     number: int
     data: bytes
     clear: Sequence[Span] | None = None
     packet: Packet | None = None
+    seam: int = 0
+
+    def is_crossed(self, start: int, end: int) -> bool:
+        """Whether a find from one offset to another is one of this item's."""
+        return not self.seam or start < self.seam < end
 
 
 class Hit(NamedTuple):
@@ -119,7 +126,8 @@ class _Joined:
             piece = bisect_right(self._starts, match.start()) - 1
             item, start, _ = self._pieces[piece]
             offset = start + match.start() - self._starts[piece]
-            yield Hit(address, spelling.name, spelling.short, item, offset)
+            if item.is_crossed(offset, offset + len(match[0])):
+                yield Hit(address, spelling.name, spelling.short, item, offset)
 
 
 def _xored(batch: Iterable[Item], address: int, packed: bytes) -> Iterator[Hit]:
@@ -134,7 +142,8 @@ def _xored(batch: Iterable[Item], address: int, packed: bytes) -> Iterator[Hit]:
                 xored = bytes(a ^ b for a, b in zip(packed, pad, strict=True))
                 places = _places(item.data, xored, cookie + 16, cookie + _LONGEST_MESSAGE)
                 for offset in islice(places, 1):
-                    yield Hit(address, "xor v6", False, item, offset)
+                    if item.is_crossed(cookie, offset + 16):
+                        yield Hit(address, "xor v6", False, item, offset)
 
 
 def _places(data: bytes, part: bytes, start: int, end: int) -> Iterator[int]:

@@ -12,6 +12,9 @@ from relay.cli.options import Json
 if TYPE_CHECKING:
     from relay.audit.spellings import IP
 
+INCOMPLETE = 3
+"""Exit code: nothing was found, and not everything was searched."""
+
 
 def audit(
     files: Annotated[
@@ -32,8 +35,8 @@ def audit(
         list[str] | None,
         typer.Option(
             metavar="NAME=ADDRESS[,ADDRESS]",
-            help="A party's addresses.  [default: those that its own captures and descriptions "
-            "show to be its own]",
+            help="A party's addresses, besides those that its own captures and descriptions show "
+            "to be its own.",
         ),
     ] = None,
     show_addresses: Annotated[
@@ -45,9 +48,10 @@ def audit(
     """Report every party's address that shows in what another party could see.
 
     Addresses are looked for in every encoding: text, binary, XORed as STUN does, base64, hashed.
-    Exit 1 if one shows, 0 if none does, 2 if a file cannot be read or nothing can be looked for.
+    Exit 1 if one shows; 0 if none does and everything was searched; 3 if none does, but something
+    was not searched or not looked for; 2 if a file cannot be read or nothing can be looked for.
     """
-    from relay.audit import assign  # noqa: PLC0415
+    from relay.audit import Verdict, assign  # noqa: PLC0415
     from relay.audit import audit as run  # noqa: PLC0415
 
     named = [(name, Path(path)) for name, path in _pairs("--party", party)]
@@ -59,7 +63,7 @@ def audit(
         typer.echo(json.dumps(report.as_document(is_shown=show_addresses), indent=2))
     else:
         typer.echo("\n".join(report.lines(is_shown=show_addresses)))
-    return 0 if report.is_clean else 1
+    return {Verdict.CLEAN: 0, Verdict.LEAK: 1, Verdict.INCOMPLETE: INCOMPLETE}[report.verdict]
 
 
 def _pairs(option: str, given: list[str] | None) -> list[tuple[str, str]]:

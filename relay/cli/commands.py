@@ -5,7 +5,6 @@ Imports that take time stand in the functions: `callveil --help` is asked for of
 
 import json
 import os
-import sys
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -64,16 +63,20 @@ def serve(
 ) -> int:
     """Run the relay in the foreground.
 
-    Prints "ready" with its addresses on stderr when it accepts traffic. SIGTERM drains: no new
+    Prints "ready" with its addresses on stderr when it accepts traffic; with --log-json all that it
+    says is JSON, that and every fault too, one object a line. SIGTERM drains: no new
     calls, running ones go on; a second one stops. SIGHUP reads configuration and certificates
     again. Ctrl-C stops.
     """
     from relay import daemon, logs  # noqa: PLC0415
-    from relay.config import cautions, load  # noqa: PLC0415
+    from relay.config import cautions, load, look_at_certificate  # noqa: PLC0415
 
+    logs.configure(log_level, as_json=log_json)
     settings = load(config, os.environ)
     logs.configure(log_level, as_json=log_json, own=[listen.url for listen in settings.listen])
-    _print_cautions(cautions(settings))
+    # Whoever comes over UDP or TCP can be served whatever the certificate is like.
+    found = look_at_certificate(settings, time.time())
+    _print_cautions([*cautions(settings), *found.faults, *found.cautions])
     return daemon.run(settings.with_secret(os.urandom), config)
 
 
@@ -81,11 +84,17 @@ def check_config(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     """Check a configuration: "ok" and exit 0, or exit 2 with one line per fault.
 
     A line names the key, its value and what is expected. CALLVEIL__ variables count, as they do
-    for serve.
+    for serve. Users, interfaces and the certificate are looked for on this host, now. What works
+    and is worth a look is a line that begins with "caution".
     """
-    from relay.config import cautions, load  # noqa: PLC0415
+    from relay.config import cautions, load, look_at_certificate, look_at_host  # noqa: PLC0415
+    from relay.errors import ConfigError  # noqa: PLC0415
 
-    _print_cautions(cautions(load(file, os.environ)))
+    settings = load(file, os.environ)
+    found = [look_at_host(settings), look_at_certificate(settings, time.time())]
+    _print_cautions([*cautions(settings), *(line for each in found for line in each.cautions)])
+    if faults := [line for each in found for line in each.faults]:
+        raise ConfigError(*faults)
     typer.echo("ok")
 
 
@@ -133,5 +142,7 @@ def _check_id(option: str, text: str) -> None:
 
 
 def _print_cautions(sentences: list[str]) -> None:
+    from relay import logs  # noqa: PLC0415
+
     for sentence in sentences:
-        sys.stderr.write(f"callveil: caution: {sentence}\n")
+        logs.say("caution", f"callveil: caution: {sentence}", "warning", caution=sentence)

@@ -46,7 +46,8 @@ def _app() -> typer.Typer:
     app = typer.Typer(
         name="callveil",
         help="A media relay for private calls: neither party ever sees the other's address.",
-        epilog="Exit codes: 0 well, 1 what was asked for failed, 2 usage or configuration.",
+        epilog="Exit codes: 0 well, 1 what was asked for failed, 2 usage or configuration, "
+        "3 an audit that could not search everything.",
         add_completion=False,
         # Plain help: rich takes longer to import than everything else together.
         rich_markup_mode=None,
@@ -93,4 +94,7 @@ def _place(error: Exception) -> str:
 
 
 def _line(text: str) -> None:
-    typer.echo(f"callveil: {' '.join(text.split())}", err=True)
+    from relay import logs  # noqa: PLC0415  --help needs none
+
+    text = " ".join(text.split())
+    logs.say("fault", f"callveil: {text}", "error", fault=text)

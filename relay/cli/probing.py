@@ -179,7 +179,10 @@ def _told(call: Any) -> tuple[tuple["Credential", "Credential"], str]:
 
 
 def _tls(ca: Path | None, settings: "Settings") -> "ssl.SSLContext":
-    """What to trust: --ca, else exactly the configured certificate, else the system's roots."""
+    """What to trust: --ca, else exactly the configured certificate, else the system's roots.
+
+    Whatever is trusted has to be for the host in the URL, or clients that are told it refuse it.
+    """
     import ssl  # noqa: PLC0415
 
     from relay.errors import ConfigError  # noqa: PLC0415
@@ -192,10 +195,8 @@ def _tls(ca: Path | None, settings: "Settings") -> "ssl.SSLContext":
         context.load_verify_locations(ca or own)
     except (OSError, ValueError):
         raise ConfigError(f"--ca: {str(ca or own)!r}: expected PEM certificates") from None
-    # A certificate that somebody handed over may be trusted without what signed it, and it stands
-    # for itself: a listener on loopback is not called what its certificate says.
+    # A certificate that somebody handed over may be trusted without what signed it.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.check_hostname = ca is not None
     return context
 
 

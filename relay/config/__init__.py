@@ -4,9 +4,17 @@ Rules of this package: every key has a default; whatever is not understood is a 
 the key, never ignored; no fault, `repr` or dump shows a secret or a token.
 """
 
+from relay.config.host import look_at_certificate, look_at_host
 from relay.config.load import cautions, load, parse
 from relay.config.settings import Settings
-from relay.config.values import ApiListen, DeniedPeers, Listen, PortRange, RelayAddress
+from relay.config.values import (
+    ApiListen,
+    DeniedPeers,
+    Listen,
+    PortRange,
+    RelayAddress,
+    advertised,
+)
 
 __all__ = [
     "ApiListen",
@@ -15,7 +23,10 @@ __all__ = [
     "PortRange",
     "RelayAddress",
     "Settings",
+    "advertised",
     "cautions",
     "load",
+    "look_at_certificate",
+    "look_at_host",
     "parse",
 ]

@@ -3,11 +3,24 @@
 A configuration is refused rather than run with less privacy than it asks for.
 """
 
+import ipaddress
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from relay.address import Transport
 from relay.config.settings import Peers, Settings
+from relay.config.values import IPAddress, advertised, ip_of
+
+_PRIVATE = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"),
+        *("fc00::/7", "fe80::/10"),
+    )
+)
+"""RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291: nobody outside of the network reaches them."""
 
 
 def check(settings: Settings) -> list[str]:
@@ -21,15 +34,48 @@ def check(settings: Settings) -> list[str]:
     ]
 
 
+class _Place(NamedTuple):
+    """Where something listens: TCP and TLS, and the API, share their ports."""
+
+    key: str
+    shown: str
+    is_udp: bool
+    ip: IPAddress
+    port: int
+    is_dual: bool = False
+
+    def is_taken_by(self, other: "_Place") -> bool:
+        """Whether both cannot be had: a wildcard is every address of its family."""
+        if not self.port or (self.is_udp, self.port) != (other.is_udp, other.port):
+            return False
+        if self.ip.version != other.ip.version:
+            return self.is_dual or other.is_dual
+        return self.ip == other.ip or self.ip.is_unspecified or other.ip.is_unspecified
+
+
 def _listeners(settings: Settings) -> list[str]:
-    """Two listeners on one port: TCP and TLS share theirs."""
-    faults, taken = [], set()
-    for index, listen in enumerate(settings.listen):
-        place = (listen.transport is Transport.UDP, listen.address)
-        if listen.address.port and place in taken:
-            faults.append(f"listen[{index}]: {listen.url!r}: expected an address not used before")
-        taken.add(place)
+    """Two that listen on one port."""
+    faults = []
+    taken: list[_Place] = []
+    for place in _places(settings):
+        first = next((each for each in taken if place.is_taken_by(each)), None)
+        if first is not None:
+            faults.append(
+                f"{place.key}: {place.shown!r}: expected a port of its own, "
+                f"since {first.key} has it"
+            )
+        taken.append(place)
     return faults
+
+
+def _places(settings: Settings) -> Iterator[_Place]:
+    api = settings.api.listen
+    ip = ipaddress.ip_address(api.host)
+    is_dual = ip.version == 6 and ip.is_unspecified  # a socket for IPv4 as well
+    yield _Place("api.listen", str(api), False, ip, api.port, is_dual)
+    for index, each in enumerate(settings.listen):
+        ip, is_udp = ip_of(each.address), each.transport is Transport.UDP
+        yield _Place(f"listen[{index}]", each.url, is_udp, ip, each.address.port)
 
 
 def _relay_addresses(settings: Settings) -> list[str]:
@@ -44,7 +90,31 @@ def _relay_addresses(settings: Settings) -> list[str]:
             "relay.addresses: a loopback address: expected one that clients can reach, "
             "since a listener is open to other hosts"
         )
+    if all(advertised(each.address, addresses) is None for each in settings.listen):
+        shown = settings.listen[0].url
+        faults.append(f"listen[0]: {shown!r}: expected relay.addresses to have one of its family")
+    faults += _private_relays(settings)
     return faults
+
+
+def _private_relays(settings: Settings) -> Iterator[str]:
+    """An address that means nothing to clients who come from outside."""
+    for index, address in enumerate(settings.relay.addresses):
+        ip = ip_of(address.public)
+        if ip.is_loopback or not _is_private(ip):
+            continue
+        for each in settings.listen:
+            if each.address.family == address.family and not _is_private(ip_of(each.address)):
+                yield (
+                    f"relay.addresses[{index}]: {str(ip)!r}: a private address, though {each.url} "
+                    "is open to others: expected PUBLIC/LOCAL, or listeners on private addresses "
+                    "alone"
+                )
+                break
+
+
+def _is_private(ip: IPAddress) -> bool:
+    return ip.is_loopback or any(ip in network for network in _PRIVATE)
 
 
 def _api(settings: Settings) -> list[str]:

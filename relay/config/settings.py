@@ -54,14 +54,14 @@ def _realm(text: str) -> str:
 
 def _interface(text: str) -> str:
     """A name that the kernel accepts for an interface: up to 15 bytes, no slash, no space."""
-    if re.fullmatch(r"[^\s/:]{1,15}", text) is None:
+    if re.fullmatch(r"[^\s/:]{1,15}", text) is None or not text.isprintable():
         raise ValueError
     return text
 
 
 def _user(text: str) -> str:
     """A name that may stand in the host's list of users."""
-    if re.fullmatch(r"[^\s:]{0,32}", text) is None:
+    if re.fullmatch(r"[^\s:]{0,32}", text) is None or not text.isprintable():
         raise ValueError
     return text
 
@@ -208,6 +208,12 @@ class TlsSettings(Section):
     key: str = Field(default="", description="a file name, or empty")
 
 
+class DebugSettings(Section):
+    """`debug`: what helps to find a fault of callveil and weakens what it promises."""
+
+    core_dumps: bool = Field(default=False, description="true or false")
+
+
 class Settings(Section):
     """The whole configuration."""
 
@@ -234,6 +240,7 @@ class Settings(Section):
         default="", description="the name of a user, or empty"
     )
     demo: bool = Field(default=False, description="true or false")
+    debug: DebugSettings = Field(default=DebugSettings(), description="a section")
 
     def with_secret(self, entropy: Callable[[int], bytes]) -> Self:
         """The same settings, with a generated secret where the operator gave none.

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from relay.address import PeerAddress, ServerAddress, Transport
+from relay.address import Address, PeerAddress, ServerAddress, Transport
 from relay.special_use import SPECIAL_USE, IPNetwork
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -134,6 +134,29 @@ class RelayAddress:
     def is_loopback(self) -> bool:
         """Whether it means nothing outside this host."""
         return ipaddress.ip_address(self.public.packed).is_loopback
+
+
+def ip_of(address: Address) -> IPAddress:
+    """The same as a number, to be compared with networks."""
+    return ipaddress.ip_address(address.packed)
+
+
+def advertised(
+    listening: ServerAddress, addresses: tuple[RelayAddress, ...]
+) -> PeerAddress | ServerAddress | None:
+    """What clients are told of a listener: the public side of NAT.
+
+    A wildcard is told as the relay's address of that family, and not at all where there is none:
+    this host's other addresses, loopback among them, are of no use to clients and not theirs to
+    know.
+    """
+    is_wildcard = not any(listening.packed)
+    for each in addresses:
+        if each.family == listening.family and (
+            is_wildcard or each.local.packed == listening.packed
+        ):
+            return each.public
+    return None if is_wildcard else listening
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from contextlib import suppress
 from relay.address import IPV4, Address, ClientAddress, ServerAddress
 
 HOP_LIMIT = 64
+BACKLOG = 1024
+"""Connections of one TCP listener that wait to be accepted."""
 _UNSENT_BYTES = 64 * 1024  # in the kernel, per TCP client, besides what is on its way
 
 # Linux's numbers, which the socket module of Python 3.11 does not name.
@@ -71,7 +73,7 @@ def open_udp(address: ServerAddress, buffer_bytes: int) -> socket.socket:
 
 
 def open_tcp(address: ServerAddress) -> socket.socket:
-    """A bound, non-blocking TCP socket that does not listen yet. Raises: OSError."""
+    """A non-blocking TCP socket that listens, so that nobody else has its port. Raises: OSError."""
     sock = socket.socket(family_of(address), socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -82,6 +84,7 @@ def open_tcp(address: ServerAddress) -> socket.socket:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         sock.setblocking(False)
         sock.bind(address.reveal())
+        sock.listen(BACKLOG)
     except BaseException:
         sock.close()
         raise

@@ -53,7 +53,7 @@ class TcpListener:
             sock=self._socket,
             ssl=self._context,
             ssl_handshake_timeout=IDLE_S if self._context else None,
-            backlog=1024,
+            backlog=sockets.BACKLOG,
         )
 
     async def close(self) -> None:

@@ -31,6 +31,10 @@ _CHECKS = {
 }
 
 
+_FOR_ANOTHER_HOST = {62, 64}
+"""X509_V_ERR_HOSTNAME_MISMATCH and …_IP_ADDRESS_MISMATCH of OpenSSL's <openssl/x509_vfy.h>."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to do.
@@ -86,8 +90,7 @@ async def _leg(plan: Plan, index: int) -> AsyncIterator[Leg]:
             f"{url.transport.upper()}, and the firewalls on the way"
         ) from None
     except ssl.SSLError as error:
-        why = getattr(error, "verify_message", "") or error.reason or "handshake failed"
-        raise CommandError(f"TLS with {url}: {why}; check the certificate and --ca") from None
+        raise CommandError(f"TLS with {url}: {_distrust(error, url)}") from None
     except (OSError, ValueError) as error:
         raise CommandError(
             f"{url}: {_why(error)}; check the URL and that the daemon runs"
@@ -101,6 +104,14 @@ async def _leg(plan: Plan, index: int) -> AsyncIterator[Leg]:
                 await leg.closed.wait()
         except TimeoutError:
             pass  # the allocation ends with its lifetime
+
+
+def _distrust(error: ssl.SSLError, url: TurnUrl) -> str:
+    """Why the certificate is not taken, and what to do; a client would not take it either."""
+    why = getattr(error, "verify_message", "") or error.reason or "handshake failed"
+    if getattr(error, "verify_code", 0) in _FOR_ANOTHER_HOST:
+        return f"the certificate is not for {url.host}; probe the name that clients are told: --url"
+    return f"{why}; check the certificate and --ca"
 
 
 def _why(error: OSError | ValueError) -> str:

@@ -25,7 +25,14 @@ def udp(
 
 def tcp(source: str, destination: str, payload: bytes) -> bytes:
     """An Ethernet frame with one segment in it."""
-    head = struct.pack("!HHIIBBHHH", 40000, 3478, 1, 1, 0x50, 0x18, 1000, 0, 0)
+    return segment(source, destination, payload, 1)
+
+
+def segment(
+    source: str, destination: str, payload: bytes, sequence: int, port: int = 40000
+) -> bytes:
+    """A segment at that place of its stream."""
+    head = struct.pack("!HHIIBBHHH", port, 3478, sequence, 1, 0x50, 0x18, 1000, 0, 0)
     return ethernet(source, destination, 6, head + payload)
 
 
@@ -81,6 +88,18 @@ def pcapng(frames: Iterable[tuple[bytes, int]], link: int = 1, order: str = "<")
         flags = struct.pack(f"{order}HHI", 2, 4, direction) + bytes(4)
         parts.append(_block(6, head + frame + bytes(-len(frame) % 4) + flags, order))
     return b"".join(parts)
+
+
+def statistics(dropped: int, order: str = "<") -> bytes:
+    """A block that says how many packets an interface's capture has lost so far."""
+    option = struct.pack(f"{order}HHQ", 5, 8, dropped) + bytes(4)
+    return _block(5, bytes(12) + option, order)
+
+
+def obsolete(frame: bytes, order: str = "<") -> bytes:
+    """A frame in the block that the enhanced one has taken the place of."""
+    head = struct.pack(f"{order}HH4I", 0, 0, 0, 0, len(frame), len(frame))
+    return _block(2, head + frame, order)
 
 
 def _block(kind: int, body: bytes, order: str) -> bytes:

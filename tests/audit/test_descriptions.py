@@ -43,7 +43,20 @@ SDP = (
     ],
 )
 def test_a_description_is_found(data: str, authors: list[str]) -> None:
-    assert [found.author for found in read(data.encode())] == authors
+    found = [each for each in read(data.encode()) if not each.is_around]
+    assert [each.author for each in found] == authors
+
+
+def test_what_stands_around_descriptions_is_read_too_by_author() -> None:
+    document = [
+        {"from": "bob", "sdp": SDP, "stats": {"ip": "198.51.100.23", "as_number": 3325256727}},
+        {"stats": [True, None, "2001:db8::1"]},
+    ]
+    around = {
+        each.author: each.text.split("\n") for each in read(json.dumps(document).encode())[1:]
+    }
+    assert {"198.51.100.23", "3325256727", "as_number"} <= set(around["bob"])
+    assert "2001:db8::1" in around[""]
 
 
 @pytest.mark.parametrize(

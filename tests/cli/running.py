@@ -1,5 +1,6 @@
 """The command as a user runs it: in a process of its own."""
 
+import json
 import os
 import re
 import signal
@@ -80,4 +81,6 @@ def _until_ready(process: "subprocess.Popen[str]") -> Serving:
         lines.append(line.rstrip("\n"))
         if match := READY.match(lines[-1]):
             return Serving(process, match["urls"].split(), match["api"], lines)
+        if lines[-1].startswith("{") and (said := json.loads(lines[-1]))["event"] == "ready":
+            return Serving(process, said["urls"], said["api"], lines)
     raise AssertionError(f"not ready: {lines}")

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.captures import ALICE, ALICE_PUBLIC, BOB, SERVER, turn_client, udp, write
+from tests.audit.captures import (
+    ALICE,
+    ALICE_PUBLIC,
+    BOB,
+    BOB_PUBLIC,
+    SERVER,
+    turn_client,
+    udp,
+    write,
+)
 from tests.cli.running import callveil
 
 _LEAK = udp(SERVER, BOB, b"\xff198.51.100.23", (3478, 40000))
@@ -15,7 +24,10 @@ _SECRET = f"alice={ALICE_PUBLIC}"
 @pytest.fixture
 def clean(tmp_path: Path) -> list[str]:
     return [
-        str(p) for p in write(tmp_path, alice_pcap=turn_client(ALICE), bob_pcap=turn_client(BOB))
+        str(path)
+        for path in write(
+            tmp_path, alice_pcap=turn_client(ALICE_PUBLIC), bob_pcap=turn_client(BOB_PUBLIC)
+        )
     ]
 
 
@@ -58,6 +70,42 @@ def test_json_says_the_same(leaking: list[str], is_shown: bool) -> None:
     assert (leak["of"], leak["seen_by"], leak["encoding"]) == ("alice", "bob", "text")
     assert (leak["unit"], leak["number"], leak["offset"], leak["count"]) == ("packet", 3, 43, 1)
     assert (ALICE_PUBLIC in done.out) == is_shown
+
+
+def test_a_clean_document_says_so(clean: list[str]) -> None:
+    done = callveil("audit", "--json", *clean)
+    document = json.loads(done.out)
+    assert (done.code, document["verdict"], document["clean"]) == (0, "clean", True)
+    assert document["unsearched"] == []
+
+
+def test_what_could_not_all_be_searched_is_exit_3(tmp_path: Path) -> None:
+    files = write(tmp_path, alice_pcap=turn_client(ALICE), bob_pcap=turn_client(BOB_PUBLIC))
+    done = callveil("audit", *map(str, files))
+    assert (done.code, done.err) == (3, "")
+    assert done.out.splitlines()[-2:] == [
+        "unsearched  alice: it is behind NAT, and its public IPv4 address is not known; "
+        "give --secret alice=ADDRESS",
+        "incomplete  no address was found, but not everything could be searched",
+    ]
+    done = callveil("audit", "--json", *map(str, files))
+    document = json.loads(done.out)
+    assert (done.code, document["verdict"], document["clean"]) == (3, "incomplete", False)
+    assert callveil("audit", *map(str, files), "--secret", _SECRET).code == 0
+
+
+def test_files_of_one_name_in_two_directories_are_exit_2(tmp_path: Path) -> None:
+    paths: list[str] = []
+    for name, own in (("alice", ALICE_PUBLIC), ("bob", BOB_PUBLIC)):
+        (tmp_path / name).mkdir()
+        paths += map(str, write(tmp_path / name, wlan_pcap=turn_client(own)))
+    done = callveil("audit", *paths, "--secret", f"carol={SERVER}")
+    assert (done.code, done.out) == (2, "")
+    (line,) = done.err.splitlines()
+    assert f"--party NAME={paths[1]}, or give the directory of each party" in line
+    named = [f"--party={name}={path}" for name, path in zip(("alice", "bob"), paths, strict=True)]
+    assert callveil("audit", *named).code == 0
+    assert callveil("audit", str(tmp_path / "alice"), str(tmp_path / "bob")).code == 0
 
 
 def test_files_may_have_any_name(tmp_path: Path) -> None:

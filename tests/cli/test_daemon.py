@@ -9,7 +9,7 @@ import pytest
 
 from relay.cli.api import Api
 from tests.cli.running import Serving, callveil, serving
-from tests.config.test_together import make_certificate
+from tests.forward import certificates
 
 QUICK = ("--count", "5")
 
@@ -145,13 +145,21 @@ def test_a_token_comes_from_the_configuration_or_the_environment(tmp_path: Path)
         assert callveil("status", "--config", str(path), "--api", running.api).code == 1
 
 
+SECRET = "0123456789abcdef"
+
+
+def tls_configuration(directory: Path, *hosts: str) -> tuple[Path, Path]:
+    """A configuration with a certificate for these hosts; and the certificate."""
+    files = certificates.write(directory / "tls", hosts=hosts)
+    path = directory / "callveil.yaml"
+    tls = f"tls: {{certificate: {files.certificate}, key: {files.key}}}"
+    path.write_text(f"auth: {{secrets: [{SECRET}]}}\n{tls}\n")
+    return path, files.certificate
+
+
 def test_a_probe_with_the_configured_secret_over_tls(tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path / "tls")
-    other, _ = make_certificate(tmp_path / "other")
-    path = tmp_path / "callveil.yaml"
-    path.write_text(
-        f"auth: {{secrets: [0123456789abcdef]}}\ntls: {{certificate: {certificate}, key: {key}}}\n"
-    )
+    path, certificate = tls_configuration(tmp_path, "127.0.0.1")
+    other = certificates.write(tmp_path / "other").certificate
     with serving("--config", str(path), env={"CALLVEIL__LISTEN": "tls://127.0.0.1:0"}) as running:
         (url,) = running.urls
         trusted = callveil("probe", "--config", str(path), "--url", url, *QUICK)
@@ -159,12 +167,29 @@ def test_a_probe_with_the_configured_secret_over_tls(tmp_path: Path) -> None:
         port = url.rpartition(":")[2].partition("?")[0]
         env = {"CALLVEIL__LISTEN": f"tls://127.0.0.1:{port}"}
         assert callveil("probe", "--config", str(path), *QUICK, env=env).code == 0
-        arguments = ["--url", url, "--secret", "0123456789abcdef"]
+        arguments = ["--url", url, "--secret", SECRET]
+        assert callveil("probe", *arguments, "--ca", str(certificate), *QUICK).code == 0
         for trust in ([], ["--ca", str(other)]):
             refused = callveil("probe", *arguments, *trust)
             assert (refused.code, refused.out) == (1, "")
             assert "check the certificate and --ca" in refused.err
             assert len(refused.err.splitlines()) == 1
+
+
+def test_a_probe_does_not_take_a_certificate_that_is_for_another_host(tmp_path: Path) -> None:
+    """As no client that is told this URL would, whoever is trusted."""
+    path, certificate = tls_configuration(tmp_path, "localhost", "192.0.2.7")
+    with serving("--config", str(path), env={"CALLVEIL__LISTEN": "tls://127.0.0.1:0"}) as running:
+        (url,) = running.urls
+        for trust in (["--config", str(path)], ["--ca", str(certificate), "--secret", SECRET]):
+            refused = callveil("probe", "--url", url, *trust)
+            assert (refused.code, refused.out) == (1, "")
+            assert refused.err == (
+                f"callveil: TLS with {url}: the certificate is not for 127.0.0.1; "
+                "probe the name that clients are told: --url\n"
+            )
+            named = url.replace("127.0.0.1", "localhost")
+            assert callveil("probe", "--url", named, *trust, *QUICK).code == 0
 
 
 def test_a_drained_daemon_ends_well_and_has_logged_no_address() -> None:
@@ -174,8 +199,9 @@ def test_a_drained_daemon_ends_well_and_has_logged_no_address() -> None:
         assert (done.code, done.out) == (0, "draining\n")
         running.stop()
         assert running.process.returncode == 0
-        said = "\n".join(line for line in running.lines if not line.startswith("ready"))
-        assert "127.0.0.1" not in said
+        said = [json.loads(line) for line in running.lines]
+        assert "ready" in [line["event"] for line in said]
+        assert "127.0.0.1" not in json.dumps([line for line in said if line["event"] != "ready"])
 
 
 def test_the_daemon_ends_well_when_it_is_interrupted() -> None:

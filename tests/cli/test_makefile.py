@@ -3,6 +3,8 @@
 import os
 import re
 import subprocess
+import sys
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,74 @@ def test_system_packages_are_installed_once(debian: Path) -> None:
     assert install(debian) == [f"{wanted} {one}", "update", f"{wanted} {one}"]
     (debian / "installed").write_text("".join(f"{name}\n" for name in (one, *others)))
     assert install(debian) == []
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What `make setup` needs of a fresh one, up to where it would install anything."""
+    for name in ("Makefile", "pyproject.toml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "relay").mkdir()
+    (tmp_path / "relay" / "__init__.py").touch()
+    return tmp_path
+
+
+def _interpreter(directory: Path, version: tuple[int, int]) -> Path:
+    """A python that says it is of that version, and notes what else it is asked for."""
+    path = directory / f"python{version[0]}.{version[1]}"
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.version_info = ({version[0]}, {version[1]}, 1)\n"
+        f"open({str(directory / 'asked')!r}, 'a').write(repr(sys.argv[1:]) + '\\n')\n"
+        "exec(sys.argv[2]) if sys.argv[1] == '-c' else sys.exit('not to be run')\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("target", ["setup", "run", "lint"])
+def test_a_python_that_is_too_old_is_said_at_once(checkout: Path, target: str) -> None:
+    python = _interpreter(checkout, (3, 10))
+    done = subprocess.run(
+        ["make", "-C", checkout, f"PYTHON={python}", target],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    words = f"callveil needs Python 3.11 or newer: {python} is older or is not there\n"
+    assert words in done.stderr
+    assert "-m" not in (checkout / "asked").read_text()
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize("python", ["", "/nowhere/python3"])
+def test_a_python_that_is_not_there_is_said_at_once(checkout: Path, python: str) -> None:
+    done = subprocess.run(
+        ["make", "-C", checkout, f"PYTHON={python}", "setup"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "callveil needs Python 3.11 or newer: " in done.stderr
+
+
+def test_a_python_that_is_new_enough_is_used(checkout: Path) -> None:
+    done = subprocess.run(
+        ["make", "-C", checkout, f"PYTHON={_interpreter(checkout, (3, 12))}", "setup"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "callveil needs" not in done.stderr
+    assert "['-m', 'venv', '.venv']" in (checkout / "asked").read_text()
+
+
+def test_the_package_says_what_it_is() -> None:
+    about = metadata("callveil")
+    assert about["Summary"]
+    assert about["Author"]
+    assert about["Keywords"]
+    assert about["Requires-Python"] == ">=3.11"
+    assert "Operating System :: POSIX :: Linux" in about.get_all("Classifier", [])
+    assert about["Description"].startswith("# callveil")

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from relay.config import parse
 from tests.config.faults import faults_of
 
+_BOTH = "relay: {addresses: [192.0.2.1, '2001:db8::1']}\n"
+
 
 def make_certificate(directory: Path, password: bytes | None = None) -> tuple[Path, Path]:
     """A self-signed certificate and its key, as PEM files."""
@@ -59,9 +61,84 @@ def test_peers_relay_is_available() -> None:
     assert parse(b"relay: {peers: relay}", {}).relay.peers == "relay"
 
 
-def test_two_listeners_cannot_share_an_address() -> None:
-    (line,) = faults_of("listen: ['tcp://127.0.0.1:1', 'udp://127.0.0.1:1', 'tcp://127.0.0.1:1']")
-    assert line.startswith("listen[2]: ")
+@pytest.mark.parametrize(
+    ("urls", "place", "first"),
+    [
+        (["tcp://127.0.0.1:1", "udp://127.0.0.1:1", "tcp://127.0.0.1:1"], 2, "listen[0]"),
+        (["udp://127.0.0.1:1", "udp://127.0.0.1:1"], 1, "listen[0]"),
+        (["tls://[::1]:1", "tcp://[::1]:1"], 1, "listen[0]"),
+        (["udp://0.0.0.0:1", "udp://192.0.2.1:1"], 1, "listen[0]"),
+        (["tcp://192.0.2.1:1", "tls://0.0.0.0:1"], 1, "listen[0]"),
+        (["udp://[2001:db8::1]:1", "udp://[::]:1"], 1, "listen[0]"),
+        (["udp://127.0.0.1:8080", "tcp://127.0.0.1:8080"], 1, "api.listen"),
+        (["tls://0.0.0.0:8080"], 0, "api.listen"),
+    ],
+)
+def test_whatever_listens_has_a_port_of_its_own(urls: list[str], place: int, first: str) -> None:
+    """TCP, TLS and the API share ports; a wildcard is every address."""
+    tls = "tls: {certificate: /dev/null, key: /dev/null}\n"
+    lines = [line for line in faults_of(f"{_BOTH}{tls}listen: {urls}") if "tls." not in line]
+    assert lines == [
+        f"listen[{place}]: {urls[place]!r}: expected a port of its own, since {first} has it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("api", "url"),
+    [("0.0.0.0:80", "tcp://192.0.2.1:80"), ("[::]:80", "tcp://192.0.2.1:80")],
+)
+def test_an_api_on_every_address_has_its_port_everywhere(api: str, url: str) -> None:
+    """Its socket for IPv6 is one for IPv4 too."""
+    (line,) = faults_of(f"{_BOTH}listen: ['{url}']\napi: {{listen: '{api}', tokens: [{'t' * 16}]}}")
+    assert line.startswith("listen[0]: ")
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        ["tcp://192.0.2.1:1", "tcp://192.0.2.2:1", "udp://192.0.2.1:1"],
+        ["udp://0.0.0.0:1", "udp://[::]:1", "tcp://0.0.0.0:1", "tcp://[::]:1"],
+        ["udp://0.0.0.0:8080", "tcp://192.0.2.1:8080"],
+    ],
+)
+def test_what_can_be_had_beside_each_other_is_taken(urls: list[str]) -> None:
+    assert parse(f"{_BOTH}listen: {urls}".encode(), {}).listen
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("udp://0.0.0.0:3478", "10.0.0.7"),
+        ("tcp://192.0.2.1:3478", "192.168.1.9"),
+        ("udp://[::]:3478", "fd00::7"),
+        ("udp://[2001:db8::1]:3478", "fe80::7"),
+        ("udp://0.0.0.0:3478", "100.64.0.7/192.168.1.9"),
+    ],
+)
+def test_clients_from_outside_are_not_told_a_private_address(listen: str, address: str) -> None:
+    (line,) = faults_of(
+        f"listen: ['udp://127.0.0.1:1', '{listen}']\nrelay: {{addresses: ['{address}']}}"
+    )
+    public = address.partition("/")[0]
+    assert line == (
+        f"relay.addresses[0]: '{public}': a private address, though {listen} is open to others: "
+        "expected PUBLIC/LOCAL, or listeners on private addresses alone"
+    )
+
+
+@pytest.mark.parametrize(
+    ("listen", "addresses"),
+    [
+        (["udp://10.0.0.7:3478", "udp://127.0.0.1:3478"], ["10.0.0.7"]),
+        (["udp://0.0.0.0:3478"], ["203.0.113.7/10.0.0.7"]),
+        (["udp://10.0.0.7:3478"], ["203.0.113.7/10.0.0.7"]),
+        (["udp://[fd00::7]:3478"], ["fd00::7"]),
+        # An office: IPv6 has no private side there.
+        (["udp://10.0.0.7:3478", "udp://[2001:db8::7]:3478"], ["10.0.0.7", "2001:db8::7"]),
+    ],
+)
+def test_a_private_network_and_nat_are_no_fault(listen: list[str], addresses: list[str]) -> None:
+    assert parse(f"listen: {listen}\nrelay: {{addresses: {addresses}}}".encode(), {}).listen
 
 
 def test_udp_and_tcp_share_a_port_and_port_0_is_always_another() -> None:
@@ -74,7 +151,15 @@ def test_udp_and_tcp_share_a_port_and_port_0_is_always_another() -> None:
 def test_clients_elsewhere_are_not_told_a_loopback_address(url: str) -> None:
     (line,) = faults_of(f"listen: ['udp://127.0.0.1:1', '{url}']")
     assert line.startswith("relay.addresses: a loopback address")
-    assert parse(f"listen: ['{url}']\nrelay: {{addresses: [192.0.2.1]}}".encode(), {}).listen
+    assert parse(f"listen: ['{url}']\n{_BOTH}".encode(), {}).listen
+
+
+def test_a_relay_that_could_not_say_where_it_is_is_refused() -> None:
+    """A wildcard is told as the relay's address of its family."""
+    relay = "relay: {addresses: [192.0.2.1]}\n"
+    (line,) = faults_of(f"{relay}listen: ['tcp://[::]:1', 'udp://[::]:1']")
+    assert line == "listen[0]: 'tcp://[::]:1': expected relay.addresses to have one of its family"
+    assert parse(f"{relay}listen: ['udp://[::]:1', 'udp://0.0.0.0:1']".encode(), {}).listen
 
 
 def test_one_relay_address_per_family() -> None:

@@ -31,6 +31,7 @@ def test_a_daemon_out_of_files_keeps_its_calls(tmp_path: Path, transport: str) -
     config = config_of(
         listen=["udp://127.0.0.1:0", "tcp://127.0.0.1:0", f"{transport}://127.0.0.1:0"],
         tls={"certificate": str(files.certificate), "key": str(files.key)},
+        debug={"core_dumps": True},  # else nobody but root may count its files
     )
     with running(tmp_path, config) as daemon, ExitStack() as crowd:
         over_udp, over_tcp, crowded = daemon.urls

@@ -127,6 +127,51 @@ def test_a_page_of_another_site_is_refused(url: str) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    ("host", "is_served"),
+    [
+        ("localhost:8081", True),
+        ("demo.localhost", True),
+        ("127.0.0.1:1", True),
+        ("[::1]:8081", True),
+        ("192.0.2.7", True),
+        ("rebound.example:8081", False),
+        ("localhost.example", False),
+        ("127.0.0.1.example", False),
+        ("", False),
+        ("[::1", False),
+    ],
+)
+def test_a_name_that_has_become_this_servers_is_refused(
+    url: str, host: str, is_served: bool
+) -> None:
+    """DNS rebinding: to the browser, page and server are of one site then."""
+    assert _status(url, "/", host) == (200 if is_served else 421)
+    assert _status(url, "/signaling", host, **_UPGRADE) == (101 if is_served else 403)
+
+
+_UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+def test_a_name_of_its_own_is_served_where_it_is_told(daemon: Serving) -> None:
+    with _alone(daemon, "--name", "demo.example") as url:
+        found = [_status(url, "/", host) for host in ("Demo.Example.:80", "else.example")]
+    assert found == [200, 421]
+
+
+def _status(url: str, path: str, host: str, **headers: str) -> int:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection.request("GET", path, headers={"Host": host, **headers})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
 def test_a_name_is_one_page_at_a_time_and_free_again_afterwards(url: str) -> None:
     name = next(_names)
     with signed_in(url, name), open_socket(url) as second:
@@ -272,6 +317,20 @@ def test_in_a_private_call_a_description_is_passed_on_without_addresses(
         alice.say("candidate", call=call, candidate=f"candidate:1 1 udp 1 {OWN} 9 typ host")
         assert alice.until("passed_on")["candidate"] is None
         assert not bob.has_heard("candidate")
+
+
+@pytest.mark.parametrize(
+    "mid", [OWN, "2001:db8::1", "", "a b", "a\n", "0" * 65, "é", "%30", 0, ["0"], {}, True]
+)
+def test_a_section_that_is_none_is_not_passed_on(pair: list[Person], mid: object) -> None:
+    alice, bob = pair
+    with ringing(alice, bob) as call:
+        accept(bob, alice, call)
+        alice.say("candidate", call=call, candidate="", mid=mid)
+        assert alice.until("refused", "passed_on")["type"] == "refused"
+        assert not bob.has_heard("candidate")
+        alice.say("candidate", call=call, candidate="", mid="video_1", index=1)
+        assert bob.until("candidate")["mid"] == "video_1"
 
 
 def test_in_a_call_that_nobody_wants_private_it_is_passed_on_as_it_is(pair: list[Person]) -> None:

@@ -1,4 +1,4 @@
-"""Certificates for numeric addresses, and both ends' view of one."""
+"""Certificates for numeric addresses and names, and both ends' view of one."""
 
 import datetime
 import ipaddress
@@ -27,24 +27,32 @@ class Files(NamedTuple):
 
 
 def write(
-    directory: Path, *, hosts: Iterable[str] = ("127.0.0.1", "::1"), is_rsa: bool = False
+    directory: Path,
+    *,
+    hosts: Iterable[str] = ("127.0.0.1", "::1"),
+    is_rsa: bool = False,
+    days: tuple[float, float] = (-1, 1),
 ) -> Files:
-    """A new certificate for these addresses, signed by itself, and its key."""
+    """A new certificate for these hosts, signed by itself, and its key.
+
+    Args:
+        days: from now, when it begins and when it ends.
+    """
     key = (
         rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
     )
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "relay")])
     now = datetime.datetime.now(datetime.UTC)
-    addresses = [x509.IPAddress(ipaddress.ip_address(host)) for host in hosts]
+    begin, end = (now + datetime.timedelta(days=each) for each in days)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+        .not_valid_before(begin)
+        .not_valid_after(end)
+        .add_extension(x509.SubjectAlternativeName(map(_name, hosts)), critical=False)
         .sign(key, hashes.SHA256())
     )
     directory.mkdir(exist_ok=True)
@@ -58,6 +66,13 @@ def write(
         )
     )
     return files
+
+
+def _name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 @cache

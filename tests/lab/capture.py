@@ -23,7 +23,7 @@ from tests.lab.namespaces import Namespace
 from tests.lab.polling import PATIENCE_S
 from tests.lab.topology import UPLINK, Lab
 
-_MARKER_TYPE = 0x88B5  # IEEE 802 local experimental ethertype 1
+_MARKER_TYPE = 0x9000  # Ethernet's loopback test, which carries no packet
 
 # Every packet at once, unbuffered, none cut: nothing in the laboratory is longer than 2048 bytes,
 # and the kernel's buffer holds as many packets as the longest go into it.

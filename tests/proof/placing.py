@@ -64,6 +64,8 @@ class Placed:
     @property
     def fault(self) -> str:
         """What is wrong with the call itself, in words; empty if nothing is."""
+        if self.report.unsearched:
+            return "not everything could be searched"
         if self.scenario.is_answered and not self.frames:
             return "answered, and no picture arrived"
         if not self.scenario.is_answered and self.frames:

@@ -1,5 +1,6 @@
 """A short `make audit`: what has to be exposed is found, what has to be hidden is not there."""
 
+import dataclasses
 import io
 import json
 import re
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from relay.audit import Gap
 from relay.audit.search import find
 from tests.cli.running import callveil
 from tests.lab import topology
@@ -15,7 +17,7 @@ from tests.lab.requirements import require
 from tests.proof import scenarios, words
 from tests.proof.__main__ import main, run
 from tests.proof.page import render
-from tests.proof.placing import Placed
+from tests.proof.placing import SECRETS, Placed
 from tests.proof.results import Results
 from tests.proof.scenarios import CALLEE, CALLER, PARTIES
 from tests.proof.table import show
@@ -106,11 +108,27 @@ def test_an_address_that_the_relay_wrote_would_be_found() -> None:
 
 def test_the_command_says_the_same_of_the_same_files(results: Results) -> None:
     for placed in results.calls:
-        directories = [str(placed.directory / party) for party in PARTIES]
-        done = callveil("audit", "--json", *directories)
+        arguments = [str(placed.directory / party) for party in PARTIES]
+        for (
+            party,
+            ips,
+        ) in SECRETS.items():  # who is called and does not answer shows none of its own
+            arguments += ["--secret", f"{party}={','.join(map(str, ips))}"]
+        done = callveil("audit", "--json", *arguments)
         assert done.code == (1 if placed.exposed else 0), done.err
-        leaks = json.loads(done.out)["leaks"]
-        assert {leak["of"] for leak in leaks} == set(placed.exposed)
+        document = json.loads(done.out)
+        assert document["unsearched"] == []
+        assert {leak["of"] for leak in document["leaks"]} == set(placed.exposed)
+
+
+def test_a_call_that_could_not_all_be_searched_is_not_proved(results: Results) -> None:
+    placed = results.calls[-1]
+    gap = Gap("fragments", CALLER, 1, "a.pcap: 1 packet that is a fragment")
+    report = dataclasses.replace(placed.report, unsearched=[gap])
+    changed = Results([dataclasses.replace(placed, report=report)], [])
+    assert not changed.is_proved
+    assert "not everything could be searched" in render(changed)
+    assert changed.as_document()["calls"][0]["audit"]["verdict"] != "clean"
 
 
 def test_page_table_and_json_say_it_and_show_no_address(results: Results) -> None:

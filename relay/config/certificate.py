@@ -1,0 +1,96 @@
+"""The certificate as a client would meet it: shown in a handshake within this process.
+
+Rules of this file: whoever says what is wrong is the TLS library that clients have too. A
+certificate is trusted here for itself: this host cannot say whether clients know its issuer.
+"""
+
+import ssl
+from typing import Any, NamedTuple
+
+_DAYS = 86_400
+_SOON_S = 14 * _DAYS
+"""Certificates of ninety days are renewed with thirty left: then something is wrong with that."""
+_SOON_PART = 0.25
+"""Of the lifetime of certificates that live a few days only."""
+
+_NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_… of OpenSSL's <openssl/x509_vfy.h>
+
+
+class Seen(NamedTuple):
+    """What a client would think of it.
+
+    Args:
+        fault: why no client accepts it; empty if one may.
+        names: whom it is for, as far as a handshake tells.
+        unfit: of the hosts that were asked about, those it is not for.
+        expires_in_s: None where there is a fault.
+        is_expiring: it should have been renewed by now.
+    """
+
+    fault: str = ""
+    names: tuple[str, ...] = ()
+    unfit: tuple[str, ...] = ()
+    expires_in_s: float | None = None
+    is_expiring: bool = False
+
+
+def examine(certificate: str, key: str, hosts: tuple[str, ...], now_s: float) -> Seen:
+    """Look at a certificate that can be loaded.
+
+    Args:
+        certificate, key: PEM files.
+        hosts: addresses that clients are told.
+        now_s: Unix time.
+    """
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key, "")
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(certificate)
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.check_hostname = False
+    try:
+        shown = _handshake(server, client, None)
+    except ssl.SSLCertVerificationError as error:
+        return Seen(_why(error))
+    except ssl.SSLError as error:
+        return Seen(f"expected one that clients take, not: {error.reason}")
+    begins_s, ends_s = (ssl.cert_time_to_seconds(shown[key]) for key in ("notBefore", "notAfter"))
+    return Seen(
+        names=tuple(name for _, name in shown.get("subjectAltName", ())),
+        unfit=tuple(host for host in hosts if not _fits(server, client, host)),
+        expires_in_s=ends_s - now_s,
+        is_expiring=ends_s - now_s < min(_SOON_S, _SOON_PART * (ends_s - begins_s)),
+    )
+
+
+def _why(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code == _EXPIRED:
+        return "expected one that has not expired"
+    if error.verify_code == _NOT_YET_VALID:
+        return "expected one that is valid by now; check this host's clock too"
+    return f"expected one that clients take, not: {error.verify_message}"
+
+
+def _fits(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> bool:
+    client.check_hostname = True
+    try:
+        _handshake(server, client, host)
+    except ssl.SSLCertVerificationError:
+        return False
+    return True
+
+
+def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, host: str | None) -> dict[str, Any]:
+    """One in memory; what the client gets to see of the certificate.
+
+    Raises: ssl.SSLError.
+    """
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    accepting = server.wrap_bio(to_server, to_client, server_side=True)
+    connecting = client.wrap_bio(to_client, to_server, server_hostname=host)
+    for side in (connecting, accepting, connecting):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    return connecting.getpeercert() or {}

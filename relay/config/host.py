@@ -1,0 +1,89 @@
+"""What a configuration takes for granted of this host and of this moment.
+
+Rules of this file: nothing here keeps a relay from starting, which says itself what it cannot have;
+it is for whoever checks a configuration beforehand.
+"""
+
+import pwd
+import socket
+from typing import NamedTuple
+
+from relay.address import Transport
+from relay.config.certificate import Seen, examine
+from relay.config.settings import Settings
+from relay.config.values import IPAddress, advertised, ip_of
+
+_DAY_S = 86_400
+
+
+class Found(NamedTuple):
+    """Sentences, one line each.
+
+    Args:
+        faults: what does not work like this.
+        cautions: what does, and is worth a look.
+    """
+
+    faults: list[str]
+    cautions: list[str]
+
+
+def look_at_host(settings: Settings) -> Found:
+    """Users and interfaces that are named."""
+    faults = []
+    if settings.user and not _is_user(settings.user):
+        faults.append(f"user: {settings.user!r}: expected the name of a user of this host")
+    if settings.fastpath.mode != "off":
+        there = [name for _, name in socket.if_nameindex()]
+        faults += [
+            f"fastpath.interfaces[{index}]: {name!r}: expected an interface of this host, "
+            f"which has {', '.join(there)}"
+            for index, name in enumerate(settings.fastpath.interfaces)
+            if name not in there
+        ]
+    return Found(faults, [])
+
+
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def look_at_certificate(settings: Settings, now_s: float) -> Found:
+    """Whether clients will take it, by its time and by the addresses that they are told.
+
+    Args:
+        now_s: Unix time.
+    """
+    tls = settings.tls
+    if not tls.certificate:
+        return Found([], [])
+    place = f"tls.certificate: {tls.certificate!r}: "
+    hosts = tuple(str(ip) for ip in _told(settings))
+    seen = examine(tls.certificate, tls.key, hosts, now_s)
+    if seen.fault:
+        return Found([place + seen.fault], [])
+    return Found([], [place + sentence for sentence in _cautions(seen)])
+
+
+def _cautions(seen: Seen) -> list[str]:
+    found = []
+    if seen.is_expiring and seen.expires_in_s is not None:
+        found.append(f"it expires in {max(0, int(seen.expires_in_s / _DAY_S))} days")
+    if seen.unfit:
+        names = ", ".join(seen.names[:3]) or "no name at all"
+        found.append(
+            f"it is for {names}, and not for {', '.join(seen.unfit)}, which clients are told: "
+            "they refuse it, unless your signaling server tells them a name that it is for"
+        )
+    return found
+
+
+def _told(settings: Settings) -> dict[IPAddress, None]:
+    """The addresses of tls:// listeners as clients are told them."""
+    listening = [each.address for each in settings.listen if each.transport is Transport.TLS]
+    told = (advertised(address, settings.relay.addresses) for address in listening)
+    return {ip_of(address): None for address in told if address is not None}
