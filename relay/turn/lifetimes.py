@@ -6,8 +6,9 @@ from itertools import count
 
 from relay.clock import Now
 from relay.turn.effects import DropLeg, Effect, LegIdle, LegKey
+from relay.turn.legs import Leg
 from relay.turn.routes import Routes
-from relay.turn.table import Allocation, Leg, Table
+from relay.turn.table import Allocation, Table
 
 _GONE_MIN = 64  # entries of removed allocations that are not worth a sweep
 
