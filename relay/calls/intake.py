@@ -1,6 +1,6 @@
 """How much a party may have rebuilt, and what of it waits for the call to be accepted."""
 
-from relay.calls.descriptions import HeldCandidate
+from relay.calls.descriptions import HeldCandidate, Rebuilt
 from relay.errors import CallError
 
 _BURST_BYTES = 512 * 1024
@@ -26,7 +26,7 @@ class Intake:
     def __init__(self, mono: float) -> None:
         self._bytes = float(_BURST_BYTES)
         self._at = mono
-        self.described = ""
+        self.described: Rebuilt | None = None
         self.held: dict[HeldCandidate, None] = {}
 
     def spend(self, length: int, mono: float) -> None:
@@ -53,5 +53,5 @@ class Intake:
 
     def release(self) -> None:
         """Hold nothing any more."""
-        self.described = ""
+        self.described = None
         self.held = {}

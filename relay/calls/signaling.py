@@ -68,7 +68,7 @@ def describe(call: Call, party: str, sdp: str, relayed: RelayedAddresses, mono: 
     rebuilt = rebuild(sdp, description)
     intake.hold(*rebuilt.held)
     if description.ringing:
-        intake.described = rebuilt.sdp
+        intake.described = rebuilt
     return rebuilt
 
 
@@ -103,7 +103,8 @@ def release(call: Call) -> dict[str, Released]:
         intake = leg.intake
         if intake is not None and (intake.held or intake.described):
             held = tuple(intake.held)
-            released[leg.name] = Released(held, complete(intake.described, held))
+            whole = complete(intake.described, held) if intake.described else ""
+            released[leg.name] = Released(held, whole)
             intake.release()
     return released
 

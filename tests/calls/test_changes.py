@@ -6,7 +6,7 @@ import pytest
 
 from relay.calls.call import Call, Masking, Party, Policy, Rules, State
 from relay.calls.changes import Change, Changed, PartyChange
-from relay.calls.descriptions import HeldCandidate
+from relay.calls.descriptions import HeldCandidate, Rebuilt
 from relay.calls.intake import Intake
 from relay.calls.registry import RING_TIMEOUT_S
 from relay.errors import CallError
@@ -105,13 +105,14 @@ def test_what_a_party_had_held_before_it_was_masked_is_not_passed_on() -> None:
     book = Book(Rules(masking=Masking.OPTED_IN))
     call = book.create(ALICE, BOB, ring=True)
     candidate = HeldCandidate("candidate:1 1 udp 1 10.77.31.9 5 typ host", "0", 0)
+    described = Rebuilt("v=0", ())
     for leg in call.legs:
         leg.intake = Intake(book.mono)
         leg.intake.hold(candidate)
-        leg.intake.described = "v=0"
+        leg.intake.described = described
     _change(book, call, on("bob"))
     held = {leg.name: [*leg.intake.held, leg.intake.described] for leg in call.legs if leg.intake}
-    assert held == {"alice": [candidate, "v=0"], "bob": [""]}
+    assert held == {"alice": [candidate, described], "bob": [None]}
 
 
 @pytest.mark.parametrize("change", [on("bob"), PartyChange("carol")])

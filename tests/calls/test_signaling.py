@@ -3,7 +3,7 @@
 import pytest
 
 from relay.calls.call import Call, Masking, Rules
-from relay.calls.descriptions import HeldCandidate, Kind
+from relay.calls.descriptions import HeldCandidate, Kind, Rebuilt
 from relay.calls.leaving import Answered
 from relay.calls.signaling import describe, release, trickle
 from relay.errors import CallError
@@ -37,7 +37,7 @@ def test_in_a_call_nobody_wants_private_everything_is_passed_on_as_it_is() -> No
     book = Book()
     call = book.create(BOB, CAROL, ring=True)
     sdp = sample("refused_plain_rtp")
-    assert describe(call, "bob", sdp, {}, book.mono) == (sdp, (), ())
+    assert describe(call, "bob", sdp, {}, book.mono) == Rebuilt(sdp, ())
     assert trickle(call, "bob", HOST, {}, book.mono) == (HOST.candidate, False, ())
 
 

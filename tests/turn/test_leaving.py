@@ -62,7 +62,7 @@ def test_nobody_reaches_it_and_it_reaches_nobody() -> None:
         assert effects == [Count(DropReason.NO_ALLOCATION)]
     assert alice.channel_data(0x4003, b"hello") == [Count(DropReason.EXPIRED, alice.leg)]
     assert alice.send(tablet.relayed, b"hello") == [Count(DropReason.NOT_A_SIBLING, alice.leg)]
-    assert (alice.permit(tablet.relayed).code, tablet.refresh().code) == (403, 437)
+    assert (alice.bind(0x4004, tablet.relayed).code, tablet.refresh().code) == (403, 437)
     (delivered,) = alice.channel_data(0x4002, b"hello")
     assert isinstance(delivered, Deliver)
     assert delivered.client == phone.five_tuple

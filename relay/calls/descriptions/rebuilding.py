@@ -15,6 +15,7 @@ from relay.calls.descriptions.names import Names
 from relay.calls.descriptions.removal import Kind, Removed, Tally
 from relay.calls.descriptions.section import (
     CONNECTION,
+    Destination,
     HeldCandidate,
     Section,
     Session,
@@ -37,11 +38,13 @@ class Rebuilt(NamedTuple):
         sdp: it.
         removed: what is not in it any more.
         held: candidates that were set apart, since the call rings.
+        destinations: of each section, once it does not.
     """
 
     sdp: str
     removed: tuple[Removed, ...]
     held: tuple[HeldCandidate, ...] = ()
+    destinations: tuple[Destination, ...] = ()
 
 
 def rebuild(sdp: str, leg: LegDescription) -> Rebuilt:
@@ -65,7 +68,9 @@ def rebuild(sdp: str, leg: LegDescription) -> Rebuilt:
     for section in sections:
         lines += section.lines(first.session)
     held = tuple(each for section in sections for each in section.held())
-    return Rebuilt("".join(f"{line}\r\n" for line in lines), tally.removed(), held)
+    destinations = tuple(section.destination(first.session) for section in sections)
+    text = "".join(f"{line}\r\n" for line in lines)
+    return Rebuilt(text, tally.removed(), held, destinations)
 
 
 def _cut(lines: list[Line]) -> tuple[list[Line], list[Line]]:

@@ -12,7 +12,6 @@ from relay.calls.descriptions.removal import Kind
 CONNECTION = "IN IP4 0.0.0.0"
 """With port 9, what says "see the candidates" (RFC 8839 section 4.3.1, RFC 8840 section 4.1.1)."""
 
-_NOWHERE = ("9", CONNECTION)
 _MEDIA = re.compile(
     r"(audio|video|application|text|image|message) (\d{1,5})(?:/\d{1,5})? ([A-Za-z/]{3,24})"
     r"((?: (?:\d{1,5}|webrtc-datachannel|t38|\*)){1,128})",
@@ -43,6 +42,21 @@ class HeldCandidate(NamedTuple):
     candidate: str
     sdp_mid: str | None
     sdp_m_line_index: int | None
+
+
+class Destination(NamedTuple):
+    """Where a section says that media goes by default: a port, and the value of a `c=` line."""
+
+    port: str
+    connection: str
+
+    @property
+    def rtcp(self) -> str:
+        """The value of `a=rtcp`."""
+        return f"{self.port} {self.connection}"
+
+
+NOWHERE = Destination("9", CONNECTION)
 
 
 class Session(NamedTuple):
@@ -121,31 +135,30 @@ class Section:
     def lines(self, session: Session) -> list[str]:
         """The section, rebuilt. After `close`."""
         tally = self._writing.tally
-        default, connection = self._destination(session)
-        port = self._port if int(self._port) == 0 else default
+        default = NOWHERE if self._leg.ringing else self.destination(session)
+        port = self._port if int(self._port) == 0 else default.port
         tally.constant(Kind.PORT, self._port, port)
         for was in self._connections:
-            tally.constant(Kind.CONNECTION, was, connection)
-        rtcp = f"{default} {connection}"
+            tally.constant(Kind.CONNECTION, was, default.connection)
         for was in self._rtcp:
-            tally.constant(Kind.RTCP, was, rtcp)
+            tally.constant(Kind.RTCP, was, default.rtcp)
         lines = [f"m={self._kind} {int(port)} {self._transport}{self._formats}"]
-        lines += [f"c={connection}", *self._bandwidths]
+        lines += [f"c={default.connection}", *self._bandwidths]
         if self._is_live and "RTP" in self._transport:
-            lines += [f"a=rtcp:{rtcp}", "a=rtcp-mux"]
+            lines += [f"a=rtcp:{default.rtcp}", "a=rtcp-mux"]
         lines += self._attributes
         return lines if self._leg.ringing else [*lines, *(f"a={c}" for c in self._candidates)]
 
-    def _destination(self, session: Session) -> tuple[str, str]:
-        """Port and connection: a relayed address of the leg's, or constants.
+    def destination(self, session: Session) -> Destination:
+        """A relayed address of the leg's, or constants; what is to be said once nothing rings.
 
         Clients that do not trickle hold the default destination against the candidates, and take a
         description in which it is none of them for one without ICE (RFC 8839 section 4.2.5, which
         exempts these constants, as older clients do not). Those without ICE have nothing else.
         """
         leg = self._leg
-        if session.is_trickling or self._is_trickling or leg.ringing or not leg.masked:
-            return _NOWHERE
+        if session.is_trickling or self._is_trickling or not leg.masked:
+            return NOWHERE
         named = next(iter((*self._connections, *session.connections)), "")
         relayed = _relayed(named.removeprefix("IN IP4 ").removeprefix("IN IP6 "), self._port, leg)
         first = next(iter(self._candidates), None)
@@ -154,8 +167,8 @@ class Section:
         elif first is not None:
             host, port = first.split(" ")[4:6]
         else:
-            return _NOWHERE
-        return port, f"IN IP{6 if ':' in host else 4} {host}"
+            return NOWHERE
+        return Destination(port, f"IN IP{6 if ':' in host else 4} {host}")
 
     def held(self) -> list[HeldCandidate]:
         """The candidates that are to be passed on once the call is accepted."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from relay.calls.descriptions import HeldCandidate, LegDescription, complete, rebuild
+from relay.calls.descriptions import HeldCandidate, LegDescription, Rebuilt, complete, rebuild
+from relay.calls.descriptions.section import NOWHERE
 from tests.calls.descriptions.samples import ACCEPTED, LEG, RELAYED, sample
 
 SDP = (
@@ -10,6 +11,7 @@ SDP = (
     "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:sound\r\n"
     "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:picture\r\n"
 )
+RINGING = Rebuilt(SDP, (), (), (NOWHERE, NOWHERE))
 ONE, TWO = (
     "candidate:1 1 udp 1 192.0.2.1 50000 typ relay",
     "candidate:2 1 udp 1 192.0.2.1 2 typ relay",
@@ -21,12 +23,12 @@ def test_it_is_what_the_description_would_have_been_in_an_active_call(name: str)
     ringing = rebuild(sample(name), LegDescription(RELAYED, ringing=True))
     whole = rebuild(sample(name), LEG)
     end = "a=end-of-candidates\r\n"
-    assert complete(ringing.sdp, ringing.held).replace(end, "") == whole.sdp.replace(end, "")
+    assert complete(ringing, ringing.held).replace(end, "") == whole.sdp.replace(end, "")
 
 
 def test_a_trickled_candidate_goes_to_its_section_by_mid_or_else_by_index() -> None:
     held = [HeldCandidate(ONE, "picture", 0), HeldCandidate(TWO, None, 0)]
-    assert complete(SDP, held) == SDP.replace("m=video", f"a={TWO}\r\nm=video") + f"a={ONE}\r\n"
+    assert complete(RINGING, held) == SDP.replace("m=video", f"a={TWO}\r\nm=video") + f"a={ONE}\r\n"
 
 
 def test_the_same_candidate_stands_there_once() -> None:
@@ -35,7 +37,7 @@ def test_the_same_candidate_stands_there_once() -> None:
         HeldCandidate(ONE, None, 0),
         HeldCandidate(ONE, "sound", None),
     ]
-    assert complete(SDP, held).count(ONE) == 1
+    assert complete(RINGING, held).count(ONE) == 1
 
 
 @pytest.mark.parametrize(
@@ -48,8 +50,4 @@ def test_the_same_candidate_stands_there_once() -> None:
     ],
 )
 def test_what_has_no_place_in_it_is_left_out(held: HeldCandidate) -> None:
-    assert complete(SDP, [held]) == SDP
-
-
-def test_without_a_description_there_is_none() -> None:
-    assert complete("", [HeldCandidate(ONE, "0", 0)]) == ""
+    assert complete(RINGING, [held]) == SDP
