@@ -49,6 +49,7 @@ class DropReason(IntEnum):
     INTERNAL = 22
     UNKNOWN_SOURCE = 23
     UNKNOWN_TARGET = 24
+    CROWDED = 25
 
     @property
     def label(self) -> str:
