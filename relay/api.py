@@ -8,11 +8,11 @@ from relay.engine import Engine
 from relay.serving import HttpServer, bind
 
 
-def make_api(engine: Engine, settings: ControlSettings) -> HttpServer:
-    """Make the server; nothing is served yet."""
+def make_api(engine: Engine, settings: ControlSettings, connections: int) -> HttpServer:
+    """Make the server, for so many connections; nothing is served yet."""
     from relay.control.app import make_app  # noqa: PLC0415 - a third of a second, after the ports are bound
 
-    return HttpServer(make_app(engine, settings))
+    return HttpServer(make_app(engine, settings), connections)
 
 
 def bind_api(settings: Settings) -> socket.socket:

@@ -8,7 +8,6 @@ import contextlib
 import gc
 import logging
 import os
-import resource
 import signal
 import time
 from operator import attrgetter
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import uvloop
 
-from relay import logs, privileges
+from relay import files, logs, privileges
 from relay.api import bind_api, make_api
 from relay.calls.call import Masking, Policy, Rules
 from relay.calls.registry import Registry
@@ -70,7 +69,6 @@ def run(settings: Settings, config: Path | None) -> int:
     Raises: RelayError, where it cannot start. Nothing else.
     """
     privileges.set_core_dumps(settings.debug.core_dumps)
-    _raise_file_limit()
     daemon = Daemon(settings, config)
     daemon.bind()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -101,6 +99,8 @@ class Daemon:
         self._clocks = SystemClocks()
         self.engine = Engine(turn, registry, self._clocks, os.urandom, self._reload, ports)
         self._listeners = Listeners(settings, self.engine)
+        self._files = files.share(http_servers=2 if settings.demo else 1)
+        self.engine.forwarder.descriptors.most = self._files.clients
         self._stop = asyncio.Event()
         self._was_terminated = False
         self._is_replaced = False
@@ -128,8 +128,10 @@ class Daemon:
             [address.local for address in self._settings.relay.addresses],
             self._clocks.mono_ns,
         )
-        self._api = make_api(self.engine, self._control)
-        self._demo = Demo(self._api_socket, self._tokens()) if self._settings.demo else None
+        self._api = make_api(self.engine, self._control, self._files.http)
+        self._demo = None
+        if self._settings.demo:
+            self._demo = Demo(self._api_socket, self._tokens(), self._files.http)
         kernel = self.engine.forwarder.kernel
         if kernel is not None and uid is not None:
             kernel.give_to(uid)
@@ -284,10 +286,3 @@ def _tame_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 1000)
-
-
-def _raise_file_limit() -> None:
-    """Take all the file descriptors we may: a TCP client needs one each."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

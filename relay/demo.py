@@ -23,10 +23,11 @@ class Demo:
         api: the socket of the relay's API. The page is at the next port, or, where that is taken,
             at one that the kernel chooses.
         tokens: the API's.
+        connections: so many its own server may have.
     Raises: RelayError, where it cannot be served.
     """
 
-    def __init__(self, api: socket.socket, tokens: Sequence[str]) -> None:
+    def __init__(self, api: socket.socket, tokens: Sequence[str], connections: int) -> None:
         try:
             from examples.signaling import messages  # noqa: PLC0415
             from examples.signaling.app import make_app  # noqa: PLC0415
@@ -42,6 +43,7 @@ class Demo:
         self._socket = _bind_near(port)
         self._server = HttpServer(
             make_app(Callveil(url, tokens[0] if tokens else "")),
+            connections,
             ws="websockets-sansio",
             ws_max_size=messages.MAX_BYTES,
         )

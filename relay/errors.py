@@ -51,6 +51,7 @@ class DropReason(IntEnum):
     UNKNOWN_TARGET = 24
     GUESSED = 25
     NO_CONSENT = 26
+    CROWDED = 27
 
     @property
     def label(self) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import ssl
 from collections.abc import Iterator
 
@@ -10,8 +11,10 @@ from relay.config import Listen, Settings, advertised
 from relay.control.relay import turn_url
 from relay.engine import Engine
 from relay.errors import ConfigError, RelayError
+from relay.forward.streams import Streams
 from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
+from relay.turn.rate import SourceRate
 
 
 class Listeners:
@@ -22,6 +25,8 @@ class Listeners:
         self._engine = engine
         self._udp: list[UdpListener] = []
         self._streams: list[TcpListener] = []
+        rate = SourceRate(settings.limits.unauthenticated_per_s, os.urandom(32))
+        self._shared = Streams(rate, engine.forwarder.descriptors)
         self._context = tls_context(settings) if _uses_tls(settings) else None
         self._current = self._context
         if self._context is not None:
@@ -82,7 +87,7 @@ class Listeners:
             bound = udp.address
         else:
             context = self._context if listen.transport is Transport.TLS else None
-            stream = TcpListener(address, engine, engine.tally, context)
+            stream = TcpListener(address, engine, engine.tally, context, self._shared)
             self._streams.append(stream)
             engine.forwarder.add_stream(stream)
             bound = stream.address

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import uvicorn
 
 from relay.errors import RelayError
+from relay.http_connection import HttpConnection, Waiting
 
 _STOP_S = 1
 """Then whoever sends half a request is cut off; answers take milliseconds."""
@@ -19,13 +21,15 @@ class HttpServer(uvicorn.Server):
 
     Args:
         app: an ASGI application.
+        connections: so many there may be.
         options: of `uvicorn.Config`, beyond what all have in common.
     """
 
-    def __init__(self, app: Any, **options: Any) -> None:
+    def __init__(self, app: Any, connections: int, **options: Any) -> None:
         common: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
         common |= {"server_header": False, "timeout_graceful_shutdown": _STOP_S}
-        super().__init__(uvicorn.Config(app, **common | {"ws": "none"} | options))
+        common |= {"ws": "none", "http": partial(HttpConnection, waiting=Waiting(connections))}
+        super().__init__(uvicorn.Config(app, **common | options))
         self.config.load()  # while every file of the installation can still be read
         self.listening = asyncio.Event()
 

@@ -5,16 +5,20 @@ that is gone by now does nothing but count.
 """
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable
 
 from relay.address import FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
+from relay.forward.connection import Connection
 from relay.forward.core import Receiver
+from relay.forward.descriptors import Descriptors
 from relay.forward.fastpath import FastPath, LegCounts
 from relay.forward.port import PortListener, SharedBatches
 from relay.forward.routes import Meter, Route, Tally
 from relay.forward.slots import Batch
-from relay.forward.tcp import Connection, TcpListener
+from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener, best_batch
 from relay.turn.effects import (
     NO_CHANNEL,
@@ -54,6 +58,7 @@ class Forwarder:
         self._batches = SharedBatches(batch or best_batch())
         self._meters: dict[LegKey, Meter] = {}
         self.kernel: FastPath | None = None
+        self.descriptors = Descriptors()
         self.handlers: dict[type, Callable[..., None]] = {
             Send: self._send,
             Deliver: self._deliver,
@@ -177,9 +182,12 @@ class Forwarder:
 
     def open_port(self, address: ServerAddress, core: Receiver) -> None:
         """Receive there; the core gets what no route forwards. Raises: OSError."""
+        if not self.descriptors.has_room():
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         listener = PortListener(address, core, self._tally, self._batches.of)
         listener.start(asyncio.get_running_loop())
         self.udp[address] = listener
+        self.descriptors.taken += 1
         if self.kernel is not None:
             self.kernel.open_port(address)
 
@@ -196,6 +204,7 @@ class Forwarder:
         if self.kernel is not None:
             self.kernel.close_port(effect.address)
         del self.udp[effect.address]
+        self.descriptors.taken -= 1
         listener.close(asyncio.get_running_loop())
 
     def _count(self, effect: Count) -> None:
@@ -206,7 +215,7 @@ class Forwarder:
 
     def _connection(self, client: FiveTuple) -> Connection | None:
         for listener in self._streams:
-            if listener.address == client.server and listener.transport is client.transport:
+            if listener.address == client.server:
                 return listener.connections.get(client)
         return None
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from relay.address import IPV4, Address, ClientAddress, ServerAddress
 
 HOP_LIMIT = 64
-BACKLOG = 1024
+BACKLOG = 4096  # as many as Linux allows where nobody has said otherwise
 """Connections of one TCP listener that wait to be accepted."""
 _UNSENT_BYTES = 64 * 1024  # in the kernel, per TCP client, besides what is on its way
 

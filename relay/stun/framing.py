@@ -18,11 +18,16 @@ _HEAD = 8  # bytes in which a frame shows its kind, its length and, if it is STU
 
 
 class Framer:
-    """Cuts one direction of one stream into frames."""
+    """Cuts one direction of one stream into frames.
 
-    __slots__ = ("_fault", "_kept")
+    Args:
+        longest: a longer frame is TOO_BIG as soon as its length is there; may be changed later.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_fault", "_kept", "longest")
+
+    def __init__(self, longest: int = LONGEST_FRAME) -> None:
+        self.longest = longest
         self._kept = bytearray()
         self._fault: DropReason | None = None
 
@@ -41,8 +46,8 @@ class Framer:
             STUN messages whose length and cookie are right (`message.parse` checks the rest), and
             ChannelData messages without padding.
         Raises:
-            Malformed: BAD_CHANNEL, BAD_LENGTH or BAD_COOKIE, after the frames before the fault and
-                again at every later call: such a stream cannot be read on. Nothing else.
+            Malformed: BAD_CHANNEL, BAD_LENGTH, TOO_BIG or BAD_COOKIE, after the frames before the
+                fault and again at every later call: such a stream cannot be read on. Nothing else.
         Spec: RFC 8489 section 6.2.2, RFC 8656 section 12.5.
         """
         if self._fault is not None:
@@ -76,12 +81,18 @@ class Framer:
         length = head[2] << 8 | head[3]
         if kind >= channel_data.FIRST_CHANNEL >> 8:
             size = channel_data.HEADER_SIZE + length
-            return size, size + 3 & ~3
+            return size, self._fitting(size + 3 & ~3)
         if length & 3:
             raise self._broken(DropReason.BAD_LENGTH)
+        size = self._fitting(message.HEADER_SIZE + length)
         if not _COOKIE.startswith(head[4:_HEAD]):
             raise self._broken(DropReason.BAD_COOKIE)
-        return message.HEADER_SIZE + length, message.HEADER_SIZE + length
+        return size, size
+
+    def _fitting(self, size: int) -> int:
+        if size > self.longest:
+            raise self._broken(DropReason.TOO_BIG)
+        return size
 
     def _broken(self, reason: DropReason) -> Malformed:
         self._fault = reason

@@ -17,12 +17,14 @@ from relay.calls.registry import RING_TIMEOUT_S, Registry
 from relay.clock import Now
 from relay.engine import Engine
 from relay.errors import DropReason
+from relay.forward.streams import Streams
 from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
 from relay.ports.settings import PortSettings
 from relay.special_use import Denied
 from relay.stun.message import Method
 from relay.turn.effects import Count, Effect, LegKey
+from relay.turn.rate import SourceRate
 from relay.turn.settings import TurnSettings
 from tests.daemon.process import CHANNEL, SECRET, has_heard_nothing, hears
 from tests.forward.loops import on_uvloop
@@ -93,7 +95,8 @@ class Stage:
         engine, loop = self.engine, asyncio.get_running_loop()
         address = ServerAddress.parse("127.0.0.1", 0)
         self.udp = UdpListener(address, engine, engine.tally)
-        self.tcp = TcpListener(address, engine, engine.tally, None)
+        streams = Streams(SourceRate(1000, bytes(32)), engine.forwarder.descriptors)
+        self.tcp = TcpListener(address, engine, engine.tally, None, streams)
         engine.forwarder.add_udp(self.udp)
         engine.forwarder.add_stream(self.tcp)
         self.udp.start(loop)

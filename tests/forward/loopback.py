@@ -15,9 +15,11 @@ from relay.forward.mmsg import MmsgBatch
 from relay.forward.plain import PlainBatch
 from relay.forward.routes import Tally
 from relay.forward.slots import Batch
+from relay.forward.streams import Streams
 from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
 from relay.turn.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute
+from relay.turn.rate import SourceRate
 from tests.forward.certificates import contexts
 from tests.lab.requirements import require_ipv6
 
@@ -27,6 +29,9 @@ ALICE, BOB = LegKey("call", "alice"), LegKey("call", "bob")
 FOREVER_NS = 2**62
 AMPLE = 10**9
 """A cap that no test runs into."""
+
+STRANGERS_PER_S = 1
+"""Frames of one source, over streams; ten seconds' worth may come at once."""
 
 _MARKS = itertools.count()
 
@@ -99,7 +104,9 @@ class StreamClient:
         self.reader = reader
         self.writer = writer
         client = ClientAddress.parse(*writer.get_extra_info("sockname")[:2])
-        self.five_tuple = FiveTuple(listener.transport, client, listener.address)
+        is_tls = writer.get_extra_info("sslcontext") is not None
+        transport = Transport.TLS if is_tls else Transport.TCP
+        self.five_tuple = FiveTuple(transport, client, listener.address)
 
     def say(self, data: bytes) -> None:
         """Write to the stream."""
@@ -132,6 +139,8 @@ class Stage:
         self.tally = Tally()
         self.forwarder = Forwarder(self.tally, time.monotonic_ns, batch)
         self.forwarder.receive_ports(self.core)
+        rate = SourceRate(STRANGERS_PER_S, bytes(32))
+        self.streams = Streams(rate, self.forwarder.descriptors)
         self._batch = batch
         self._udp: list[UdpListener] = []
         self._streams: list[TcpListener] = []
@@ -173,7 +182,9 @@ class Stage:
         """A TCP or TLS listener that accepts."""
         _require(host)
         context = contexts()[0] if transport is Transport.TLS else None
-        listener = TcpListener(ServerAddress.parse(host, 0), self.core, self.tally, context)
+        listener = TcpListener(
+            ServerAddress.parse(host, 0), self.core, self.tally, context, self.streams
+        )
         self.forwarder.add_stream(listener)
         await listener.start(asyncio.get_running_loop())
         self._streams.append(listener)
@@ -185,15 +196,24 @@ class Stage:
         self._clients.append(client)
         return client
 
-    async def connect(self, listener: TcpListener) -> StreamClient:
-        """A client over TCP or TLS that has no allocation."""
+    async def connect(
+        self, listener: TcpListener, source: str = "", *, plain: bool = False
+    ) -> StreamClient:
+        """A client over TCP or TLS that has no allocation.
+
+        Args:
+            source: its own address; the listener's unless said otherwise.
+            plain: without TLS, whatever the listener is for.
+        """
         host, port = listener.address.reveal()
-        trust = contexts()[1] if listener.transport is Transport.TLS else None
+        is_tls = listener.transport is Transport.TLS and not plain
+        trust = contexts()[1] if is_tls else None
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         # Small buffers: what the test does not read stays at the relay.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.setblocking(False)
         try:
+            sock.bind((source or host, 0))
             await asyncio.get_running_loop().sock_connect(sock, (host, port))
         except OSError:
             sock.close()

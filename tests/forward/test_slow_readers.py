@@ -4,7 +4,7 @@ import pytest
 
 from relay.address import Transport
 from relay.errors import DropReason
-from relay.forward import tcp
+from relay.forward.connection import MEDIA_QUEUE_BYTES
 from relay.turn.effects import Deliver, Send
 from tests.forward.loopback import ALICE, BOB, Stage, channel_data
 from tests.forward.loops import on_uvloop
@@ -52,7 +52,7 @@ async def test_the_queue_of_media_is_bounded(transport: Transport) -> None:
             longest = max(longest, connection._queued())
         accepted = 20_000 - stage.drops[DropReason.SLOW_READER]
         assert accepted * 1000 < 512 * 1024  # the kernel's share included
-        assert tcp.MEDIA_QUEUE_BYTES < longest <= tcp.MEDIA_QUEUE_BYTES + 2 * len(FRAME)
+        assert MEDIA_QUEUE_BYTES < longest <= MEDIA_QUEUE_BYTES + 2 * len(FRAME)
         assert stage.core.disconnected == []
 
 

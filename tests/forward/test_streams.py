@@ -9,7 +9,6 @@ import pytest
 
 from relay.address import Transport
 from relay.errors import DropReason
-from relay.forward import tcp
 from relay.turn.effects import Deliver, DropRoute, Send, SetLeg
 from tests.forward.loopback import ALICE, AMPLE, BOB, V4, V6, Stage, StreamClient, channel_data
 from tests.forward.loops import on_uvloop
@@ -125,6 +124,7 @@ async def test_answers_and_data_of_the_core_reach_the_client(transport: Transpor
     [
         (b"\xff", DropReason.BAD_CHANNEL),
         (b"\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03", DropReason.BAD_LENGTH),  # ClientHello
+        (b"\0\1\x08\0", DropReason.TOO_BIG),  # before an allocation
         (b"\0\1\0\1", DropReason.BAD_LENGTH),
         (b"\0\1\0\0\x21\x12\xa4\x43" + bytes(12), DropReason.BAD_COOKIE),
     ],
@@ -188,28 +188,3 @@ async def test_a_closed_listener_cuts_everybody(transport: Transport) -> None:
         await stage.core.until(lambda: stage.core.disconnected == [alice.five_tuple])
         with pytest.raises(ConnectionRefusedError):
             await stage.connect(listener)
-
-
-@on_uvloop
-async def test_a_crowd_of_strangers_is_refused_and_allocations_are_not(
-    transport: Transport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tcp, "_STRANGERS_MAX", 2)
-    async with Stage() as stage:
-        listener = await stage.stream(transport)
-        first, second = await stage.connect(listener), await stage.connect(listener)
-        first.say(STUN)
-        second.say(STUN)
-        await stage.core.until(lambda: len(stage.core.datagrams) == 2)
-        assert await (await stage.connect(listener)).is_cut()
-        assert stage.drops == {DropReason.UNAUTHENTICATED_RATE: 1}
-        await greeted(stage, first)  # no stranger any more: there is room for one
-        third = await stage.connect(listener)
-        third.say(STUN)
-        await stage.core.until(lambda: len(stage.core.datagrams) == 4)
-        assert await (await stage.connect(listener)).is_cut()
-        second.close()
-        await stage.core.until(lambda: stage.core.disconnected == [second.five_tuple])
-        assert listener.strangers == 1
-        await greeted(stage, await stage.connect(listener))
-        assert listener.strangers == 1

@@ -163,7 +163,9 @@ class TurnClient:
     def _wait_readable(self, timeout_s: float) -> bool:
         if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
             return True
-        return bool(select.select([self.sock], [], [], max(timeout_s, 0))[0])
+        poll = select.poll()  # unlike select, for any number of open files
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(max(timeout_s, 0) * 1000))
 
     def _take_frame(self) -> bytes | None:
         """Cut one whole message off the stream. Spec: RFC 8656 section 12.5."""

@@ -163,3 +163,15 @@ def test_any_cut_of_any_bytes_gives_what_they_give_whole(
 ) -> None:
     places = data.draw(st.lists(st.integers(0, len(stream)), max_size=12).map(sorted))
     assert run(cut(stream, *places)) == run([stream])
+
+
+@pytest.mark.parametrize("frame", [vectors.REQUEST, pad(channel_data.build(0x4001, bytes(105)))])
+def test_a_frame_over_the_longest_ends_the_stream_once_its_length_is_there(frame: bytes) -> None:
+    framer = Framer(longest=len(frame))
+    assert len(list(framer.receive(frame))) == 1
+    framer.longest = len(frame) - 1
+    assert list(framer.receive(frame[:3])) == []
+    for more in (frame[3:4], b"", frame):
+        with pytest.raises(Malformed, match="too_big"):
+            list(framer.receive(more))
+    assert framer.kept == 0

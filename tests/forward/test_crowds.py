@@ -1,0 +1,170 @@
+"""Too many connections without an allocation: the oldest goes, of its source or of all."""
+
+import asyncio
+import errno
+import socket
+
+import pytest
+
+from relay.address import Transport
+from relay.crowd import Crowd
+from relay.errors import DropReason
+from relay.forward import sockets
+from relay.forward.arrival import HANDSHAKE_S
+from relay.forward.tcp import TcpListener
+from relay.turn.effects import OpenPort
+from tests.forward.loopback import Stage, StreamClient
+from tests.forward.loops import on_movable_loop, on_uvloop, pass_time
+from tests.forward.test_streams import STUN, greeted
+
+both = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
+
+HERE, THERE, ELSEWHERE = "127.0.0.1", "127.0.1.1", "127.0.2.1"
+"""Of three networks, as they are counted."""
+HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01"
+
+
+async def arrived(stage: Stage, listener: TcpListener, source: str = HERE) -> StreamClient:
+    """A client that has connected and said something."""
+    client = await stage.connect(listener, source)
+    client.say(STUN)
+    await stage.core.until(
+        lambda: any(client.five_tuple == each for _, each in stage.core.received)
+    )
+    return client
+
+
+async def silent(listener: TcpListener, source: str = HERE, said: bytes = b"") -> socket.socket:
+    """A socket that has connected, and said so much."""
+    loop = asyncio.get_running_loop()
+    sock = socket.socket()
+    sock.setblocking(False)
+    sock.bind((source, 0))
+    await loop.sock_connect(sock, listener.address.reveal())
+    await loop.sock_sendall(sock, said)
+    return sock
+
+
+async def is_closed(sock: socket.socket) -> bool:
+    """Whether the listener closes it, now or at some time."""
+    try:
+        return await asyncio.get_running_loop().sock_recv(sock, 1) == b""
+    except ConnectionError:
+        return True
+
+
+@both
+@on_uvloop
+async def test_the_oldest_of_a_source_goes_for_one_of_the_same(transport: Transport) -> None:
+    async with Stage() as stage:
+        stage.streams.strangers = Crowd(2, 100)
+        listener = await stage.stream(transport)
+        other = await arrived(stage, listener, THERE)
+        first, second = await arrived(stage, listener), await arrived(stage, listener)
+        third = await arrived(stage, listener)
+        assert await first.is_cut()
+        assert stage.drops == {DropReason.CROWDED: 1}
+        assert listener.strangers == 3
+        for client in (other, second, third):
+            await greeted(stage, client)
+
+
+@both
+@on_uvloop
+async def test_the_oldest_of_all_goes_for_one_of_another_source(transport: Transport) -> None:
+    async with Stage() as stage:
+        stage.streams.strangers = Crowd(2, 2)
+        listener = await stage.stream(transport)
+        first = await arrived(stage, listener, HERE)
+        second = await arrived(stage, listener, THERE)
+        third = await arrived(stage, listener, ELSEWHERE)
+        assert await first.is_cut()
+        assert stage.drops == {DropReason.CROWDED: 1}
+        for client in (second, third):
+            await greeted(stage, client)
+
+
+@both
+@on_uvloop
+async def test_who_has_an_allocation_goes_for_nobody(transport: Transport) -> None:
+    async with Stage() as stage:
+        stage.streams.strangers = Crowd(1, 1)
+        listener = await stage.stream(transport)
+        alice = await stage.connect(listener)
+        await greeted(stage, alice)
+        first, second = await arrived(stage, listener), await arrived(stage, listener)
+        assert await first.is_cut()
+        await greeted(stage, second)
+        await greeted(stage, await arrived(stage, listener))
+        await greeted(stage, alice)
+        assert (len(listener.connections), listener.strangers) == (3, 0)
+
+
+@both
+@on_uvloop
+async def test_who_says_nothing_is_counted_on_all_listeners_together(transport: Transport) -> None:
+    async with Stage() as stage:
+        stage.streams.strangers = Crowd(2, 100)
+        listener, other = await stage.stream(transport), await stage.stream(Transport.TCP)
+        first = await silent(listener)
+        second, third = await silent(other), await silent(listener)
+        with first, second, third:
+            assert await is_closed(first)
+            for sock in (second, third):
+                await asyncio.get_running_loop().sock_sendall(sock, STUN[:1])
+            await greeted(stage, await arrived(stage, listener, THERE))
+            assert stage.drops == {DropReason.CROWDED: 1}
+
+
+@on_uvloop
+async def test_handshakes_have_a_cap_of_their_own_in_which_the_silent_do_not_count() -> None:
+    async with Stage() as stage:
+        stage.streams.in_tls = Crowd(100, 2)
+        listener = await stage.stream(Transport.TLS)
+        quiet = await silent(listener)
+        halves = [await silent(listener, said=HALF_A_HELLO) for _ in range(2)]
+        newcomer = await arrived(stage, listener, THERE)
+        assert await is_closed(halves[0])
+        await greeted(stage, newcomer)
+        assert stage.drops == {DropReason.CROWDED: 1}
+        assert listener.strangers == 2
+        for sock in (quiet, *halves):
+            sock.close()
+
+
+@pytest.mark.parametrize("said", [b"", HALF_A_HELLO])
+@on_movable_loop
+async def test_a_handshake_has_five_seconds_from_accept_on(said: bytes) -> None:
+    async with Stage() as stage:
+        listener = await stage.stream(Transport.TLS)
+        with await silent(listener, said=said) as sock:
+            await greeted(stage, await stage.connect(listener))  # accepted after the first
+            pass_time(HANDSHAKE_S)
+            assert await is_closed(sock)
+        assert (len(listener.connections), listener.strangers) == (1, 0)
+        assert stage.core.disconnected == []
+
+
+@both
+@on_uvloop
+async def test_descriptors_for_clients_are_not_exceeded(transport: Transport) -> None:
+    async with Stage() as stage:
+        stage.forwarder.descriptors.most = 3
+        listener = await stage.stream(transport)
+        alice = await stage.connect(listener)
+        await greeted(stage, alice)
+        stage.port()
+        stranger = await arrived(stage, listener)
+        bob = await arrived(stage, listener, THERE)
+        assert await stranger.is_cut()
+        await greeted(stage, bob)
+        with pytest.raises(OSError, match="Too many") as raised:
+            stage.apply(OpenPort(sockets.bound_address(listener._socket)))
+        assert raised.value.errno == errno.EMFILE
+        with await silent(listener) as refused:
+            assert await is_closed(refused)
+        assert stage.drops == {DropReason.CROWDED: 2}
+        alice.close()
+        await stage.core.until(lambda: alice.five_tuple in stage.core.disconnected)
+        await greeted(stage, await arrived(stage, listener))
+        assert stage.forwarder.descriptors.taken == 3
