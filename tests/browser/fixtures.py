@@ -94,7 +94,9 @@ def _open(playwright: Playwright, where: Namespace, directory: Path, hue: tuple[
     directory.mkdir()
     portrait.write(directory / "camera.y4m", hue)
     launcher = directory / "chromium"
-    launcher.write_text(f'#!/bin/sh\nexec {" ".join(where.command([CHROMIUM]))} "$@"\n')
+    # It makes a socket in TMPDIR, whose path may have 107 bytes (unix(7)).
+    command = " ".join(where.command([CHROMIUM]))
+    launcher.write_text(f'#!/bin/sh\nTMPDIR=/tmp exec {command} "$@"\n')
     launcher.chmod(0o755)
     context = playwright.chromium.launch_persistent_context(
         directory / "profile",

@@ -111,7 +111,8 @@ def legs(
 class Flow:
     """Numbered packets both ways at a steady pace, and which of them arrived when.
 
-    `arrived` has a packet's monotonic time of arrival by its number, for each party.
+    `arrived` has a packet's monotonic time of arrival by its number, for each party; `sent_at` when
+    the packet of that number was sent to both.
     """
 
     def __init__(self, call: Legs, per_s: int, settle_s: float) -> None:
@@ -121,6 +122,7 @@ class Flow:
         self._stop = threading.Event()
         self._done = threading.Event()
         self.sent = 0
+        self.sent_at: list[float] = []
         self.arrived: dict[str, dict[int, float]] = {"caller": {}, "callee": {}}
         self._threads = [
             threading.Thread(target=self._send),
@@ -154,6 +156,7 @@ class Flow:
         due = time.monotonic()
         while not self._stop.is_set():
             number = struct.pack("!Q", self.sent).ljust(160, b"\xa5")
+            self.sent_at.append(time.monotonic())
             self._call.say(number)
             self._call.reply(number)
             self.sent += 1
