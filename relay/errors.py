@@ -49,6 +49,7 @@ class DropReason(IntEnum):
     INTERNAL = 22
     UNKNOWN_SOURCE = 23
     UNKNOWN_TARGET = 24
+    REQUEST_RATE = 25
 
     @property
     def label(self) -> str:
