@@ -10,6 +10,7 @@ from relay.config import Listen, RelayAddress, Settings
 from relay.control.relay import turn_url
 from relay.engine import Engine
 from relay.errors import ConfigError, RelayError
+from relay.forward.gate import Gate
 from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
 
@@ -20,6 +21,7 @@ class Listeners:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings
         self._engine = engine
+        self._gate = Gate(engine, settings.limits.unauthenticated_per_s)
         self._udp: list[UdpListener] = []
         self._streams: list[TcpListener] = []
         self._context = tls_context(settings) if _uses_tls(settings) else None
@@ -76,7 +78,7 @@ class Listeners:
     def _open_one(self, listen: Listen, address: ServerAddress) -> None:
         engine, bound = self._engine, address
         if listen.transport is Transport.UDP:
-            udp = UdpListener(address, engine, engine.tally)
+            udp = UdpListener(address, engine, engine.tally, gate=self._gate)
             self._udp.append(udp)
             engine.forwarder.add_udp(udp)
             bound = udp.address
