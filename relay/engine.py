@@ -114,6 +114,10 @@ class Engine:
         """Whether this client holds an allocation."""
         return self.server.is_known(client)
 
+    def echoes_nonce(self, datagram: bytes, client: FiveTuple) -> bool:
+        """Whether a datagram has a nonce that was made for this client."""
+        return self.server.echoes_nonce(datagram, client, self.now())
+
     def admit(self, call: str, leg: str, now: Now) -> Grant:
         """What the TURN server asks: as the registry says, but nothing new while draining."""
         if self.is_draining and not self.registry.is_live(call):

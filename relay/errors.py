@@ -52,6 +52,7 @@ class DropReason(IntEnum):
     GUESSED = 25
     NO_CONSENT = 26
     CROWDED = 27
+    REQUEST_RATE = 28
 
     @property
     def label(self) -> str:

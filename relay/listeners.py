@@ -11,6 +11,7 @@ from relay.config import Listen, Settings, advertised
 from relay.control.relay import turn_url
 from relay.engine import Engine
 from relay.errors import ConfigError, RelayError
+from relay.forward.gate import Gate
 from relay.forward.streams import Streams
 from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
@@ -23,6 +24,7 @@ class Listeners:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings
         self._engine = engine
+        self._gate = Gate(engine, settings.limits.unauthenticated_per_s)
         self._udp: list[UdpListener] = []
         self._streams: list[TcpListener] = []
         rate = SourceRate(settings.limits.unauthenticated_per_s, os.urandom(32))
@@ -81,7 +83,7 @@ class Listeners:
     def _open_one(self, listen: Listen, address: ServerAddress) -> None:
         engine, bound = self._engine, address
         if listen.transport is Transport.UDP:
-            udp = UdpListener(address, engine, engine.tally)
+            udp = UdpListener(address, engine, engine.tally, gate=self._gate)
             self._udp.append(udp)
             engine.forwarder.add_udp(udp)
             bound = udp.address

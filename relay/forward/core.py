@@ -13,6 +13,18 @@ class Receiver(Protocol):
         ...
 
 
+class Judge(Protocol):
+    """What knows clients from strangers, and strangers from forged ones."""
+
+    def is_known(self, client: FiveTuple) -> bool:
+        """Whether this client holds an allocation."""
+        ...
+
+    def echoes_nonce(self, datagram: bytes, client: FiveTuple) -> bool:
+        """Whether a datagram has a nonce that was made for this client."""
+        ...
+
+
 class Core(Receiver, Protocol):
     """The TURN server."""
 

@@ -20,7 +20,10 @@ PAYLOAD_MAX = 9216
 
 PAYLOAD_AT = 32
 STRIDE = PAYLOAD_AT + PAYLOAD_MAX
+_OPENING = 20  # bytes: STUN's header, RFC 8489 section 5
 _NAME_SIZES = {socket.AF_INET: 16, socket.AF_INET6: 28}
+_SOURCES = {socket.AF_INET: (4, 8), socket.AF_INET6: (8, 16)}
+"""Where in a name is what a host cannot choose: its IPv4 address, its IPv6 /64."""
 
 
 class Batch(ABC):
@@ -29,7 +32,8 @@ class Batch(ABC):
     `data` is the memory of all slots; of slot i, `data[keys[i]]` is the key and `lengths_at[i]` is
     where the two bytes of a ChannelData message's length are; `data[names[i]]` is the socket
     address alone and `payloads_at[i]` is where the datagram is. `lengths[i]` is how much was
-    received; `send_lengths[i]` is how much is to be sent.
+    received; `send_lengths[i]` is how much is to be sent. `data[sources[i]]` is the host that it
+    came from, and `data[openings[i]]` is who sent it and, where it is STUN, its header.
     """
 
     lengths: memoryview | MutableSequence[int]
@@ -43,6 +47,9 @@ class Batch(ABC):
         self.lengths_at = [at + 2 for at in payloads]
         self.names = [slice(at - self.name_size, at) for at in payloads]
         self.payloads_at = list(payloads)
+        start, stop = (at - self.name_size for at in _SOURCES[socket.AddressFamily(sock.family)])
+        self.sources = [slice(at + start, at + stop) for at in payloads]
+        self.openings = [slice(at - self.name_size, at + _OPENING) for at in payloads]
 
     @abstractmethod
     def use(self, sock: socket.socket) -> None:

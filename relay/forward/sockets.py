@@ -4,8 +4,10 @@ Every datagram leaves with header fields of the relay's own: hop limit 64, traff
 label 0, DF set and so IP-ID 0. Nothing of the sender's host shows through.
 """
 
+import ctypes
 import socket
 import struct
+import sys
 from contextlib import suppress
 
 from relay.address import IPV4, Address, ClientAddress, ServerAddress
@@ -19,6 +21,22 @@ _UNSENT_BYTES = 64 * 1024  # in the kernel, per TCP client, besides what is on i
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE = 10, 23, 3
 _IPV6_AUTOFLOWLABEL = 70
+
+_SO_ATTACH_REUSEPORT_CBPF = 51
+_SFILTER = struct.Struct("=HBBI")  # struct sock_filter: code, where to go if so, if not, operand
+_SOCK_FPROG = struct.Struct("@HP")
+
+_LOAD_BYTE, _LOAD_UINT16, _IF_AT_LEAST, _IF_EQUAL, _RETURN = 0x30, 0x28, 0x35, 0x15, 0x06
+_MEDIA_OR_NOT = (
+    (_LOAD_BYTE, 0, 0, 0),
+    (_IF_AT_LEAST, 4, 0, 0x80),  # neither STUN nor ChannelData
+    (_IF_AT_LEAST, 2, 0, 0x40),  # ChannelData: RFC 8656 section 12
+    (_LOAD_UINT16, 0, 0, 0),
+    (_IF_EQUAL, 0, 1, 0x0016),  # a Send indication: RFC 8656 section 17
+    (_RETURN, 0, 0, 0),  # the first socket's; so is what is too short to be loaded
+    (_RETURN, 0, 0, 1),  # the second's
+)
+"""A program of classic BPF over a UDP payload, which returns the number of a socket."""
 
 _SOCKADDR_IN = struct.Struct("=H2s4s8x")
 _SOCKADDR_IN6 = struct.Struct("=H2s4x16s4x")
@@ -72,6 +90,32 @@ def open_udp(address: ServerAddress, buffer_bytes: int) -> socket.socket:
     return sock
 
 
+def open_beside(sock: socket.socket, buffer_bytes: int) -> socket.socket | None:
+    """A second UDP socket on the address of the first, which gets all that is no media.
+
+    So a flood of requests, forged ones too, fills a queue of its own and loses only requests.
+
+    Returns: None where the system does not tell them apart; the first gets everything then.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    # Set now that the first is bound: nobody could have shared its port, or can from now on.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    beside = socket.socket(sock.family, socket.SOCK_DGRAM)
+    try:
+        _normalise(beside)
+        _enlarge(beside, buffer_bytes)
+        beside.setblocking(False)
+        beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        beside.bind(sock.getsockname()[:2])
+        _tell_apart(sock)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+        beside.close()
+        return None
+    return beside
+
+
 def open_tcp(address: ServerAddress) -> socket.socket:
     """A non-blocking TCP socket that listens, so that nobody else has its port. Raises: OSError."""
     sock = socket.socket(family_of(address), socket.SOCK_STREAM)
@@ -107,6 +151,14 @@ def _normalise(sock: socket.socket) -> None:
     for level, option, value in options:
         with suppress(OSError):  # not every system that the path is developed on has them
             sock.setsockopt(level, option, value)
+
+
+def _tell_apart(sock: socket.socket) -> None:
+    """Have the kernel choose between the sockets of this address by the program."""
+    steps = b"".join(_SFILTER.pack(*step) for step in _MEDIA_OR_NOT)
+    program = ctypes.create_string_buffer(steps, len(steps))
+    head = _SOCK_FPROG.pack(len(_MEDIA_OR_NOT), ctypes.addressof(program))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, head)
 
 
 def _enlarge(sock: socket.socket, buffer_bytes: int) -> None:

@@ -15,12 +15,15 @@ from relay.address import FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
 from relay.forward import mmsg, sockets
 from relay.forward.core import Receiver
+from relay.forward.gate import Gate
 from relay.forward.mmsg import MmsgBatch
 from relay.forward.plain import PlainBatch
 from relay.forward.routes import Route, Tally
 from relay.forward.slots import PAYLOAD_MAX, SLOTS, Batch
 
 _BATCHES_PER_WAKE_UP = 4  # then other sockets and timers get their turn
+
+_REQUESTS_BYTES = 2 * 1024 * 1024  # some 5,000 requests, which a tenth of a second works off
 
 
 class UdpListener:
@@ -30,6 +33,7 @@ class UdpListener:
         address: where to listen; port 0 for any.
         core: gets what no route forwards; what it wants sent is sent before it returns.
         batch: receives and sends; None for the best that this system has.
+        gate: keeps from the core what strangers send too much of; None where all may ask.
     """
 
     buffer_bytes = 8 * 1024 * 1024  # some 40 ms of media at 1 Gbit/s, in both directions
@@ -40,6 +44,7 @@ class UdpListener:
         core: Receiver,
         tally: Tally,
         batch: Callable[[socket.socket], Batch] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.socket = sockets.open_udp(address, self.buffer_bytes)
         self.address = sockets.bound_address(self.socket)
@@ -47,14 +52,21 @@ class UdpListener:
         self._tally = tally
         self._batch = (batch or best_batch())(self.socket)
         self._routes: dict[bytes, Route] = {}
+        self._door = gate.door(self.address) if gate else None
+        self._requests = sockets.open_beside(self.socket, _REQUESTS_BYTES) if gate else None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Receive from now on."""
         loop.add_reader(self.socket.fileno(), self._on_readable)
+        if self._requests is not None:
+            loop.add_reader(self._requests.fileno(), self._on_requests, self._requests)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stop, and give the port back."""
         loop.remove_reader(self.socket.fileno())
+        if self._requests is not None:
+            loop.remove_reader(self._requests.fileno())
+            self._requests.close()
         self._batch.close()
         self.socket.close()
 
@@ -99,6 +111,15 @@ class UdpListener:
             if received < SLOTS:
                 return
 
+    def _on_requests(self, requests: socket.socket) -> None:
+        """One batch: media has its turn before the next, however many are waiting."""
+        self._batch.use(requests)
+        received = self._batch.receive()
+        self._batch.use(self.socket)
+        now_ns = time.monotonic_ns()
+        for slot in range(received):
+            self._see_to(slot, now_ns)
+
     def _receive(self) -> int:
         return self._batch.receive()
 
@@ -126,7 +147,7 @@ class UdpListener:
                     self._leave_out(route, slot, payload, reason)
                     continue
             run = self._flush(run, slot)
-            self._ask(slot)
+            self._see_to(slot, now_ns)
         self._flush(run, received)
         self._tally.forwarded(total, packets)
 
@@ -144,6 +165,18 @@ class UdpListener:
             lost = self._batch.send(start, stop)
             self._tally.drops[DropReason.SEND_FAILED] += lost
         return stop + 1
+
+    def _see_to(self, slot: int, now_ns: int) -> None:
+        """What no route forwards: ask the core, unless a stranger asks too often."""
+        if self._door is None:
+            self._ask(slot)
+            return
+        reason = self._door.refuses(self._batch, slot, now_ns)
+        if reason is not None:
+            self._tally.drops[reason] += 1
+            return
+        self._ask(slot)
+        self._door.note(self._batch.name(slot))
 
     def _ask(self, slot: int) -> None:
         if self._batch.lengths[slot] >= PAYLOAD_MAX:

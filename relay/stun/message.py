@@ -58,6 +58,9 @@ _TLV = struct.Struct("!HH")
 _UINT32 = struct.Struct("!I")
 _CLASSES = tuple(Class)
 _PADDING = (b"", bytes(3), bytes(2), bytes(1))
+_ATTRIBUTES_MAX = 64
+"""Of one message, those that are ignored included; no client of ours sends more than fifteen."""
+
 _LONGEST_BODY = 0xFFFC  # the largest multiple of 4 that the length field holds
 _TRAILER = 44  # bytes that MESSAGE-INTEGRITY-SHA256 and FINGERPRINT would take
 
@@ -183,11 +186,13 @@ def _parse_attributes(raw: bytes) -> tuple[tuple[tuple[int, bytes], ...], int, i
     sha1_at = sha256_at = 0
     at, end = HEADER_SIZE, len(raw)
     unpack = _TLV.unpack_from
+    count = 0
     while at < end:  # a header always fits: both ends are multiples of 4
         kind, length = unpack(raw, at)
         start = at + 4
         stop = start + length
-        if stop > end:
+        count += 1
+        if stop > end or count > _ATTRIBUTES_MAX:
             raise Malformed(DropReason.BAD_ATTRIBUTE)
         if kind == _FINGERPRINT:
             _check_fingerprint(raw, at, length)

@@ -1,7 +1,7 @@
 """The long-term credential mechanism, in the order of RFC 8489 section 9.2.4.
 
 Rules of this file: nothing is kept about a sender before its MAC verifies; every answer it can draw
-until then is the same size and goes through the rate of its source.
+until then goes through a rate, and a forged source uses up nobody's but its own.
 """
 
 from relay.address import FiveTuple, Transport
@@ -10,13 +10,21 @@ from relay.errors import DropReason, Malformed, Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.credentials import long_term_key, rest_password
 from relay.stun.integrity import verify
-from relay.stun.message import Message, Method
+from relay.stun.message import HEADER_SIZE, Message, Method
 from relay.turn import nonce as nonces
-from relay.turn.effects import Count, Effect
-from relay.turn.rate import SourceRate
-from relay.turn.request import Credential, failure
+from relay.turn.effects import Count, Effect, LegKey
+from relay.turn.rate import Rate, SourceRate
+from relay.turn.request import Credential, failure, wants_fingerprint
 from relay.turn.settings import TurnSettings
 from relay.turn.table import Allocation
+
+REQUESTS_PER_S = 50
+"""Of one leg, ten seconds' worth at once: a browser's twelve allocations, each with a permission
+and a channel for every candidate of the other side, need some two hundred to begin with."""
+
+_AMPLIFICATION = 1.4  # a challenge over the request that draws it, at the IP level
+_IP_AND_UDP = 28  # bytes of header over IPv4; over IPv6 the quotient is smaller
+_NONCE = Attribute.NONCE.to_bytes(2) + b"\0"  # type, and the first byte of its length
 
 
 class Authenticator:
@@ -25,56 +33,104 @@ class Authenticator:
     def __init__(self, settings: TurnSettings) -> None:
         self._settings = settings
         self.secrets = settings.secrets
-        self._rate = SourceRate(settings.unauthenticated_per_s, settings.nonce_key)
+        per_s, key = settings.unauthenticated_per_s, settings.nonce_key
+        self._strangers = SourceRate(per_s, key)
+        self._proven = SourceRate(per_s, key)
+        self._clients = Rate(per_s, key)
+        self._requests = Rate(REQUESTS_PER_S, key)
 
-    def authenticate(
-        self, message: Message, client: FiveTuple, held: Allocation | None, now: Now
-    ) -> Credential:
-        """Check username, MAC and nonce.
+    def authenticate(self, message: Message, held: Allocation | None) -> Credential:
+        """Check username and MAC; the nonce comes after, in `hold_back`.
 
         Args:
             held: the client's allocation; its key is good for as long as it lives, whatever the
                 secrets are by now.
         Raises:
-            Rejected 401, 438 or 400; Malformed where an attribute cannot be read. Nothing else.
+            Rejected 401 or 400; Malformed where an attribute cannot be read. Nothing else.
         Spec: RFC 8489 section 9.2.4.
         """
         if not (message.integrity_at or message.integrity_sha256_at):
             raise Rejected(401)
         username = message.get(Attribute.USERNAME)
         realm = message.get(Attribute.REALM)
-        nonce = message.get(Attribute.NONCE)
-        if username is None or realm is None or nonce is None:
+        if username is None or realm is None or message.get(Attribute.NONCE) is None:
             raise Rejected(400)
         if realm != self._settings.realm:
             raise Rejected(401)
         expiry, call, leg = self._parse(username)
         key = self._key_that_verifies(message, username, held)
-        if not nonces.is_valid(self._settings.nonce_key, nonce, client, now):
-            raise Rejected(438)
         return Credential(username, key, expiry, call, leg)
 
-    def refuse(self, message: Message, client: FiveTuple, code: int, now: Now) -> list[Effect]:
+    def hold_back(
+        self, message: Message, client: FiveTuple, credential: Credential, now: Now
+    ) -> list[Effect]:
+        """What becomes of a request whose MAC has verified where its leg asks too often, or its
+        nonce is not one that was made for this client within the hour.
+
+        Returns: nothing where it is to be looked at.
+        """
+        leg = LegKey(credential.call, credential.leg)
+        if not self._requests.is_within(":".join(leg).encode(), now.mono):
+            return [Count(DropReason.REQUEST_RATE, leg)]
+        nonce = message.get(Attribute.NONCE)
+        if nonce is None or not nonces.is_valid(self._settings.nonce_key, nonce, client, now):
+            return self._challenge(message, client, 438, now)
+        return []
+
+    def echoes_nonce(self, datagram: bytes, client: FiveTuple, now: Now) -> bool:
+        """Whether a datagram that nobody has read yet has a nonce that is good for this client."""
+        at = datagram.find(_NONCE, HEADER_SIZE)
+        while at > 0 and at & 3:
+            at = datagram.find(_NONCE, at + 1)
+        if at < 0 or len(datagram) < at + 4:
+            return False
+        nonce = datagram[at + 4 : at + 4 + datagram[at + 3]]
+        is_text = nonce.isascii()
+        return is_text and nonces.is_valid(self._settings.nonce_key, nonce.decode(), client, now)
+
+    def refuse(
+        self, message: Message, client: FiveTuple, held: Allocation | None, code: int, now: Now
+    ) -> list[Effect]:
         """Answer a request that did not authenticate, or keep silent.
 
-        An Allocate without REQUESTED-TRANSPORT is no client's: it gets silence, so that the least
-        that draws an answer is larger. TCP and TLS have shown that the source is not forged.
+        Every client begins with an Allocate: other methods without a MAC are no client's and get
+        silence, and so does an Allocate without REQUESTED-TRANSPORT, so that the least that draws
+        an answer is not much smaller than that.
         """
-        if code == 401 and message.method == Method.ALLOCATE and not _names_transport(message):
+        if code == 401 and not _is_a_clients(message):
             return [Count(DropReason.UNAUTHENTICATED)]
-        if not self.may_answer(client, now):
+        is_proven = held is None and self.echoes_nonce(message.raw, client, now)
+        if not self.may_answer(client, held, now, is_proven=is_proven):
             return [Count(DropReason.UNAUTHENTICATED_RATE)]
-        if code not in (401, 438):
-            return failure(message, client, code)
-        nonce = nonces.make(self._settings.nonce_key, client, now)
-        challenge = ((Attribute.REALM, self._settings.realm), (Attribute.NONCE, nonce))
-        return failure(message, client, code, challenge)
+        if code == 401:
+            return self._challenge(message, client, code, now)
+        return failure(message, client, code)
 
-    def may_answer(self, client: FiveTuple, now: Now) -> bool:
-        """Whether a client that has not authenticated may have an answer."""
+    def may_answer(
+        self, client: FiveTuple, held: Allocation | None, now: Now, *, is_proven: bool = False
+    ) -> bool:
+        """Whether a client that has not authenticated may have an answer.
+
+        Each kind has a rate of its own, which the others cannot use up: five-tuples that hold an
+        allocation, sources that have shown that they are not forged, and all other sources. TCP
+        and TLS have shown it.
+        """
         if client.transport is not Transport.UDP:
             return True
-        return self._rate.is_within(client.client, now.mono)
+        if held is not None:
+            source = client.client
+            return self._clients.is_within(source.packed + source.port.to_bytes(2), now.mono)
+        rate = self._proven if is_proven else self._strangers
+        return rate.is_within(client.client, now.mono)
+
+    def _challenge(self, message: Message, client: FiveTuple, code: int, now: Now) -> list[Effect]:
+        """401 or 438 with a new nonce, which is as long as the size of the request allows."""
+        length = nonces.LONGEST
+        if client.transport is Transport.UDP:
+            length = _room_for_nonce(message, self._settings.realm)
+        nonce = nonces.make(self._settings.nonce_key, client, now, length)
+        attributes = ((Attribute.REALM, self._settings.realm), (Attribute.NONCE, nonce))
+        return failure(message, client, code, attributes)
 
     def _parse(self, username: str) -> tuple[int, str, str]:
         """`<unix expiry>:<call>:<leg>`; where `peers` is wider also `<unix expiry>:<user>`.
@@ -104,8 +160,20 @@ class Authenticator:
         raise Rejected(401)
 
 
-def _names_transport(message: Message) -> bool:
+def _is_a_clients(message: Message) -> bool:
+    """Whether a client would send this: with a MAC, or as the first of its requests."""
+    if message.integrity_at or message.integrity_sha256_at:
+        return True
     try:
-        return message.get(Attribute.REQUESTED_TRANSPORT) is not None
+        transport = message.get(Attribute.REQUESTED_TRANSPORT)
     except Malformed:
         return False
+    return message.method == Method.ALLOCATE and transport is not None
+
+
+def _room_for_nonce(message: Message, realm: str) -> int:
+    """Characters of nonce with which the challenge is no larger than it may be."""
+    most = _AMPLIFICATION * (_IP_AND_UDP + len(message.raw)) - _IP_AND_UDP
+    size = HEADER_SIZE + 8 + 4 + len(realm.encode()) + 3 & ~3  # ERROR-CODE, REALM
+    room = int(most) - size - 4 - 8 * wants_fingerprint(message)
+    return min(max(room & ~3, nonces.SHORTEST), nonces.LONGEST)

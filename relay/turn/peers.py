@@ -19,6 +19,9 @@ from relay.turn.table import (
 )
 
 _CHANNELS = range(FIRST_CHANNEL, LAST_CHANNEL + 1)
+_PEERS_PER_REQUEST = 32
+"""A client names the candidates of the other side, at most a dozen. What is more is beyond the
+relay's capacity: 508, RFC 8656 section 10.2."""
 
 
 class Peers:
@@ -44,6 +47,8 @@ class Peers:
         addresses = request.all(Attribute.XOR_PEER_ADDRESS)
         if not addresses:
             raise Rejected(400)
+        if len(addresses) > _PEERS_PER_REQUEST:
+            raise Rejected(508)
         peers = [self._peer(allocation, address, now) for address in addresses]
         if allocation.is_full(now.mono):
             raise Rejected(508)

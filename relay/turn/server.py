@@ -202,6 +202,13 @@ class Server:
         """Whether this client holds an allocation."""
         return client in self._table.by_client
 
+    def echoes_nonce(self, datagram: bytes, client: FiveTuple, now: Now) -> bool:
+        """Whether a datagram has a nonce that was made for this client: its source is not forged.
+
+        It takes a tenth of the time that `receive` does.
+        """
+        return self._authenticator.echoes_nonce(datagram, client, now)
+
     def handle_timeout(self, now: Now) -> list[Effect]:
         """Remove what has run out."""
         self._allocations.handle_timeout(now)
@@ -252,10 +259,14 @@ class Server:
         if handler is None:
             return self._on_other_request(message, client, now)
         held = self._table.by_client.get(client)
+        authenticator = self._authenticator
         try:
-            credential = self._authenticator.authenticate(message, client, held, now)
+            credential = authenticator.authenticate(message, held)
         except Rejected as rejected:
-            return self._authenticator.refuse(message, client, rejected.code, now)
+            return authenticator.refuse(message, client, held, rejected.code, now)
+        held_back = authenticator.hold_back(message, client, credential, now)
+        if held_back:
+            return held_back
         request = Request(message, client, credential, held)
         unknown = message.unknown(_KNOWN)
         if unknown:
@@ -266,11 +277,18 @@ class Server:
             return request.failure(rejected.code)
 
     def _on_other_request(self, message: Message, client: FiveTuple, now: Now) -> list[Effect]:
-        """Binding where it is switched on; all else, RFC 6062's methods among it, gets silence."""
-        if message.method != Method.BINDING or not self._settings.stun_binding:
+        """Binding, which is refused unless it is switched on; all else, RFC 6062's methods among
+        it, gets silence.
+
+        libwebrtc sends a Binding request to each TURN server first, and waits for an answer of
+        whatever kind before it has gathered its candidates.
+        """
+        if message.method != Method.BINDING:
             return [Count(DropReason.UNKNOWN_METHOD)]
-        if not self._authenticator.may_answer(client, now):
+        if not self._authenticator.may_answer(client, self._table.by_client.get(client), now):
             return [Count(DropReason.UNAUTHENTICATED_RATE)]
+        if not self._settings.stun_binding:
+            return failure(message, client, 403)
         unknown = message.unknown(_KNOWN)
         if unknown:
             return failure(message, client, 420, ((Attribute.UNKNOWN_ATTRIBUTES, unknown),))

@@ -11,6 +11,7 @@ from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
 from relay.forward import sockets
 from relay.forward.forwarder import Forwarder
+from relay.forward.gate import Gate
 from relay.forward.mmsg import MmsgBatch
 from relay.forward.plain import PlainBatch
 from relay.forward.routes import Tally
@@ -57,6 +58,9 @@ class NotingCore:
 
     def is_known(self, client: FiveTuple) -> bool:
         return client in self.known
+
+    def echoes_nonce(self, datagram: bytes, client: FiveTuple) -> bool:
+        return False
 
     @property
     def datagrams(self) -> list[bytes]:
@@ -159,10 +163,11 @@ class Stage:
             udp.close(asyncio.get_running_loop())
         self.forwarder.close_ports()
 
-    def udp(self, host: str = V4) -> UdpListener:
+    def udp(self, host: str = V4, *, gate: Gate | None = None) -> UdpListener:
         """A UDP listener that receives."""
         _require(host)
-        listener = UdpListener(ServerAddress.parse(host, 0), self.core, self.tally, self._batch)
+        address = ServerAddress.parse(host, 0)
+        listener = UdpListener(address, self.core, self.tally, self._batch, gate)
         self.forwarder.add_udp(listener)
         listener.start(asyncio.get_running_loop())
         self._udp.append(listener)

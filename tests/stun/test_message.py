@@ -122,6 +122,19 @@ def test_view_is_read_like_bytes_and_not_kept() -> None:
     assert message == parse(vectors.REQUEST)
 
 
+@pytest.mark.parametrize("kind", [0x8022, 0x0012, 0x7F01])
+def test_sixty_four_attributes_are_read_and_no_more(kind: int) -> None:
+    assert len(parse(raw_message(*[(kind, b"")] * 64)).attributes) == 64
+    assert fault_of(raw_message(*[(kind, b"")] * 65)) == DropReason.BAD_ATTRIBUTE
+
+
+def test_attributes_that_are_ignored_are_counted_too() -> None:
+    signed = integrity.append_integrity(raw_message((0x8022, b"")), KEY)
+    smuggled = raw_message(*[(0x8022, b"")] * 63)[20:]
+    length = (len(signed) - 20 + len(smuggled)).to_bytes(2, "big")
+    assert fault_of(signed[:2] + length + signed[4:] + smuggled) == DropReason.BAD_ATTRIBUTE
+
+
 def test_repeated_attributes_are_kept_in_order_and_the_first_counts() -> None:
     peers = [PeerAddress.parse("192.0.2.1", port) for port in (1, 2, 3)]
     message = parse(

@@ -54,6 +54,16 @@ def test_several_siblings_are_permitted_at_once() -> None:
         assert is_delivered(alice.send(other.relayed, b"x"))
 
 
+def test_thirty_two_addresses_are_permitted_at_once_and_no_more() -> None:
+    relay = Relay()
+    alice, bob = relay.pair()
+    assert alice.permit(*[bob.relayed] * 33).code == 508
+    open_towards(bob, alice)
+    assert not is_delivered(alice.send(bob.relayed, b"x"))
+    alice.permit(*[bob.relayed] * 32).accepted()
+    assert is_delivered(alice.send(bob.relayed, b"x"))
+
+
 def test_no_peer_address_is_400() -> None:
     assert Relay().allocated().permit().code == 400
 

@@ -3,6 +3,7 @@
 import pytest
 
 from relay.address import Transport
+from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from relay.turn.effects import Answered, Count, Effect, Send
@@ -19,14 +20,31 @@ def is_silent(effects: list[Effect]) -> bool:
     return [type(effect) for effect in effects] == [Count]
 
 
-def test_binding_request_gets_silence() -> None:
-    client = Relay().client()
-    assert is_silent(client.relay.receive(BINDING, client.five_tuple))
+@pytest.mark.parametrize("transport", Transport)
+def test_binding_request_is_refused_and_the_answer_tells_nothing(transport: Transport) -> None:
+    """libwebrtc sends one to each TURN server and waits for any answer; silence costs it 15 s."""
+    client = Relay().client(transport=transport)
+    exchange = Exchange(client, client.relay.receive(BINDING, client.five_tuple))
+    assert exchange.effects == [
+        Send(client.five_tuple, exchange.datagram),
+        Answered(Method.BINDING, 403),
+    ]
+    assert exchange.answer.transaction_id == TRANSACTION
+    assert exchange.answer.kinds == [Attribute.ERROR_CODE]
 
 
-def test_binding_request_of_an_authenticated_client_gets_silence_too() -> None:
+def test_binding_request_of_an_authenticated_client_is_refused_too() -> None:
     client = Relay().allocated()
-    assert is_silent(client.relay.receive(BINDING, client.five_tuple))
+    exchange = Exchange(client, client.relay.receive(BINDING, client.five_tuple))
+    assert (exchange.code, exchange.answer.kinds) == (403, [Attribute.ERROR_CODE])
+
+
+def test_refused_binding_requests_are_within_the_rate_of_strangers() -> None:
+    relay = Relay(unauthenticated_per_s=1)
+    client = relay.client()
+    effects = [relay.receive(BINDING, client.five_tuple) for _ in range(50)]
+    assert sum(not is_silent(each) for each in effects) == 10
+    assert effects[-1] == [Count(DropReason.UNAUTHENTICATED_RATE)]
 
 
 def test_binding_request_is_answered_where_the_setting_is_on() -> None:

@@ -146,7 +146,7 @@ def test_refresh_indication_is_not_a_request() -> None:
     client.refresh().accepted()
 
 
-def test_unsigned_deletion_is_401() -> None:
+def test_unsigned_deletion_gets_silence() -> None:
     client = Relay().allocated()
     attributes = [
         wire.lifetime(0),
@@ -155,8 +155,8 @@ def test_unsigned_deletion_is_401() -> None:
         (int(Attribute.NONCE), client.nonce),
     ]
     datagram = wire.build(Method.REFRESH, Class.REQUEST, bytes(12), attributes)
-    exchange = Exchange(client, client.relay.receive(datagram, client.five_tuple))
-    assert exchange.code == 401
+    effects = client.relay.receive(datagram, client.five_tuple)
+    assert effects == [Count(DropReason.UNAUTHENTICATED)]
     client.refresh().accepted()
 
 

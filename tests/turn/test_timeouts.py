@@ -137,6 +137,7 @@ def test_ten_thousand_refreshes_leave_one_timeout() -> None:
     relay = Relay()
     client = relay.allocated()
     for _ in range(10_000):
+        relay.clock.advance(0.02)
         client.refresh().accepted()
     assert relay.advance(601) == [LegIdle(client.leg)]
     assert client.channel_data(0x4000, b"") == [Count(DropReason.NO_ALLOCATION)]
@@ -146,6 +147,7 @@ def test_deleted_allocations_are_not_kept_until_they_would_have_ended() -> None:
     relay = Relay()
     kept = [relay.allocated("alice", f"call{number}") for number in range(10)]
     for _ in range(500):
+        relay.clock.advance(0.04)
         relay.allocated().refresh(0).accepted()
     gc.collect()
     of_relay = [each for each in gc.get_objects() if isinstance(each, Allocation)]
