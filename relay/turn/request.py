@@ -10,6 +10,26 @@ from relay.stun.message import Class, Message, build
 from relay.turn.effects import Answered, Effect, Send
 from relay.turn.table import Allocation
 
+KNOWN = frozenset(
+    {
+        Attribute.USERNAME,
+        Attribute.MESSAGE_INTEGRITY,
+        Attribute.MESSAGE_INTEGRITY_SHA256,
+        Attribute.REALM,
+        Attribute.NONCE,
+        Attribute.CHANNEL_NUMBER,
+        Attribute.LIFETIME,
+        Attribute.XOR_PEER_ADDRESS,
+        Attribute.DATA,
+        Attribute.REQUESTED_ADDRESS_FAMILY,
+        Attribute.EVEN_PORT,
+        Attribute.REQUESTED_TRANSPORT,
+        Attribute.DONT_FRAGMENT,
+        Attribute.RESERVATION_TOKEN,
+    }
+)
+"""What a request may require to be understood: RFC 8489 section 6.3.1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:

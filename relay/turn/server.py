@@ -20,30 +20,10 @@ from relay.turn.lifetimes import Lifetimes
 from relay.turn.outer import confine
 from relay.turn.peers import Peers
 from relay.turn.ports import Entropy, PortPool
-from relay.turn.request import Request, failure, wants_fingerprint
+from relay.turn.request import KNOWN, Request, failure, wants_fingerprint
 from relay.turn.routes import Routes
 from relay.turn.settings import TurnSettings
 from relay.turn.table import Table
-
-_KNOWN = frozenset(
-    {
-        Attribute.USERNAME,
-        Attribute.MESSAGE_INTEGRITY,
-        Attribute.MESSAGE_INTEGRITY_SHA256,
-        Attribute.REALM,
-        Attribute.NONCE,
-        Attribute.CHANNEL_NUMBER,
-        Attribute.LIFETIME,
-        Attribute.XOR_PEER_ADDRESS,
-        Attribute.DATA,
-        Attribute.REQUESTED_ADDRESS_FAMILY,
-        Attribute.EVEN_PORT,
-        Attribute.REQUESTED_TRANSPORT,
-        Attribute.DONT_FRAGMENT,
-        Attribute.RESERVATION_TOKEN,
-    }
-)
-"""What a request may require to be understood: RFC 8489 section 6.3.1."""
 
 
 class Server:
@@ -268,7 +248,7 @@ class Server:
         if held_back:
             return held_back
         request = Request(message, client, credential, held)
-        unknown = message.unknown(_KNOWN)
+        unknown = message.unknown(KNOWN)
         if unknown:
             return request.failure(420, (Attribute.UNKNOWN_ATTRIBUTES, unknown))
         try:
@@ -289,7 +269,7 @@ class Server:
             return [Count(DropReason.UNAUTHENTICATED_RATE)]
         if not self._settings.stun_binding:
             return failure(message, client, 403)
-        unknown = message.unknown(_KNOWN)
+        unknown = message.unknown(KNOWN)
         if unknown:
             return failure(message, client, 420, ((Attribute.UNKNOWN_ATTRIBUTES, unknown),))
         datagram = build(

@@ -251,6 +251,7 @@ def test_ports_that_a_call_had_are_remembered_within_bounds() -> None:
     alice, bob = relay.pair()
     first = bob.relayed
     for _ in range(600):
+        relay.advance(0.1)  # within a leg's rate of requests
         bob.refresh(0).accepted()
         bob.allocate().accepted()
     assert alice.permit(first).code == 403
