@@ -86,9 +86,7 @@ class UdpListener:
         return len(self._routes)
 
     def _send_to(self, name: tuple[str, int], datagram: bytes) -> None:
-        try:
-            self.socket.sendto(datagram, name)
-        except OSError:
+        if not sockets.send(self.socket, datagram, name):
             self._tally.dropped(DropReason.SEND_FAILED)
 
     def _on_readable(self) -> None:

@@ -48,7 +48,7 @@ struct route {
     __be16 target_port;
     __be16 server_port;
     __be16 channel;
-    __u16 mtu; /* a larger IP packet goes up */
+    __u16 mtu; /* of the path; a larger IP packet goes up */
     __u32 ifindex;
     __u32 leg; /* the sender's, whose caps apply */
 };

@@ -122,7 +122,7 @@ def route_key(client: Address, server: bytes, server_port: int, channel: int) ->
 def packet_size_max(target: bytes, mtu: int) -> int:
     """The largest IP packet to this packed address that the kernel forwards.
 
-    What is larger than the interface takes, or than what the user path forwards, goes up to it.
+    What is larger than the path takes whole, or than what the user path forwards, goes up to it.
     """
     header = _IPV4_HEADER if len(target) == 4 else _IPV6_HEADER
     return min(mtu, header + _UDP_HEADER + PAYLOAD_MAX - 1)

@@ -7,6 +7,7 @@ So a route that cannot be in the kernel is no fault, and taking one away loses n
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from relay.address import ServerAddress, Transport
 from relay.errors import DropReason, FastPathError
@@ -154,10 +155,19 @@ class FastPath:
         return len(self._table)
 
     def renew(self, now_ns: int) -> None:
-        """Push the lease ahead, and end what an earlier daemon left once it has expired."""
+        """Push the lease ahead, end what an earlier daemon left once it has expired, and follow
+        path MTUs: what no longer fits goes up, to be sent in fragments.
+        """
         self._config.words[_LEASE] = now_ns + self._lease_ns
         if self._table.adopted:
             self._drop_adopted(now_ns, only_expired=True)
+        with suppress(OSError):  # no memory to answer: the next time, then
+            changed = self._interfaces.new_path_mtus()
+            if changed:
+                wanted = self._wanted.items()
+                new = [name for name, e in wanted if e.target.client.packed in changed]
+                self._doubtful = deque(dict.fromkeys([*self._doubtful, *new]))
+        self._look_again()
 
     def drop_adopted(self) -> None:
         """End every route that an earlier daemon left and that has not been set since."""
@@ -185,11 +195,7 @@ class FastPath:
                 self._fault = None
             except OSError as error:
                 self._fault = FastPathError(f"{error.strerror}")
-        for _ in range(min(_ROUTES_PER_TURN, len(self._doubtful))):
-            name = self._doubtful.popleft()
-            effect = self._wanted.get(name)
-            if effect is not None:
-                self._install(name, effect)
+        self._look_again()
         if self._fault is not None and not self._doubtful:
             fault, self._fault = self._fault, None
             raise fault
@@ -229,6 +235,14 @@ class FastPath:
         """Filter where packets arrive now, and know the relay's own addresses of now."""
         self._own.listen(self._interfaces.own_keys())
         self._program.attach(self._interfaces.ingress(), self._interfaces.all())
+
+    def _look_again(self) -> None:
+        """Install some of the doubtful routes anew."""
+        for _ in range(min(_ROUTES_PER_TURN, len(self._doubtful))):
+            name = self._doubtful.popleft()
+            effect = self._wanted.get(name)
+            if effect is not None:
+                self._install(name, effect)
 
     def _install(self, name: bytes, effect: SetRoute) -> bool:
         now_ns = self._clock_ns()
