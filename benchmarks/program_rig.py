@@ -15,6 +15,8 @@ from relay.forward.fastpath.table import RouteTable
 from relay.forward.routes import BURST_NS
 
 UP, DROP, OUT = -1, 2, 7  # TC_ACT_UNSPEC, TC_ACT_SHOT, TC_ACT_REDIRECT
+SUMMED_UP = 4
+"""BPF_F_TEST_SKB_CHECKSUM_COMPLETE, Linux 6.13: the card has summed up the packet."""
 
 
 class _Options(ctypes.Structure):
@@ -167,8 +169,14 @@ class Rig:
         packets, payload = self.totals.sums()
         return packets, payload
 
-    def run(self, frame: bytes, context: Context | None = None, repeat: int = 1) -> Outcome:
-        """Give the program one packet, `repeat` times: what it made of it is what it gets next."""
+    def run(
+        self, frame: bytes, context: Context | None = None, repeat: int = 1, flags: int = 0
+    ) -> Outcome:
+        """Give the program one packet, `repeat` times: what it made of it is what it gets next.
+
+        Args:
+            flags: 0 for a card that has done nothing about the checksum; or SUMMED_UP.
+        """
         context = context or Context()
         made = ctypes.create_string_buffer(len(frame) + 64)
         after = Context()
@@ -183,6 +191,7 @@ class Rig:
             ctx_out=ctypes.addressof(after),
             ctx_size_out=ctypes.sizeof(after),
             repeat=repeat,
+            flags=flags,
         )
         libbpf.call("bpf_prog_test_run_opts", self.program.fd, ctypes.byref(options))
         out = made.raw[: options.data_size_out]

@@ -15,9 +15,11 @@ from tests.fastpath.frames import (
     End,
     Header,
     channel_data,
+    internet_checksum,
     ipv4,
     ipv6,
     packet,
+    pseudo_header,
     udp,
 )
 
@@ -107,10 +109,29 @@ def rewritten(route: Route) -> Iterator[Case]:
 
 
 def not_understood(route: Route) -> Iterator[Case]:
-    """IP packets that are not exactly one UDP datagram with a checksum."""
+    """IP packets that are not exactly one UDP datagram with a right checksum."""
     data = data_of(route.channel, PAYLOAD)
+    yield from _wrong_checksums(route, data)
     is_ipv4 = len(route.source.packed) == 4
     return (_not_understood_4 if is_ipv4 else _not_understood_6)(route.source, route.server, data)
+
+
+def _wrong_checksums(route: Route, data: bytes) -> Iterator[Case]:
+    source, server = route.source, route.server
+    right = udp(source, server, data)
+    check, pseudo = int.from_bytes(right[6:8]), pseudo_header(source, server, len(right))
+    for description, wrong in {
+        "a wrong checksum": check ^ 0x0100,
+        "a checksum one too large": check % 0xFFFF + 1,
+        "a checksum of other addresses": internet_checksum(right[:6] + bytes(2) + data),
+        "a checksum that nobody has completed": 0xFFFF ^ internet_checksum(pseudo),
+    }.items():
+        datagram = udp(source, server, data, wrong)
+        build = ipv4 if len(source.packed) == 4 else ipv6
+        yield Case(description, build(source, server, datagram))
+    whole = bytearray(packet(source, server, data))
+    whole[-1] ^= 0x10
+    yield Case("a damaged payload", bytes(whole))
 
 
 def _not_understood_4(source: End, server: End, data: bytes) -> Iterator[Case]:
@@ -126,6 +147,7 @@ def _not_understood_4(source: End, server: End, data: bytes) -> Iterator[Case]:
         "TCP": ipv4(source, server, whole, protocol=6),
         "UDP-Lite": ipv4(source, server, whole, protocol=136),
         "no UDP checksum": ipv4(source, server, unsummed),
+        "a wrong header checksum": good[:10] + bytes([good[10] ^ 1]) + good[11:],
         "an Ethernet trailer": good + b"\0",
         "IP longer than UDP": ipv4(source, server, whole + bytes(4)),
         "IP shorter than UDP": ipv4(source, server, whole, total_size=size - 1),

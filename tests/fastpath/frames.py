@@ -57,9 +57,16 @@ def udp(source: End, destination: End, data: bytes, checksum: int | None = None)
     size = 8 + len(data)
     ports = struct.pack("!HHH", source.port, destination.port, size)
     if checksum is None:
-        pseudo = source.packed + destination.packed + struct.pack("!II", size, _UDP)
+        pseudo = pseudo_header(source, destination, size)
         checksum = internet_checksum(pseudo + ports + bytes(2) + data) or 0xFFFF
     return ports + checksum.to_bytes(2) + data
+
+
+def pseudo_header(source: End, destination: End, size: int) -> bytes:
+    """What a UDP checksum is over besides the datagram of `size` bytes. Spec: RFC 8200 section 8.1,
+    and RFC 768, which sums up to the same.
+    """
+    return source.packed + destination.packed + struct.pack("!II", size, _UDP)
 
 
 def ipv4(

@@ -31,5 +31,13 @@ static long (*const bpf_skb_change_proto)(struct __sk_buff *skb, __be16 protocol
     (void *)BPF_FUNC_skb_change_proto;
 static long (*const bpf_l4_csum_replace)(struct __sk_buff *skb, __u32 offset, __u64 from, __u64 to,
                                          __u64 flags) = (void *)BPF_FUNC_l4_csum_replace;
+static long (*const bpf_skb_load_bytes)(const struct __sk_buff *skb, __u32 offset, void *to, __u32 size) =
+    (void *)BPF_FUNC_skb_load_bytes;
+static long (*const bpf_skb_store_bytes)(struct __sk_buff *skb, __u32 offset, const void *from, __u32 size,
+                                         __u64 flags) = (void *)BPF_FUNC_skb_store_bytes;
+static __s64 (*const bpf_csum_diff)(const __be32 *from, __u32 from_size, const __be32 *to, __u32 to_size,
+                                    __wsum seed) = (void *)BPF_FUNC_csum_diff;
+static __s64 (*const bpf_csum_update)(struct __sk_buff *skb, __wsum sum) = (void *)BPF_FUNC_csum_update;
+static long (*const bpf_csum_level)(struct __sk_buff *skb, __u64 level) = (void *)BPF_FUNC_csum_level;
 static long (*const bpf_redirect_neigh)(__u32 ifindex, void *neighbour, int size, __u64 flags) =
     (void *)BPF_FUNC_redirect_neigh;

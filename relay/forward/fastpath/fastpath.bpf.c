@@ -5,36 +5,23 @@
  * Python: nothing here decides about TURN or ICE. What leaves has an IP header written anew, so
  * nothing of the sender's own (TTL, DSCP, IP-ID, flow label, reserved bits) can show through.
  *
- *   parse -> route? -> live? -> fits? -> within caps? -> rewrite -> count -> send
- *     |        |         |        |           |             |
- *     up    up/drop      up       up         drop          drop
+ *   parse -> route? -> live? -> fits? -> right checksum? -> within caps? -> rewrite -> count -> send
+ *     |        |         |        |            |                |             |
+ *     up    up/drop      up       up           up              drop          drop
  *
  * A route is found by client and channel where the packet looks like ChannelData; else, but for STUN,
  * by client and relayed port.
  */
 
+#include "checksum.h"
 #include "layout.h"
+#include "packet.h"
 
 #define UP TC_ACT_UNSPEC /* not ours: the next filter's, or the stack's */
 #define LOOPBACK 1       /* the interface index of `lo`, in every network namespace */
-#define HOP_LIMIT 64     /* relay/forward/sockets.py */
-#define DONT_FRAGMENT 0x4000
-#define PORTS_AND_CHANNEL_SIZE (sizeof(struct udphdr) + sizeof(struct channel_data))
 
 /* Set before loading and constant from then on: the verifier leaves out what it disables. */
 const volatile __u32 clock_is_config = 0;
-
-struct channel_data { /* RFC 8656 section 12.4 */
-    __be16 channel;
-    __be16 length;
-};
-
-struct packet {
-    struct route_key key; /* its channel is what stands there, until it turns out to be none */
-    __u32 ip_size;        /* of its header: 20 or 40 */
-    __u32 udp_size;
-    __u32 payload;
-};
 
 NOINLINE int drop(enum drop_reason reason)
 {
@@ -44,95 +31,6 @@ NOINLINE int drop(enum drop_reason reason)
     if (count)
         (*count)++;
     return TC_ACT_SHOT;
-}
-
-/* Make `size` bytes readable directly. Pointers into the packet are void afterwards. */
-INLINE int is_readable(struct __sk_buff *skb, __u32 size)
-{
-    if ((void *)(long)skb->data + size <= (void *)(long)skb->data_end)
-        return 1;
-    return skb->len >= size && !bpf_skb_pull_data(skb, size);
-}
-
-/* --- What came in ------------------------------------------------------------------------------ */
-
-INLINE void set_ipv4(struct address *address, __be32 ipv4)
-{
-    address->words[0] = 0;
-    address->words[1] = 0;
-    address->words[2] = 0xffff0000; /* ::ffff: in network order */
-    address->words[3] = ipv4;
-}
-
-INLINE int is_ipv4(const struct address *address)
-{
-    return !address->words[0] && !address->words[1] && address->words[2] == 0xffff0000;
-}
-
-/* Returns whether the packet is one UDP datagram with a checksum and nothing after it. */
-INLINE int parse_udp(const struct __sk_buff *skb, struct packet *packet, const struct udphdr *udp)
-{
-    const struct channel_data *message = (const void *)(udp + 1);
-
-    packet->udp_size = NTOHS(udp->len);
-    packet->payload = NTOHS(message->length);
-    packet->key.source_port = udp->source;
-    packet->key.server_port = udp->dest;
-    packet->key.channel = message->channel;
-    packet->key.zero = 0;
-    return udp->check && skb->len == ETH_HLEN + packet->ip_size + packet->udp_size;
-}
-
-INLINE int parse_ipv4(struct __sk_buff *skb, struct packet *packet)
-{
-    const __u32 size = ETH_HLEN + sizeof(struct iphdr) + PORTS_AND_CHANNEL_SIZE;
-    if (!is_readable(skb, size))
-        return 0;
-    const void *data = (void *)(long)skb->data;
-    const struct iphdr *ip = data + ETH_HLEN;
-    if (data + size > (void *)(long)skb->data_end)
-        return 0;
-
-    if (*(const __u8 *)ip != 0x45 || ip->protocol != IPPROTO_UDP) /* version 4, no options */
-        return 0;
-    if (ip->frag_off & (__u16)~HTONS(DONT_FRAGMENT)) /* a fragment, or the reserved bit */
-        return 0;
-    packet->ip_size = sizeof(*ip);
-    set_ipv4(&packet->key.source, ip->saddr);
-    set_ipv4(&packet->key.server, ip->daddr);
-    return parse_udp(skb, packet, (const void *)(ip + 1)) &&
-           NTOHS(ip->tot_len) == sizeof(*ip) + packet->udp_size;
-}
-
-INLINE int parse_ipv6(struct __sk_buff *skb, struct packet *packet)
-{
-    const __u32 size = ETH_HLEN + sizeof(struct ipv6hdr) + PORTS_AND_CHANNEL_SIZE;
-    if (!is_readable(skb, size))
-        return 0;
-    const void *data = (void *)(long)skb->data;
-    const struct ipv6hdr *ip = data + ETH_HLEN;
-    if (data + size > (void *)(long)skb->data_end)
-        return 0;
-
-    if ((*(const __u8 *)ip & 0xf0) != 0x60 || ip->nexthdr != IPPROTO_UDP) /* no extension headers */
-        return 0;
-    packet->ip_size = sizeof(*ip);
-    __builtin_memcpy(&packet->key.source, &ip->saddr, sizeof(ip->saddr));
-    __builtin_memcpy(&packet->key.server, &ip->daddr, sizeof(ip->daddr));
-    return parse_udp(skb, packet, (const void *)(ip + 1)) && NTOHS(ip->payload_len) == packet->udp_size;
-}
-
-/* Returns whether the packet is UDP that is understood to the last byte. */
-INLINE int parse(struct __sk_buff *skb, struct packet *packet)
-{
-    /* PACKET_HOST: a promiscuous interface shows here what was sent to other hosts. */
-    if (skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size || skb->gso_segs > 1)
-        return 0;
-    if (skb->protocol == HTONS(ETH_P_IP))
-        return parse_ipv4(skb, packet);
-    if (skb->protocol == HTONS(ETH_P_IPV6))
-        return parse_ipv6(skb, packet);
-    return 0;
 }
 
 /* Padding, which ChannelData over UDP may have, is not understood: the user path cuts it off. */
@@ -214,48 +112,6 @@ INLINE enum drop_reason charge(struct leg *leg, __u64 payload, __u64 now_ns, __u
 
 /* --- What goes out ----------------------------------------------------------------------------- */
 
-/* Sums in one's complement arithmetic. There 0xffff is zero, so the sum over ::ffff:a.b.c.d is that
- * over a.b.c.d, and IPv4's and IPv6's pseudo-headers sum up alike. */
-INLINE __u64 sum(const struct address *address)
-{
-    return (__u64)address->words[0] + address->words[1] + address->words[2] + address->words[3];
-}
-
-INLINE __u64 sum_of_complement(const struct address *address)
-{
-    return (__u64)~address->words[0] + ~address->words[1] + ~address->words[2] + ~address->words[3];
-}
-
-INLINE __u32 fold_to_32(__u64 sum)
-{
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    return (sum & 0xffffffff) + (sum >> 32);
-}
-
-INLINE __u16 fold_to_16(__u32 sum)
-{
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (sum & 0xffff) + (sum >> 16);
-}
-
-/* NO_CHANNEL on both sides adds 0xffff, which is zero.
- *
- * The helper knows whether the checksum is complete, or a network card has yet to complete it from
- * the sum of the pseudo-header; hence two differences, of the pseudo-header and of the rest. */
-INLINE long update_checksum(struct __sk_buff *skb, const struct packet *packet, const struct route *route,
-                            __u32 ip_size)
-{
-    const struct route_key *key = &packet->key;
-    __u32 at = ETH_HLEN + ip_size + __builtin_offsetof(struct udphdr, check);
-    __u64 pseudo = sum_of_complement(&key->source) + sum_of_complement(&key->server) + sum(&route->server) +
-                   sum(&route->target);
-    __u64 rest = (__u64)(__u16)~key->source_port + (__u16)~key->server_port + (__u16)~key->channel +
-                 route->server_port + route->target_port + route->channel;
-
-    return bpf_l4_csum_replace(skb, at, 0, fold_to_32(pseudo), BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0) ?:
-           bpf_l4_csum_replace(skb, at, 0, fold_to_32(rest), BPF_F_MARK_MANGLED_0);
-}
-
 INLINE void write_ipv4(struct iphdr *ip, const struct route *route, __u16 size)
 {
     *(__u16 *)ip = HTONS(0x4500); /* version, header length, DSCP and ECN 0 */
@@ -306,6 +162,8 @@ INLINE long rewrite(struct __sk_buff *skb, const struct packet *packet, const st
     udp->dest = route->target_port;
     if (route->channel != NO_CHANNEL)
         message->channel = route->channel;
+    if (packet->is_summed_up && (ip_size != sizeof(struct iphdr) || packet->ip_size != ip_size))
+        renew_sum(skb, route, ip_size, packet->udp_size);
     skb->mark = 0; /* routed as what the relay's own sockets send */
     return 0;
 }
@@ -345,7 +203,7 @@ int callveil(struct __sk_buff *skb)
     if (now_ns >= route->expires_ns || now_ns >= settings->lease_until_ns)
         return UP;
     __u32 ip_size = is_ipv4(&route->target) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-    if (ip_size + packet.udp_size > route->mtu)
+    if (ip_size + packet.udp_size > route->mtu || !is_checksum_right(skb, &packet))
         return UP;
 
     enum drop_reason reason = charge(leg, packet.payload, now_ns, settings->burst_ns);
