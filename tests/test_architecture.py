@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "turn": {*_FIRST, "stun"},
     "calls": {*_FIRST, "stun"},
     "ports": {*_FIRST, "stun", "calls", "turn.effects", "turn.ports", "turn.rate"},
-    "forward": {"errors", "address", "turn.effects", "stun.framing"},
+    "forward": {"errors", "address", "turn.effects", "stun.framing", "stun.indications"},
     "control": {*_FIRST, "stun", "calls", "metrics", "logs"},
     "logs": set(),
     "metrics": {*_FIRST, "stun"},

@@ -73,7 +73,7 @@ def open_udp(address: ServerAddress, buffer_bytes: int) -> socket.socket:
     return sock
 
 
-def send(sock: socket.socket, datagram: bytes, name: tuple[str, int]) -> bool:
+def send(sock: socket.socket, datagram: bytes | memoryview, name: tuple[str, int]) -> bool:
     """Send a datagram of `open_udp`'s socket, in fragments where it does not fit the path whole.
 
     Returns: whether the kernel took it; a full queue loses it, as UDP does.
@@ -85,7 +85,9 @@ def send(sock: socket.socket, datagram: bytes, name: tuple[str, int]) -> bool:
     return True
 
 
-def _send_in_fragments(sock: socket.socket, datagram: bytes, name: tuple[str, int]) -> bool:
+def _send_in_fragments(
+    sock: socket.socket, datagram: bytes | memoryview, name: tuple[str, int]
+) -> bool:
     """As RFC 8656 section 14 has it: with DF clear, and an IP-ID that is this host's own."""
     try:
         sock.setsockopt(*_mtu_discovery(sock, _PMTUDISC_DONT))

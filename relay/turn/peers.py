@@ -73,6 +73,7 @@ class Peers:
         sibling.permit(allocation, now.mono + PERMISSION_LIFETIME_S)
         back = sibling.binding_to(allocation)
         routes = self._routes.between(allocation, binding, back, now) if back else []
+        routes += self._routes.demands.bound(allocation, sibling, now)
         self._lifetimes.schedule(allocation)
         self._lifetimes.schedule(sibling)  # whose channel may run out first, and has a route now
         return [*routes, *request.success()]

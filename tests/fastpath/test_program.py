@@ -26,6 +26,7 @@ from tests.fastpath.bench_rig import (
 )
 from tests.fastpath.cases import (
     BAD_ROUTES,
+    CHANNEL,
     EVERY_ROUTE,
     PAYLOAD,
     PORT_ROUTE4,
@@ -179,7 +180,7 @@ def test_data_without_a_channel_at_a_listener_goes_up(bench: Bench, payload: byt
 
 
 def test_data_like_channel_data_takes_the_route_of_its_port(bench: Bench) -> None:
-    like = channel_data(ROUTE4.channel, PAYLOAD)
+    like = channel_data(CHANNEL, PAYLOAD)
     with bench.routes(ROUTE4, PORT_ROUTE4):
         for route, payload in ((ROUTE4, PAYLOAD), (PORT_ROUTE4, like)):
             outcome = bench.run(frame(sent(route, payload)))

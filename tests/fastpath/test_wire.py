@@ -12,6 +12,7 @@ from tests.fastpath.bench_rig import Route
 from tests.fastpath.cases import (
     B4,
     B6,
+    CHANNEL,
     EVERY_ROUTE,
     PAYLOAD,
     PORT_ROUTE4,
@@ -118,9 +119,9 @@ def test_packet_with_a_vlan_tag_is_not_forwarded(tap: Tap, path: FastPath, route
 
 def test_segments_of_a_super_packet_are_not_forwarded_as_one(tap: Tap, path: FastPath) -> None:
     assert path.set_route(set_route(ROUTE4))
-    one = channel_data(ROUTE4.channel, PAYLOAD)
+    one = channel_data(CHANNEL, PAYLOAD)
     # Its first ChannelData length covers the whole, so nothing but the segment size tells.
-    data = channel_data(ROUTE4.channel, PAYLOAD + one)
+    data = channel_data(CHANNEL, PAYLOAD + one)
     start = _sum_of_pseudo_header(ROUTE4, len(data))
     packet = ipv4(ROUTE4.source, ROUTE4.server, udp(ROUTE4.source, ROUTE4.server, data, start))
     tap.send(packet, offload(NEEDS_CHECKSUM, UDP_SEGMENTS, 42, len(one), 34))

@@ -8,7 +8,7 @@
 #define CHUNK 256 /* summed up at a time, on the stack; media has one or five */
 
 /* The sum over the datagram, of which a card has summed up nothing. */
-INLINE __u32 sum_up(struct __sk_buff *skb, const struct packet *packet)
+NOINLINE __u32 sum_up(struct __sk_buff *skb, const struct packet *packet)
 {
     __u32 chunk[CHUNK / sizeof(__u32)], sum = 0;
     __u32 at = ETH_HLEN + packet->ip_size, size = packet->udp_size;
@@ -48,30 +48,42 @@ INLINE int is_checksum_right(struct __sk_buff *skb, struct packet *packet)
         return 1;
     __u64 pseudo = sum(&packet->key.source) + sum(&packet->key.server) + HTONS(packet->udp_size) +
                    HTONS(IPPROTO_UDP);
-    if (packet->check == fold_to_16(fold_to_32(pseudo)) && is_to_be_completed(skb, packet))
+    if (packet->check == fold_to_16(fold_to_32(pseudo)) && is_to_be_completed(skb, packet)) {
+        packet->card = HAS_TO_COMPLETE;
         return 1;
+    }
     __s64 whole = bpf_csum_update(skb, 0); /* by the card, with the IP header */
-    packet->is_summed_up = whole >= 0;
+    if (whole >= 0)
+        packet->card = HAS_SUMMED_UP;
     __u64 rest = whole < 0 ? sum_up(skb, packet) : (__u64)whole + packet->header_complement;
     return fold_to_16(fold_to_32(pseudo + rest)) == 0xffff;
 }
 
-/* NO_CHANNEL on both sides adds 0xffff, which is zero.
- *
- * The helper knows whether the checksum is complete, or a network card has yet to complete it from
+/* The helper knows whether the checksum is complete, or a network card has yet to complete it from
  * the sum of the pseudo-header; hence two differences, of the pseudo-header and of the rest. */
+INLINE long replace_checksum(struct __sk_buff *skb, __u32 ip_size, __u64 pseudo, __u64 rest)
+{
+    __u32 at = ETH_HLEN + ip_size + __builtin_offsetof(struct udphdr, check);
+
+    return bpf_l4_csum_replace(skb, at, 0, fold_to_32(pseudo), BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0) ?:
+           bpf_l4_csum_replace(skb, at, 0, fold_to_32(rest), BPF_F_MARK_MANGLED_0);
+}
+
+INLINE __u64 change_of_addresses(const struct packet *packet, const struct route *route)
+{
+    return sum_of_complement(&packet->key.source) + sum_of_complement(&packet->key.server) +
+           sum(&route->server) + sum(&route->target);
+}
+
+/* NO_CHANNEL on both sides adds 0xffff, which is zero. */
 INLINE long update_checksum(struct __sk_buff *skb, const struct packet *packet, const struct route *route,
                             __u32 ip_size)
 {
     const struct route_key *key = &packet->key;
-    __u32 at = ETH_HLEN + ip_size + __builtin_offsetof(struct udphdr, check);
-    __u64 pseudo = sum_of_complement(&key->source) + sum_of_complement(&key->server) + sum(&route->server) +
-                   sum(&route->target);
     __u64 rest = (__u64)(__u16)~key->source_port + (__u16)~key->server_port + (__u16)~key->channel +
                  route->server_port + route->target_port + route->channel;
 
-    return bpf_l4_csum_replace(skb, at, 0, fold_to_32(pseudo), BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0) ?:
-           bpf_l4_csum_replace(skb, at, 0, fold_to_32(rest), BPF_F_MARK_MANGLED_0);
+    return replace_checksum(skb, ip_size, change_of_addresses(packet, route), rest);
 }
 
 /* A card's sum is over what came, and whoever gets the packet on this host holds it against that. What

@@ -14,6 +14,7 @@
  */
 
 #include "checksum.h"
+#include "indication.h"
 #include "layout.h"
 #include "packet.h"
 
@@ -74,13 +75,16 @@ INLINE const struct route *look_up(const struct packet *packet)
 
 /* What looks like ChannelData may be anything on a relayed port. One port of the relay has routes
  * with channels or one without, never both. */
-INLINE const struct route *find_route(struct packet *packet)
+INLINE const struct route *find_route(struct __sk_buff *skb, struct packet *packet)
 {
     const struct route *route = is_channel_data(packet) ? look_up(packet) : 0;
 
-    if (route || is_stun(packet))
+    if (route)
         return route;
+    if (is_stun(packet))
+        return packet->key.channel == SEND && parse_send(skb, packet) ? look_up(packet) : 0;
     packet->key.channel = NO_CHANNEL;
+    packet->head = 0;
     packet->payload = packet->udp_size - sizeof(struct udphdr);
     return look_up(packet);
 }
@@ -139,14 +143,18 @@ INLINE void write_ipv6(struct ipv6hdr *ip, const struct route *route, __u16 udp_
 
 /* Returns 0, or an error after which the packet is neither the old one nor the new one. */
 INLINE long rewrite(struct __sk_buff *skb, const struct packet *packet, const struct route *route,
-                    __u32 ip_size)
+                    __u32 ip_size, __u32 udp_size)
 {
     const __u32 size = ETH_HLEN + ip_size + PORTS_AND_CHANNEL_SIZE;
     const __be16 protocol = ip_size == sizeof(struct iphdr) ? HTONS(ETH_P_IP) : HTONS(ETH_P_IPV6);
+    const int is_reframed = has_indications(packet, route);
 
     if (ip_size != packet->ip_size && bpf_skb_change_proto(skb, protocol, 0))
         return -1;
-    if (update_checksum(skb, packet, route, ip_size) || !is_readable(skb, size))
+    if (is_reframed ? reframe(skb, packet, route, ip_size, udp_size)
+                    : update_checksum(skb, packet, route, ip_size))
+        return -1;
+    if (!is_readable(skb, size))
         return -1;
     void *data = (void *)(long)skb->data;
     if (data + size > (void *)(long)skb->data_end)
@@ -155,21 +163,22 @@ INLINE long rewrite(struct __sk_buff *skb, const struct packet *packet, const st
     struct udphdr *udp = data + ETH_HLEN + ip_size;
     struct channel_data *message = (void *)(udp + 1);
     if (ip_size == sizeof(struct iphdr))
-        write_ipv4(data + ETH_HLEN, route, ip_size + packet->udp_size);
+        write_ipv4(data + ETH_HLEN, route, ip_size + udp_size);
     else
-        write_ipv6(data + ETH_HLEN, route, packet->udp_size);
+        write_ipv6(data + ETH_HLEN, route, udp_size);
     udp->source = route->server_port;
     udp->dest = route->target_port;
-    if (route->channel != NO_CHANNEL)
+    if (route->channel != NO_CHANNEL && !is_reframed)
         message->channel = route->channel;
-    if (packet->is_summed_up && (ip_size != sizeof(struct iphdr) || packet->ip_size != ip_size))
-        renew_sum(skb, route, ip_size, packet->udp_size);
+    if (packet->card == HAS_SUMMED_UP &&
+        (ip_size != sizeof(struct iphdr) || packet->ip_size != ip_size || is_reframed))
+        renew_sum(skb, route, ip_size, udp_size);
     skb->mark = 0; /* routed as what the relay's own sockets send */
     return 0;
 }
 
 INLINE int forward(struct __sk_buff *skb, const struct packet *packet, const struct route *route,
-                   __u32 ip_size)
+                   __u32 ip_size, __u32 udp_size)
 {
     __u32 zero = 0;
     struct totals *total = bpf_map_lookup_elem(&totals, &zero);
@@ -178,7 +187,7 @@ INLINE int forward(struct __sk_buff *skb, const struct packet *packet, const str
         total->packets++;
         total->bytes += packet->payload;
     }
-    if (rewrite(skb, packet, route, ip_size))
+    if (rewrite(skb, packet, route, ip_size, udp_size))
         return drop(SEND_FAILED);
     return bpf_redirect_neigh(route->ifindex, 0, 0, 0);
 }
@@ -191,7 +200,7 @@ int callveil(struct __sk_buff *skb)
 
     if (!parse(skb, &packet))
         return UP;
-    const struct route *route = find_route(&packet);
+    const struct route *route = find_route(skb, &packet);
     if (!route)
         return claims_own_source(skb, &packet) ? drop(OWN_SOURCE) : UP;
 
@@ -203,7 +212,11 @@ int callveil(struct __sk_buff *skb)
     if (now_ns >= route->expires_ns || now_ns >= settings->lease_until_ns)
         return UP;
     __u32 ip_size = is_ipv4(&route->target) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-    if (ip_size + packet.udp_size > route->mtu || !is_checksum_right(skb, &packet))
+    __u32 udp_size = udp_size_of(&packet, route);
+    if (ip_size + udp_size > route->mtu || !is_checksum_right(skb, &packet))
+        return UP;
+    /* Whoever completes the checksum knows where UDP's header was, and the payload stays in place. */
+    if (packet.card == HAS_TO_COMPLETE && udp_size != packet.udp_size && packet.head != head_of(route))
         return UP;
 
     enum drop_reason reason = charge(leg, packet.payload, now_ns, settings->burst_ns);
@@ -211,8 +224,8 @@ int callveil(struct __sk_buff *skb)
         return drop(reason);
     /* Two copies, in each of which the size is a constant that the verifier knows. */
     if (ip_size == sizeof(struct iphdr))
-        return forward(skb, &packet, route, sizeof(struct iphdr));
-    return forward(skb, &packet, route, sizeof(struct ipv6hdr));
+        return forward(skb, &packet, route, sizeof(struct iphdr), udp_size);
+    return forward(skb, &packet, route, sizeof(struct ipv6hdr), udp_size);
 }
 
 /* No helper called here asks for the GPL. */

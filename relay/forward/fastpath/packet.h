@@ -14,13 +14,17 @@ struct channel_data { /* RFC 8656 section 12.4 */
     __be16 length;
 };
 
+enum card { HAS_NOT_SAID, HAS_SUMMED_UP, HAS_TO_COMPLETE };
+
 struct packet {
     struct route_key key; /* its channel is what stands there, until it turns out to be none */
     __u32 ip_size;        /* of its header: 20 or 40 */
     __u32 udp_size;
+    __u32 head; /* what there is before the payload besides UDP's header, */
     __u32 payload;
+    __u32 tail; /* and after it */
     __u16 check; /* of UDP */
-    __u16 is_summed_up; /* by the card */
+    __u16 card; /* what it has done about the checksum */
     __u64 header_complement; /* what takes IP's header out of a sum */
 };
 
@@ -51,13 +55,15 @@ INLINE int parse_udp(const struct __sk_buff *skb, struct packet *packet, const s
     const struct channel_data *message = (const void *)(udp + 1);
 
     packet->udp_size = NTOHS(udp->len);
+    packet->head = sizeof(*message);
     packet->payload = NTOHS(message->length);
+    packet->tail = 0;
     packet->check = udp->check;
-    packet->is_summed_up = 0;
+    packet->card = HAS_NOT_SAID;
     packet->key.source_port = udp->source;
     packet->key.server_port = udp->dest;
     packet->key.channel = message->channel;
-    packet->key.zero = 0;
+    packet->key.peer_family = NO_PEER;
     return udp->check && skb->len == ETH_HLEN + packet->ip_size + packet->udp_size;
 }
 

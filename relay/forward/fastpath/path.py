@@ -12,9 +12,11 @@ from contextlib import suppress
 from relay.address import ServerAddress, Transport
 from relay.errors import DropReason, FastPathError
 from relay.forward.fastpath import layout
+from relay.forward.fastpath.bodies import Bodies, name_of
 from relay.forward.fastpath.interfaces import Interfaces
 from relay.forward.fastpath.legs import LegCounts, Legs
 from relay.forward.fastpath.own import OwnAddresses
+from relay.forward.fastpath.peers import RelayedIps
 from relay.forward.fastpath.program import PRIORITY, Program
 from relay.forward.fastpath.table import RouteTable
 from relay.forward.routes import BURST_NS, Tally
@@ -41,6 +43,8 @@ class FastPath:
         self._own = OwnAddresses(program.listeners())
         self._table = RouteTable(program.routes(), program.array("slots"), now_ns)
         self._legs = Legs(program.array("legs"), self._table.adopted_legs())
+        self._relayed = RelayedIps(self._config, keep=self._table.adopted > 0)
+        self._bodies = Bodies(interfaces, self._legs, self._own)
         self._wanted: dict[bytes, SetRoute] = {}
         self._installed: dict[bytes, bytes] = {}
         self._doubtful: deque[bytes] = deque()
@@ -88,15 +92,21 @@ class FastPath:
     def set_route(self, effect: SetRoute) -> bool:
         """Forward in the kernel from now on; replaces.
 
-        Returns: False where the user path has to: an end is not UDP, one of them has a channel and
-            the other none, no interface of ours leads to the target, the leg is unknown, or there
-            is no room. No older route stays in the kernel.
+        Returns: False where the user path has to: an end is not UDP, one of them knows no TURN and
+            the other does, an indication would name what is no relayed address, no interface of
+            ours leads to the target, the leg is unknown, or there is no room. No older route stays
+            in the kernel.
         """
         if effect.source.transport is not Transport.UDP:
             return False
-        name = _name(effect)
-        is_mixed = (effect.channel == NO_CHANNEL) != (effect.target_channel == NO_CHANNEL)
-        if is_mixed or effect.target.transport is not Transport.UDP:
+        name = name_of(effect)
+        ends = effect.channel, effect.target_channel
+        is_mixed = (ends[0] == NO_CHANNEL) != (ends[1] == NO_CHANNEL)
+        if (
+            is_mixed
+            or not all(map(self._relayed.has, ends))
+            or effect.target.transport is not Transport.UDP
+        ):
             self._forget(name)
             return False
         self._wanted[name] = effect
@@ -105,7 +115,7 @@ class FastPath:
     def drop_route(self, effect: DropRoute) -> None:
         """Forward in the kernel no longer. A route that does not exist is no error."""
         if effect.source.transport is Transport.UDP:
-            self._forget(_name(effect))
+            self._forget(name_of(effect))
 
     def open_port(self, address: ServerAddress) -> None:
         """A relayed port is open. What an earlier daemon forwarded from it ends: it was another's.
@@ -247,7 +257,7 @@ class FastPath:
     def _install(self, name: bytes, effect: SetRoute) -> bool:
         now_ns = self._clock_ns()
         try:
-            route = self._body(effect)
+            route = self._bodies.of(effect)
         except OSError:  # no memory to answer which way packets leave: the user path needs none
             route = None
         if route is None:
@@ -266,29 +276,6 @@ class FastPath:
         self._installed[name] = key
         return True
 
-    def _body(self, effect: SetRoute) -> tuple[bytes, int] | None:
-        """`struct route` from its key on, and the number of its leg."""
-        source, target = effect.source, effect.target
-        leg = self._legs.index(effect.leg)
-        server = self._interfaces.server_for(source.client.packed, source.server.packed)
-        way = self._interfaces.way(target.client.packed, target.server.packed)
-        if leg is None or server is None or way is None or source.client in self._own:
-            return None
-        key = layout.route_key(source.client, server, source.server.port, effect.channel)
-        body = layout.ROUTE.pack(
-            0,
-            key,
-            layout.mapped(target.client.packed),
-            layout.mapped(way.server),
-            target.client.port.to_bytes(2),
-            target.server.port.to_bytes(2),
-            effect.target_channel.to_bytes(2),
-            way.packet_size_max,
-            way.ifindex,
-            leg,
-        )
-        return body[layout.ROUTE.offsets["key"] :], leg
-
     def _forget(self, name: bytes) -> None:
         self._wanted.pop(name, None)
         self._remove(name, self._clock_ns())
@@ -304,9 +291,3 @@ class FastPath:
     def _release(self, legs: list[int], now_ns: int) -> None:
         for leg in legs:
             self._legs.release(leg, now_ns)
-
-
-def _name(effect: SetRoute | DropRoute) -> bytes:
-    """What a route is called here: its key, but for a wildcard in it."""
-    source = effect.source
-    return layout.route_key(source.client, source.server.packed, source.server.port, effect.channel)
