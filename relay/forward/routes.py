@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from relay.address import PeerAddress
 from relay.errors import DropReason
@@ -14,6 +14,17 @@ BURST_NS = 500_000_000
 
 _BARE = NO_CHANNEL.to_bytes(2)
 _NS_PER_KIB = 1024 * 8 * 1_000_000_000  # at one bit per second
+
+
+def _transaction_ids() -> Iterator[bytes]:
+    """Random ones without end; asking the kernel for each takes as long as all else together."""
+    while True:
+        pool = os.urandom(256 * TRANSACTION_ID_SIZE)
+        for at in range(0, len(pool), TRANSACTION_ID_SIZE):
+            yield pool[at : at + TRANSACTION_ID_SIZE]
+
+
+_TRANSACTION_IDS = _transaction_ids()
 
 
 class Meter:
@@ -114,17 +125,20 @@ class Route:
         self.name: bytes | None = None
         self.leaves_by: socket.socket | None = None
 
-    def framed(self, payload: bytes) -> bytes:
-        """Application data as the target takes it."""
+    def head(self, size: int) -> bytes:
+        """What the target gets before so many bytes of application data."""
         if self._indications is not None:
-            return self._indications.wrap(payload, os.urandom(TRANSACTION_ID_SIZE))
-        if self._channel == _BARE:
-            return payload
-        return self._channel + len(payload).to_bytes(2) + payload
+            return self._indications.head(size, next(_TRANSACTION_IDS))
+        return b"" if self._channel == _BARE else self._channel + size.to_bytes(2)
+
+    def tail(self, size: int) -> bytes:
+        """What it gets after them."""
+        return self._indications.tail(size) if self._indications is not None else b""
 
     def pass_on(self, payload: bytes) -> None:
-        """Send application data to the target."""
-        self.send(self.framed(payload))
+        """Send application data to the target, framed as it takes it."""
+        size = len(payload)
+        self.send(b"".join((self.head(size), payload, self.tail(size))))
 
 
 class Tally:

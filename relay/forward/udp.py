@@ -167,16 +167,22 @@ class UdpListener:
             self._tally.dropped(reason)
             return run
         batch = self._batch
-        message = route.framed(batch.data[where])
-        self._tally.forwarded(where.stop - where.start)
-        if route.name is None or len(message) > PAYLOAD_MAX:
-            run = self._flush(run, slot)
-            route.send(message)
-            return run
+        data, size = batch.data, where.stop - where.start
+        self._tally.forwarded(size)
         at = batch.payloads_at[slot]
-        batch.data[batch.names[slot]] = route.name
-        batch.data[at : at + len(message)] = message
-        batch.send_lengths[slot] = len(message)
+        head, tail = route.head(size), route.tail(size)
+        start = at + len(head)
+        end = start + size
+        if route.name is None or end + len(tail) > at + PAYLOAD_MAX:
+            run = self._flush(run, slot)
+            route.send(b"".join((head, data[where], tail)))
+            return run
+        if start != where.start:
+            data[start:end] = data[where]
+        data[at:start] = head
+        data[end : end + len(tail)] = tail
+        data[batch.names[slot]] = route.name
+        batch.send_lengths[slot] = end + len(tail) - at
         return run
 
     def _flush(self, start: int, stop: int) -> int:

@@ -12,14 +12,12 @@ from relay.address import IPV4, PeerAddress
 from relay.stun.addresses import COOKIE, encode_xor_address
 
 _HEADER_SIZE = 20
-_DATA_HEADER_SIZE = 4
 _V4_SIZE, _V6_SIZE = 36, 48  # before the data
 _FINGERPRINT_SIZE = 8
 
 _V4 = struct.Struct("!HHI12xI8sHH")
 _V6 = struct.Struct("!HHI12sI20sHH")
-_HEAD = struct.Struct("!HHI12s")
-_TLV = struct.Struct("!HH")
+_V4_HEAD, _V6_HEAD = struct.Struct("!HHI12sI8sHH"), struct.Struct("!HHI12sI20sHH")
 TRANSACTION_ID_SIZE = 12
 """Bytes; RFC 8489 section 5."""
 
@@ -66,32 +64,28 @@ def read(data: bytes | mmap.mmap, at: int, size: int) -> tuple[bytes, int, int] 
 
 
 class DataIndications:
-    """Writes Data indications of one peer. Spec: RFC 8656 section 11.4."""
+    """Writes what goes around the data in indications of one peer. Spec: RFC 8656 section 11.4."""
 
-    __slots__ = ("_attribute", "_is_v4")
+    __slots__ = ("_is_v4", "_size", "_value")
 
     def __init__(self, peer: PeerAddress) -> None:
-        key = peer_key(peer)
+        self._value = peer_key(peer)
         self._is_v4 = peer.family == IPV4
-        attribute = _XOR_PEER_V4 if self._is_v4 else _XOR_PEER_V6
-        self._attribute = attribute.to_bytes(4) + key
+        self._size = _V4_SIZE if self._is_v4 else _V6_SIZE
 
-    def wrap(self, payload: bytes, transaction_id: bytes) -> bytes:
-        """The whole indication."""
-        attribute, size = self._attribute, len(payload)
-        if not self._is_v4:
-            attribute = attribute[:4] + _without_transaction(attribute[4:], transaction_id)
-        padding = _PADDING[size & 3]
-        length = len(attribute) + _DATA_HEADER_SIZE + size + len(padding)
-        return b"".join(
-            (
-                _HEAD.pack(_DATA, length, COOKIE, transaction_id),
-                attribute,
-                _TLV.pack(_DATA_ATTRIBUTE, size),
-                payload,
-                padding,
-            )
-        )
+    def head(self, size: int, transaction_id: bytes) -> bytes:
+        """Everything before so many bytes of data."""
+        length = self._size - _HEADER_SIZE + (size + 3 & ~3)
+        if self._is_v4:
+            start, value, pack = _XOR_PEER_V4, self._value, _V4_HEAD.pack
+        else:
+            value = _without_transaction(self._value, transaction_id)
+            start, pack = _XOR_PEER_V6, _V6_HEAD.pack
+        return pack(_DATA, length, COOKIE, transaction_id, start, value, _DATA_ATTRIBUTE, size)
+
+    def tail(self, size: int) -> bytes:
+        """The padding after them."""
+        return _PADDING[size & 3]
 
 
 def _without_transaction(value: bytes, transaction_id: bytes) -> bytes:

@@ -17,7 +17,7 @@ from relay.forward.routes import Tally
 from relay.forward.slots import Batch
 from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
-from relay.turn.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute
+from relay.turn.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute, Via
 from tests.forward.certificates import contexts
 
 V4, V6 = "127.0.0.1", "::1"
@@ -209,9 +209,9 @@ class Stage:
     def route(
         self,
         source: UdpClient | StreamClient,
-        channel: int,
+        channel: Via,
         target: UdpClient | StreamClient,
-        target_channel: int,
+        target_channel: Via,
         leg: LegKey = ALICE,
         expires_ns: int = FOREVER_NS,
     ) -> None:

@@ -167,3 +167,16 @@ def test_another_allocation_at_the_same_relayed_address_has_no_part_in_the_route
     assert relay.forwarding.live(relay.clock.now) == []
     effects = alice.send(carol.relayed, b"media")
     assert not any(isinstance(effect, Deliver | SetRoute) for effect in effects)
+
+
+def test_the_route_to_a_channel_ends_with_the_channel() -> None:
+    relay = Relay()
+    alice, bob = permitted_pair(relay)
+    bob.bind(0x4007, alice.relayed).accepted()
+    relay.clock.advance(CHANNEL_S - 10)
+    alice.permit(bob.relayed).accepted()
+    bob.permit(alice.relayed).accepted()
+    assert flow(alice, bob) == [route(relay, alice, bob.relayed, bob, 0x4007, 10)]
+    relay.clock.advance(10)
+    again = route(relay, alice, bob.relayed, bob, alice.relayed, PERMISSION_S - 10)
+    assert flow(alice, bob, 1) == [DropRoute(alice.five_tuple, bob.relayed), again]
