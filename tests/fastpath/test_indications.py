@@ -25,6 +25,7 @@ from tests.fastpath.cases import (
     ROUTE4,
     ROUTE6,
     SERVER4,
+    data_of,
     relayed,
     sent,
 )
@@ -38,7 +39,7 @@ from tests.fastpath.frames import (
     send_indication,
 )
 from tests.fastpath.paths import SET_LEG, open_kernel_path, set_route
-from tests.fastpath.tap import Tap
+from tests.fastpath.tap import Tap, offload, to_be_completed
 from tests.fastpath.user_path import UserPath
 
 _SEND_TO_DATA = replace(ROUTE4, channel=PEER_B4, target_channel=PEER_A4)
@@ -226,6 +227,45 @@ def test_peer_that_is_no_relayed_address_stays_on_the_user_path(path: FastPath) 
     elsewhere = PeerAddress(A4.packed, 60002)
     assert not path.set_route(set_route(replace(_SEND_TO_DATA, channel=elsewhere)))
     assert not path.set_route(set_route(replace(_SEND_TO_DATA, target_channel=elsewhere)))
+
+
+@pytest.mark.parametrize("route", [_SEND_TO_DATA, _IPV6_PEERS], ids=["v4", "v6"])
+def test_indication_whose_checksum_a_card_has_yet_to_complete(
+    tap: Tap, path: FastPath, route: Route
+) -> None:
+    assert path.set_route(set_route(route))
+    for end in (b"", _FINGERPRINT):
+        tap.send(*to_be_completed(route, send_indication(_peer(route), PAYLOAD, end)))
+        (left,) = tap.received(route.target)
+        assert left == relayed(route, PAYLOAD, left)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [_SEND_TO_CHANNEL, replace(ROUTE4, target_channel=PEER_A4)],
+    ids=["Send to channel", "channel to Data"],
+)
+def test_payload_that_would_move_while_a_card_has_to_complete_its_checksum_goes_up(
+    tap: Tap, path: FastPath, route: Route
+) -> None:
+    assert path.set_route(set_route(route))
+    tap.send(*to_be_completed(route, data_of(route.channel, PAYLOAD)))
+    assert path.counters().packets == 0
+    tap.send(sent(route, PAYLOAD))
+    (left,) = tap.received(route.target)
+    assert left == relayed(route, PAYLOAD, left)
+
+
+@_each_route
+@pytest.mark.parametrize("linear", [14, 34, 60, 100])
+def test_indication_that_is_scattered_in_memory(
+    tap: Tap, path: FastPath, route: Route, linear: int
+) -> None:
+    assert path.set_route(set_route(route))
+    payload = _payload(1181)
+    tap.send(sent(route, payload), offload(header_size=linear))
+    (left,) = tap.received(route.target)
+    assert left == relayed(route, payload, left)
 
 
 _TRACED = [

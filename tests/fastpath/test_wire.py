@@ -35,14 +35,18 @@ from tests.fastpath.frames import (
     End,
     Header,
     channel_data,
-    internet_checksum,
     ipv4,
-    ipv6,
-    pseudo_header,
     udp,
 )
 from tests.fastpath.paths import LEG, SET_LEG, open_kernel_path, set_route
-from tests.fastpath.tap import NEEDS_CHECKSUM, UDP_SEGMENTS, Tap, offload
+from tests.fastpath.tap import (
+    NEEDS_CHECKSUM,
+    UDP_SEGMENTS,
+    Tap,
+    offload,
+    sum_of_pseudo_header,
+    to_be_completed,
+)
 from tests.fastpath.user_path import UserPath
 
 _SERVERS = [SERVER4, SERVER6]
@@ -72,7 +76,7 @@ def test_checksum_that_a_card_has_yet_to_complete(tap: Tap, path: FastPath, fami
     """As a virtual machine's or a container's packets come: only the pseudo-header is summed up."""
     route = EVERY_ROUTE[family]
     assert path.set_route(set_route(route))
-    _send_to_be_completed(tap, route, PAYLOAD)
+    tap.send(*to_be_completed(route, data_of(route.channel, PAYLOAD)))
     assert tap.received(route.target) == [relayed(route, PAYLOAD)]
 
 
@@ -81,20 +85,8 @@ def test_checksum_that_a_card_would_complete_wrong_is_not_forwarded(
     tap: Tap, path: FastPath, route: Route
 ) -> None:
     assert path.set_route(set_route(route))
-    _send_to_be_completed(tap, route, PAYLOAD, error=1)
+    tap.send(*to_be_completed(route, data_of(route.channel, PAYLOAD), error=1))
     _assert_only_marker(tap, path, route)
-
-
-def _send_to_be_completed(tap: Tap, route: Route, payload: bytes, error: int = 0) -> None:
-    data = data_of(route.channel, payload)
-    start = _sum_of_pseudo_header(route, len(data)) ^ error
-    build = ipv4 if len(route.source.packed) == 4 else ipv6
-    packet = build(route.source, route.server, udp(route.source, route.server, data, start))
-    tap.send(packet, offload(NEEDS_CHECKSUM, start=14 + len(packet) - len(data) - 8))
-
-
-def _sum_of_pseudo_header(route: Route, size: int) -> int:
-    return 0xFFFF ^ internet_checksum(pseudo_header(route.source, route.server, 8 + size))
 
 
 @pytest.mark.parametrize("family", EVERY_ROUTE)
@@ -122,7 +114,7 @@ def test_segments_of_a_super_packet_are_not_forwarded_as_one(tap: Tap, path: Fas
     one = channel_data(CHANNEL, PAYLOAD)
     # Its first ChannelData length covers the whole, so nothing but the segment size tells.
     data = channel_data(CHANNEL, PAYLOAD + one)
-    start = _sum_of_pseudo_header(ROUTE4, len(data))
+    start = sum_of_pseudo_header(ROUTE4, len(data))
     packet = ipv4(ROUTE4.source, ROUTE4.server, udp(ROUTE4.source, ROUTE4.server, data, start))
     tap.send(packet, offload(NEEDS_CHECKSUM, UDP_SEGMENTS, 42, len(one), 34))
     _assert_only_marker(tap, path, ROUTE4)

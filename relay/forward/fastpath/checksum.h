@@ -90,11 +90,12 @@ INLINE long update_checksum(struct __sk_buff *skb, const struct packet *packet, 
  * leaves is a header of ours, and a datagram that sums up to zero with its pseudo-header. */
 INLINE void renew_sum(struct __sk_buff *skb, const struct route *route, __u32 ip_size, __u32 udp_size)
 {
-    __u64 pseudo = sum(&route->server) + sum(&route->target) + HTONS(udp_size) + HTONS(IPPROTO_UDP);
-    __u64 header = ip_size == sizeof(struct iphdr) ? 0
-                                                   : sum(&route->server) + sum(&route->target) + 0x60 +
-                                                         HTONS(udp_size) + HTONS(IPPROTO_UDP << 8 | HOP_LIMIT);
-    __u64 change = header + (__u32)~fold_to_32(pseudo) + (__u32)~bpf_csum_update(skb, 0);
+    __u64 addresses = sum(&route->server) + sum(&route->target);
+    __u64 pseudo = addresses + HTONS(udp_size) + HTONS(IPPROTO_UDP);
+    __u64 header = 0; /* IPv4's has a checksum of its own */
 
+    if (ip_size == sizeof(struct ipv6hdr))
+        header = addresses + 0x60 + HTONS(udp_size) + HTONS(IPPROTO_UDP << 8 | HOP_LIMIT);
+    __u64 change = header + (__u32)~fold_to_32(pseudo) + (__u32)~bpf_csum_update(skb, 0);
     bpf_csum_update(skb, fold_to_32(change));
 }

@@ -1,5 +1,6 @@
-/* The kernel fast path: ChannelData from one client to another, as relay/forward/udp.py forwards it,
- * and whole datagrams from one relayed port to another, as relay/forward/port.py does.
+/* The kernel fast path: ChannelData and indications from one client to another, as
+ * relay/forward/udp.py forwards them, and whole datagrams from one relayed port to another, as
+ * relay/forward/port.py does.
  *
  * Attached to tc ingress. A packet that is not exactly understood, or has no live route, goes up to
  * Python: nothing here decides about TURN or ICE. What leaves has an IP header written anew, so
@@ -9,8 +10,8 @@
  *     |        |         |        |            |                |             |
  *     up    up/drop      up       up           up              drop          drop
  *
- * A route is found by client and channel where the packet looks like ChannelData; else, but for STUN,
- * by client and relayed port.
+ * A route is found by client and channel where the packet looks like ChannelData; by client and peer
+ * where it is a Send indication; else, but for other STUN, by client and relayed port.
  */
 
 #include "checksum.h"
@@ -41,7 +42,7 @@ INLINE int is_channel_data(const struct packet *packet)
            packet->udp_size == PORTS_AND_CHANNEL_SIZE + packet->payload;
 }
 
-/* RFC 7983 section 7. What begins so never crosses. */
+/* RFC 7983 section 7. What begins so never crosses as it is. */
 INLINE int is_stun(const struct packet *packet)
 {
     return *(const __u8 *)&packet->key.channel <= 3;
@@ -215,8 +216,8 @@ int callveil(struct __sk_buff *skb)
     __u32 udp_size = udp_size_of(&packet, route);
     if (ip_size + udp_size > route->mtu || !is_checksum_right(skb, &packet))
         return UP;
-    /* Whoever completes the checksum knows where UDP's header was, and the payload stays in place. */
-    if (packet.card == HAS_TO_COMPLETE && udp_size != packet.udp_size && packet.head != head_of(route))
+    /* A card has been told where UDP's header is, as far from the payload as it came. */
+    if (packet.card == HAS_TO_COMPLETE && packet.head != head_of(route))
         return UP;
 
     enum drop_reason reason = charge(leg, packet.payload, now_ns, settings->burst_ns);

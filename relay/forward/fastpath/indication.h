@@ -5,17 +5,17 @@
 
 #include "checksum.h"
 
-#define SEND HTONS(0x0016) /* message types, and attribute types with their length: */
+#define SEND HTONS(0x0016)
 #define DATA HTONS(0x0017)
 #define COOKIE HTONL(0x2112a442)
-#define XOR_PEER_IPV4 HTONL(0x00120008)
+#define XOR_PEER_IPV4 HTONL(0x00120008) /* an attribute's type and length */
 #define XOR_PEER_IPV6 HTONL(0x00120014)
 #define DATA_ATTRIBUTE HTONS(0x0013)
 #define FINGERPRINT HTONL(0x80280004)
 #define FINGERPRINT_SIZE 8
 
 #define STUN_HEADER_SIZE 20
-#define HEADER_WORDS 5     /* RFC 8489 section 5: type and length, cookie, transaction id */
+#define HEADER_WORDS 5      /* RFC 8489 section 5: type and length, cookie, transaction id */
 #define INDICATION_WORDS 12 /* before the payload, at most; three less where the peer is IPv4 */
 #define HEAD_MAX (INDICATION_WORDS * sizeof(__u32))
 #define FRAME_WORDS (INDICATION_WORDS + 2) /* with UDP's header */
@@ -54,10 +54,12 @@ INLINE int ends_well(struct __sk_buff *skb, const struct packet *packet)
 NOINLINE int parse_send(struct __sk_buff *skb, struct packet *packet)
 {
     __u32 words[INDICATION_WORDS], zero = 0;
-    __u32 at = ETH_HLEN + packet->ip_size + sizeof(struct udphdr), size = packet->udp_size - sizeof(struct udphdr);
+    __u32 at = ETH_HLEN + packet->ip_size + sizeof(struct udphdr);
+    __u32 size = packet->udp_size - sizeof(struct udphdr);
     const struct config *settings = bpf_map_lookup_elem(&config, &zero);
 
-    if (!settings || size < HEAD_MAX || bpf_skb_load_bytes(skb, at, words, HEAD_MAX)) /* no media is shorter */
+    /* No media is shorter: RTP's header has 12 bytes. */
+    if (!settings || size < HEAD_MAX || bpf_skb_load_bytes(skb, at, words, HEAD_MAX))
         return 0;
     const __u32 *peer = words + HEADER_WORDS;
     const __u16 family = peer[0] == XOR_PEER_IPV4 ? PEER_IPV4 : PEER_IPV6;
@@ -135,7 +137,9 @@ NOINLINE long reframe(struct __sk_buff *skb, const struct packet *packet, const 
 
     OPAQUE(size);
     OPAQUE(end_size);
-    if (!settings || size < sizeof(struct udphdr) || size > sizeof(before) || bpf_skb_load_bytes(skb, at, before, size))
+    if (!settings || size < sizeof(struct udphdr) || size > sizeof(before))
+        return -1;
+    if (bpf_skb_load_bytes(skb, at, before, size))
         return -1;
     if (end_size > sizeof(end) || (end_size && bpf_skb_load_bytes(skb, at + size + whole, end, end_size)))
         return -1;
@@ -153,7 +157,8 @@ NOINLINE long reframe(struct __sk_buff *skb, const struct packet *packet, const 
     rest = bpf_csum_diff(end, sizeof(end), kept, sizeof(kept), rest);
     after[1] |= check;
 
-    if (head != packet->head && bpf_skb_adjust_room(skb, head - packet->head, BPF_ADJ_ROOM_NET, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
+    if (head != packet->head &&
+        bpf_skb_adjust_room(skb, head - packet->head, BPF_ADJ_ROOM_NET, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
         return -1;
     if (skb->len != at + udp_size && bpf_skb_change_tail(skb, at + udp_size, 0))
         return -1;

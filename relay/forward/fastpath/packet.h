@@ -14,17 +14,18 @@ struct channel_data { /* RFC 8656 section 12.4 */
     __be16 length;
 };
 
+/* What a network card does about the checksum of a packet. */
 enum card { HAS_NOT_SAID, HAS_SUMMED_UP, HAS_TO_COMPLETE };
 
 struct packet {
     struct route_key key; /* its channel is what stands there, until it turns out to be none */
     __u32 ip_size;        /* of its header: 20 or 40 */
     __u32 udp_size;
-    __u32 head; /* what there is before the payload besides UDP's header, */
+    __u32 head; /* between UDP's header and the payload */
     __u32 payload;
-    __u32 tail; /* and after it */
-    __u16 check; /* of UDP */
-    __u16 card; /* what it has done about the checksum */
+    __u32 tail;              /* after the payload */
+    __u16 check;             /* of UDP */
+    __u16 card;              /* enum card: what it has done */
     __u64 header_complement; /* what takes IP's header out of a sum */
 };
 
@@ -110,7 +111,8 @@ INLINE int parse_ipv6(struct __sk_buff *skb, struct packet *packet)
     packet->ip_size = sizeof(*ip);
     __builtin_memcpy(&packet->key.source, &ip->saddr, sizeof(ip->saddr));
     __builtin_memcpy(&packet->key.server, &ip->daddr, sizeof(ip->daddr));
-    packet->header_complement += sum_of_complement(&packet->key.source) + sum_of_complement(&packet->key.server);
+    packet->header_complement +=
+        sum_of_complement(&packet->key.source) + sum_of_complement(&packet->key.server);
     return parse_udp(skb, packet, (const void *)(ip + 1)) && NTOHS(ip->payload_len) == packet->udp_size;
 }
 
