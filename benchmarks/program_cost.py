@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Sequence
 
-from benchmarks.frames import ETHERNET_AT, Headers
+from benchmarks.frames import ETHERNET_AT, Headers, folded_sum
 from benchmarks.generator import PAYLOAD_BYTES
 from benchmarks.program_rig import OUT, Rig, Route
 from benchmarks.topology import RELAY_ADDRESS, Link
@@ -19,6 +19,8 @@ _LOOPBACK_MAC = "00:00:00:00:00:00"
 _SERVER = Address.parse(RELAY_ADDRESS, 3478)
 _FIRST_PORT, _PORTS = 1024, 60_000
 _LIFE_NS = 3600 * 10**9
+_UDP_AT = 14 + 20
+_CHECK_AT = _UDP_AT + 6
 
 
 class Table:
@@ -102,5 +104,6 @@ def _frame(number: int) -> bytes:
     subnet = ".".join(map(str, _host(number)[:3]))
     link = Link("any", subnet, _LOOPBACK_MAC, _LOOPBACK_MAC)
     data = CHANNEL.to_bytes(2) + PAYLOAD_BYTES.to_bytes(2) + bytes(PAYLOAD_BYTES)
-    frame = Headers(link).frame(_FIRST_PORT + number % _PORTS, data, RELAY_ADDRESS)
-    return frame[ETHERNET_AT:]
+    frame = Headers(link).frame(_FIRST_PORT + number % _PORTS, data, RELAY_ADDRESS)[ETHERNET_AT:]
+    check = 0xFFFF ^ folded_sum(frame[_UDP_AT:])  # the sum of the pseudo-header is in it already
+    return frame[:_CHECK_AT] + check.to_bytes(2) + frame[_CHECK_AT + 2 :]

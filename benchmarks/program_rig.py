@@ -13,8 +13,12 @@ from relay.forward.fastpath import layout, libbpf
 from relay.forward.fastpath.program import Program
 from relay.forward.fastpath.table import RouteTable
 from relay.forward.routes import BURST_NS
+from relay.turn.effects import Via
 
 UP, DROP, OUT = -1, 2, 7  # TC_ACT_UNSPEC, TC_ACT_SHOT, TC_ACT_REDIRECT
+_GROWTH = 128  # bytes, at most: an IPv6 header for an IPv4 one, an indication for a channel
+SUMMED_UP = 4
+"""BPF_F_TEST_SKB_CHECKSUM_COMPLETE, Linux 6.13: the card has summed up the packet."""
 
 
 class _Options(ctypes.Structure):
@@ -84,10 +88,10 @@ class Route(Generic[End]):
 
     source: End
     server: End
-    channel: int
+    channel: Via
     target: End
     target_server: End
-    target_channel: int
+    target_channel: Via
     expires_ns: int
     mtu: int = 1500
     ifindex: int = 1
@@ -100,9 +104,9 @@ class Route(Generic[End]):
             layout.mapped(self.server.packed),
             self.source.port.to_bytes(2),
             self.server.port.to_bytes(2),
-            self.channel.to_bytes(2),
-            0,
+            *layout.via(self.channel),
         )
+        channel, family = layout.via(self.target_channel)
         whole = layout.ROUTE.pack(
             0,
             key,
@@ -110,10 +114,12 @@ class Route(Generic[End]):
             layout.mapped(self.target_server.packed),
             self.target.port.to_bytes(2),
             self.target_server.port.to_bytes(2),
-            self.target_channel.to_bytes(2),
+            channel,
             self.mtu,
             self.ifindex,
             self.leg,
+            family,
+            bytes(6),
         )
         return whole[layout.ROUTE.offsets["key"] :]
 
@@ -167,10 +173,16 @@ class Rig:
         packets, payload = self.totals.sums()
         return packets, payload
 
-    def run(self, frame: bytes, context: Context | None = None, repeat: int = 1) -> Outcome:
-        """Give the program one packet, `repeat` times: what it made of it is what it gets next."""
+    def run(
+        self, frame: bytes, context: Context | None = None, repeat: int = 1, flags: int = 0
+    ) -> Outcome:
+        """Give the program one packet, `repeat` times: what it made of it is what it gets next.
+
+        Args:
+            flags: 0 for a card that has done nothing about the checksum; or SUMMED_UP.
+        """
         context = context or Context()
-        made = ctypes.create_string_buffer(len(frame) + 64)
+        made = ctypes.create_string_buffer(len(frame) + _GROWTH)
         after = Context()
         options = _Options(
             size=ctypes.sizeof(_Options),
@@ -183,6 +195,7 @@ class Rig:
             ctx_out=ctypes.addressof(after),
             ctx_size_out=ctypes.sizeof(after),
             repeat=repeat,
+            flags=flags,
         )
         libbpf.call("bpf_prog_test_run_opts", self.program.fd, ctypes.byref(options))
         out = made.raw[: options.data_size_out]

@@ -37,7 +37,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "calls": {*_FIRST, "stun"},
     "ports": {*_FIRST, "stun", "calls", "turn.effects", "turn.ports", "turn.rate"},
     "crowd": {"address"},
-    "forward": {"errors", "address", "crowd", "turn.effects", "turn.rate", "stun.framing"},
+    "forward": {
+        *("errors", "address", "crowd", "turn.effects", "turn.rate"),
+        *("stun.framing", "stun.indications"),
+    },
     "control": {*_FIRST, "stun", "calls", "metrics", "logs"},
     "logs": set(),
     "metrics": {*_FIRST, "stun"},

@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Protocol, cast
 
-from relay.address import FiveTuple
+from relay.address import FiveTuple, PeerAddress
 from relay.errors import DropReason, Malformed
 from relay.forward.arrival import Arrival, Stream
 from relay.forward.core import Core
 from relay.forward.lane import Lane
 from relay.forward.routes import Route, Tally
 from relay.forward.streams import Streams
-from relay.stun import framing
+from relay.stun import framing, indications
+from relay.turn.effects import Via
 
 IDLE_S = 10.0
 """How long a connection may be without an allocation."""
@@ -124,6 +125,14 @@ class Connection(Stream):
             return
         self._write(datagram)
 
+    def set_route(self, channel: Via, route: Route) -> None:
+        """Forward what this client sends on this channel, or to this peer; replaces."""
+        self.routes[_key(channel)] = route
+
+    def drop_route(self, channel: Via) -> None:
+        """Forward it no longer."""
+        self.routes.pop(_key(channel), None)
+
     def cut(self) -> bool:
         """End the connection at once, whatever is queued."""
         if self._transport is None:
@@ -169,9 +178,9 @@ class Connection(Stream):
         return True
 
     def _take_frame(self, frame: bytes, now_ns: int) -> None:
-        route = self.routes.get(frame[:2]) if frame[0] in _CHANNELS else None
+        route, payload = self._route_of(frame)
         if route is not None and now_ns < route.expires_ns:
-            self._forward(frame, route, now_ns)
+            self._forward(payload, route, now_ns)
             return
         self._listener.core.receive(frame, self._client)
         if self._arrival.is_stranger:
@@ -190,14 +199,24 @@ class Connection(Stream):
             self._listener.tally.dropped(DropReason.UNAUTHENTICATED_RATE)
             self.cut()
 
-    def _forward(self, frame: bytes, route: Route, now_ns: int) -> None:
-        payload = len(frame) - 4
-        reason = route.meter.charge(payload, now_ns)
+    def _route_of(self, frame: bytes) -> tuple[Route | None, bytes]:
+        """What a frame of data takes, live or not, and the data in it."""
+        if frame[0] in _CHANNELS:
+            return self.routes.get(frame[:2]), frame[4:]
+        if self.routes and frame.startswith(indications.SEND):
+            found = indications.read(frame, 0, len(frame))
+            if found is not None:
+                peer, start, end = found
+                return self.routes.get(peer), frame[start:end]
+        return None, b""
+
+    def _forward(self, payload: bytes, route: Route, now_ns: int) -> None:
+        reason = route.meter.charge(len(payload), now_ns)
         if reason is not None:
             self._listener.tally.dropped(reason)
             return
-        self._listener.tally.forwarded(payload)
-        route.pass_on(frame[4:])
+        self._listener.tally.forwarded(len(payload))
+        route.pass_on(payload)
 
     def _write(self, datagram: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
@@ -217,3 +236,10 @@ class Connection(Stream):
             self._watch()
         else:
             self.cut()
+
+
+def _key(channel: Via) -> bytes:
+    """What a route is found by. Peers' keys are longer than channels'."""
+    if isinstance(channel, PeerAddress):
+        return indications.peer_key(channel)
+    return channel.to_bytes(2)

@@ -137,17 +137,17 @@ class Forwarder:
         if meter is None or send is None:
             return
         source, target = effect.source, effect.target
-        route = Route(effect.target_channel.to_bytes(2), send, meter, effect.expires_ns)
+        route = Route(effect.target_channel, send, meter, effect.expires_ns)
         if source.transport is not Transport.UDP:
             connection = self._connection(source)
             if connection is not None:
-                connection.routes[effect.channel.to_bytes(2)] = route
+                connection.set_route(effect.channel, route)
             return
         listener = self.udp.get(source.server)
         if listener is None:
             return
         if target.transport is Transport.UDP:
-            route.rewrite = listener.rewrite_to(target, effect.target_channel)
+            listener.lead(route, target, effect.target_channel)
             route.leaves_by = self.udp[target.server].socket
         listener.set_route(source, effect.channel, route)
         if self.kernel is not None:
@@ -164,7 +164,7 @@ class Forwarder:
             return
         connection = self._connection(source)
         if connection is not None:
-            connection.routes.pop(effect.channel.to_bytes(2), None)
+            connection.drop_route(effect.channel)
 
     def _set_leg(self, effect: SetLeg) -> None:
         meter = self._meters.get(effect.leg)

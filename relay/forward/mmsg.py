@@ -1,10 +1,12 @@
 """A batch of datagrams received and sent with one system call each, through libc."""
 
 import ctypes
+import errno
 import os
 import socket
 import struct
 
+from relay.forward import sockets
 from relay.forward.slots import PAYLOAD_AT, PAYLOAD_MAX, SLOTS, STRIDE, Batch
 
 _HEADER = struct.Struct("@PI4xPQPQi4xI4x")  # struct mmsghdr, LP64: 64 bytes
@@ -18,8 +20,8 @@ class MmsgBatch(Batch):
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self._fd = sock.fileno()
-        libc = ctypes.CDLL(None)
+        self._socket, self._fd = sock, sock.fileno()
+        libc = ctypes.CDLL(None, use_errno=True)
         # Told once what they take: converting arguments anew costs as much as a packet.
         number, pointer = ctypes.c_int, ctypes.c_void_p
         self._recvmmsg, self._sendmmsg = libc.recvmmsg, libc.sendmmsg
@@ -39,7 +41,7 @@ class MmsgBatch(Batch):
 
     def use(self, sock: socket.socket) -> None:
         """The calls are told a file descriptor; that of a closed socket is none, and fails."""
-        self._fd = sock.fileno()
+        self._socket, self._fd = sock, sock.fileno()
 
     def receive(self) -> int:
         """One recvmmsg."""
@@ -53,11 +55,16 @@ class MmsgBatch(Batch):
             at = self._send_at + start * _HEADER.size
             sent = self._sendmmsg(self._fd, at, stop - start, _DONTWAIT)
             if sent <= 0:
-                # The first of them cannot be sent: full queue, no route, too big. Skip that one.
-                lost += 1
+                # The first of them cannot be sent: too big for the path, full queue, no route.
+                lost += ctypes.get_errno() != errno.EMSGSIZE or not self._send_alone(start)
                 sent = 1
             start += sent
         return lost
+
+    def _send_alone(self, slot: int) -> bool:
+        at = self.payloads_at[slot]
+        datagram = self.data[at : at + self.send_lengths[slot]]
+        return sockets.send(self._socket, datagram, sockets.unpack_name(self.name(slot)))
 
     def close(self) -> None:
         """Free the memory."""

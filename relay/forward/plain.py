@@ -39,10 +39,7 @@ class PlainBatch(Batch):
         lost = 0
         for slot in range(start, stop):
             payload = self._payloads[slot][: self.send_lengths[slot]]
-            try:
-                self._socket.sendto(payload, sockets.unpack_name(self.name(slot)))
-            except OSError:
-                lost += 1
+            lost += not sockets.send(self._socket, payload, sockets.unpack_name(self.name(slot)))
         return lost
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from relay.forward import sockets
 from relay.forward.routes import Route
 from relay.forward.slots import PAYLOAD_MAX, Batch
 from relay.forward.udp import UdpListener
-from relay.turn.effects import NO_CHANNEL
+from relay.turn.effects import NO_CHANNEL, Via
 
 _STUN_LAST = 3  # RFC 7983 section 7: the first byte of STUN is 0..=3
 
@@ -59,20 +59,20 @@ class PortListener(UdpListener):
         found = map(sockets.unpack, self._routes)
         return [FiveTuple(Transport.UDP, client, self.address) for client in found]
 
-    def set_route(self, client: FiveTuple, channel: int, route: Route) -> None:
+    def set_route(self, client: FiveTuple, channel: Via, route: Route) -> None:
         """Forward what this client sends here; replaces."""
         self._routes[sockets.pack(client.client)] = route
 
-    def drop_route(self, client: FiveTuple, channel: int) -> None:
+    def drop_route(self, client: FiveTuple, channel: Via) -> None:
         """Forward it no longer."""
         self._routes.pop(sockets.pack(client.client), None)
 
-    def rewrite_to(self, client: FiveTuple, channel: int) -> bytes | None:
-        """What a slot's name must become for a batch to carry the slot on to this client of another
-        port; None where that one is of the other family, or the client takes ChannelData.
+    def lead(self, route: Route, client: FiveTuple, channel: Via) -> None:
+        """Let a batch carry on what takes this route, where the target is reached by a port of the
+        same family, and takes bare datagrams.
         """
-        is_alike = channel == NO_CHANNEL and client.server.family == self.address.family
-        return sockets.pack(client.client) if is_alike else None
+        if channel == NO_CHANNEL and client.server.family == self.address.family:
+            route.rewrite = sockets.pack(client.client)
 
     def _receive(self) -> int:
         self._batch.use(self.socket)

@@ -66,6 +66,7 @@ class Batch(ABC):
     def send(self, start: int, stop: int) -> int:
         """Send slots start..stop, `send_lengths[i]` bytes of each to the address before it.
 
+        What does not fit the path whole leaves as `sockets.send` sends it.
         Returns: how many of them the kernel did not take; those are lost, as on any full queue.
         """
 

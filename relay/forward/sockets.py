@@ -1,10 +1,12 @@
 """Sockets of the relay, and socket addresses as the kernel writes them.
 
 Every datagram leaves with header fields of the relay's own: hop limit 64, traffic class 0, flow
-label 0, DF set and so IP-ID 0. Nothing of the sender's host shows through.
+label 0, DF set and so IP-ID 0. What does not fit the path whole leaves in fragments that this host
+makes, by the path MTU that it knows. Nothing of the sender's host shows through.
 """
 
 import ctypes
+import errno
 import socket
 import struct
 import sys
@@ -19,7 +21,8 @@ _UNSENT_BYTES = 64 * 1024  # in the kernel, per TCP client, besides what is on i
 
 # Linux's numbers, which the socket module of Python 3.11 does not name.
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
-_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE = 10, 23, 3
+_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER = 10, 23
+_PMTUDISC_DONT, _PMTUDISC_DO = 0, 2
 _IPV6_AUTOFLOWLABEL = 70
 
 _SO_ATTACH_REUSEPORT_CBPF = 51
@@ -116,6 +119,33 @@ def open_beside(sock: socket.socket, buffer_bytes: int) -> socket.socket | None:
     return beside
 
 
+def send(sock: socket.socket, datagram: bytes | memoryview, name: tuple[str, int]) -> bool:
+    """Send a datagram of `open_udp`'s socket, in fragments where it does not fit the path whole.
+
+    Returns: whether the kernel took it; a full queue loses it, as UDP does.
+    """
+    try:
+        sock.sendto(datagram, name)
+    except OSError as error:
+        return error.errno == errno.EMSGSIZE and _send_in_fragments(sock, datagram, name)
+    return True
+
+
+def _send_in_fragments(
+    sock: socket.socket, datagram: bytes | memoryview, name: tuple[str, int]
+) -> bool:
+    """As RFC 8656 section 14 has it: with DF clear, and an IP-ID that is this host's own."""
+    try:
+        sock.setsockopt(*_mtu_discovery(sock, _PMTUDISC_DONT))
+        try:
+            sock.sendto(datagram, name)
+        finally:
+            sock.setsockopt(*_mtu_discovery(sock, _PMTUDISC_DO))
+    except OSError:
+        return False
+    return True
+
+
 def open_tcp(address: ServerAddress) -> socket.socket:
     """A non-blocking TCP socket that listens, so that nobody else has its port. Raises: OSError."""
     sock = socket.socket(family_of(address), socket.SOCK_STREAM)
@@ -139,16 +169,15 @@ def _normalise(sock: socket.socket) -> None:
     if sock.family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, HOP_LIMIT)
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0)
-        options = [(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)]
+        options = []
     else:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, HOP_LIMIT)
         options = [
             (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 0),
-            (socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE),
             (socket.IPPROTO_IPV6, _IPV6_AUTOFLOWLABEL, 0),
         ]
-    for level, option, value in options:
+    for level, option, value in (*options, _mtu_discovery(sock, _PMTUDISC_DO)):
         with suppress(OSError):  # not every system that the path is developed on has them
             sock.setsockopt(level, option, value)
 
@@ -159,6 +188,12 @@ def _tell_apart(sock: socket.socket) -> None:
     program = ctypes.create_string_buffer(steps, len(steps))
     head = _SOCK_FPROG.pack(len(_MEDIA_OR_NOT), ctypes.addressof(program))
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, head)
+
+
+def _mtu_discovery(sock: socket.socket, value: int) -> tuple[int, int, int]:
+    if sock.family == socket.AF_INET:
+        return socket.IPPROTO_IP, _IP_MTU_DISCOVER, value
+    return socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, value
 
 
 def _enlarge(sock: socket.socket, buffer_bytes: int) -> None:

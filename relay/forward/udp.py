@@ -1,8 +1,8 @@
 """The UDP listener and the hot loop: receive a batch, look up, rewrite, send.
 
 Rules of this file: one packet of an established call costs one dictionary look-up and two slices;
-no object is made for it beyond those. What has no live route, or does not look exactly like
-ChannelData, goes to the core.
+no object is made for it beyond those, but for what is framed anew. What has no live route, or does
+not look exactly like ChannelData or a Send indication, goes to the core.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from relay.address import FiveTuple, ServerAddress, Transport
+from relay.address import FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.errors import DropReason
 from relay.forward import mmsg, sockets
 from relay.forward.core import Receiver
@@ -20,6 +20,8 @@ from relay.forward.mmsg import MmsgBatch
 from relay.forward.plain import PlainBatch
 from relay.forward.routes import Route, Tally
 from relay.forward.slots import PAYLOAD_MAX, SLOTS, Batch
+from relay.stun import indications
+from relay.turn.effects import Via
 
 _BATCHES_PER_WAKE_UP = 4  # then other sockets and timers get their turn
 
@@ -54,6 +56,7 @@ class UdpListener:
         self._routes: dict[bytes, Route] = {}
         self._door = gate.door(self.address) if gate else None
         self._requests = sockets.open_beside(self.socket, _REQUESTS_BYTES) if gate else None
+        self._sends: dict[bytes, Route] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Receive from now on."""
@@ -70,19 +73,26 @@ class UdpListener:
         self._batch.close()
         self.socket.close()
 
-    def set_route(self, client: FiveTuple, channel: int, route: Route) -> None:
-        """Forward what this client sends on this channel; replaces."""
-        self._routes[_key(client, channel)] = route
+    def set_route(self, client: FiveTuple, channel: Via, route: Route) -> None:
+        """Forward what this client sends on this channel, or to this peer; replaces."""
+        if isinstance(channel, PeerAddress):
+            self._sends[_peer_key(client, channel)] = route
+        else:
+            self._routes[_key(client, channel)] = route
 
-    def drop_route(self, client: FiveTuple, channel: int) -> None:
+    def drop_route(self, client: FiveTuple, channel: Via) -> None:
         """Forward it no longer."""
-        self._routes.pop(_key(client, channel), None)
+        if isinstance(channel, PeerAddress):
+            self._sends.pop(_peer_key(client, channel), None)
+        else:
+            self._routes.pop(_key(client, channel), None)
 
-    def rewrite_to(self, client: FiveTuple, channel: int) -> bytes | None:
-        """What a slot's key must become for a batch to carry the slot on to this client; None where
-        it cannot: to a client of another socket.
-        """
-        return _key(client, channel) if client.server == self.address else None
+    def lead(self, route: Route, client: FiveTuple, channel: Via) -> None:
+        """Let a batch carry on what takes this route, if the target is a client of this socket."""
+        if client.server == self.address:
+            route.name = sockets.pack(client.client)
+            if not isinstance(channel, PeerAddress):
+                route.rewrite = _key(client, channel)
 
     def sender_to(self, client: FiveTuple) -> Callable[[bytes], None]:
         """A function that sends a datagram to this client."""
@@ -95,12 +105,10 @@ class UdpListener:
     @property
     def routes(self) -> int:
         """How many routes start here."""
-        return len(self._routes)
+        return len(self._routes) + len(self._sends)
 
     def _send_to(self, name: tuple[str, int], datagram: bytes) -> None:
-        try:
-            self.socket.sendto(datagram, name)
-        except OSError:
+        if not sockets.send(self.socket, datagram, name):
             self._tally.dropped(DropReason.SEND_FAILED)
 
     def _on_readable(self) -> None:
@@ -125,7 +133,7 @@ class UdpListener:
 
     def _forward(self, received: int, now_ns: int) -> None:
         """Rewrite each slot that has a route and send whole runs of them; see to the others."""
-        batch, routes = self._batch, self._routes
+        batch, routes, sends = self._batch, self._routes, self._sends
         data, keys, lengths_at = batch.data, batch.keys, batch.lengths_at
         lengths, send_lengths = batch.lengths, batch.send_lengths
         run = packets = total = 0
@@ -143,21 +151,60 @@ class UdpListener:
                         packets += 1
                         total += payload
                         continue
-                    run = self._flush(run, slot)
-                    self._leave_out(route, slot, payload, reason)
+                    run = self._carry(run, slot, route, slice(at + 2, at + 2 + payload), reason)
+                    continue
+            elif sends and (sent := self._sent(slot)) is not None:
+                route, where = sent
+                if now_ns < route.expires_ns:
+                    reason = route.meter.charge(where.stop - where.start, now_ns)
+                    run = self._carry(run, slot, route, where, reason)
                     continue
             run = self._flush(run, slot)
             self._see_to(slot, now_ns)
         self._flush(run, received)
         self._tally.forwarded(total, packets)
 
-    def _leave_out(self, route: Route, slot: int, payload: int, reason: DropReason | None) -> None:
-        """What has a route and does not leave with the batch: over a cap, or on another socket."""
+    def _sent(self, slot: int) -> tuple[Route, slice] | None:
+        """The route of a Send indication, and where in memory its data is; None for the rest."""
+        batch = self._batch
+        data, size = batch.data, batch.lengths[slot]
+        if size >= PAYLOAD_MAX:
+            return None
+        found = indications.read(data, batch.payloads_at[slot], size)
+        if found is None:
+            return None
+        peer, start, end = found
+        route = self._sends.get(data[batch.names[slot]] + peer)
+        return None if route is None else (route, slice(start, end))
+
+    def _carry(
+        self, run: int, slot: int, route: Route, where: slice, reason: DropReason | None
+    ) -> int:
+        """See to what has a route and does not leave as it is: over a cap, framed anew, or by
+        another socket. Returns: where the run begins now.
+        """
         if reason is not None:
+            run = self._flush(run, slot)
             self._tally.dropped(reason)
-        else:
-            self._tally.forwarded(payload)
-            route.pass_on(self._batch.payload(slot)[4 : 4 + payload])
+            return run
+        batch = self._batch
+        data, size = batch.data, where.stop - where.start
+        self._tally.forwarded(size)
+        at = batch.payloads_at[slot]
+        head, tail = route.head(size), route.tail(size)
+        start = at + len(head)
+        end = start + size
+        if route.name is None or end + len(tail) > at + PAYLOAD_MAX:
+            run = self._flush(run, slot)
+            route.send(b"".join((head, data[where], tail)))
+            return run
+        if start != where.start:
+            data[start:end] = data[where]
+        data[at:start] = head
+        data[end : end + len(tail)] = tail
+        data[batch.names[slot]] = route.name
+        batch.send_lengths[slot] = end + len(tail) - at
+        return run
 
     def _flush(self, start: int, stop: int) -> int:
         """Send a run of slots; where the next can begin, that is after the slot that ended it."""
@@ -194,3 +241,7 @@ def best_batch() -> type[Batch]:
 
 def _key(client: FiveTuple, channel: int) -> bytes:
     return sockets.pack(client.client) + channel.to_bytes(2)
+
+
+def _peer_key(client: FiveTuple, peer: PeerAddress) -> bytes:
+    return sockets.pack(client.client) + indications.peer_key(peer)

@@ -1,7 +1,8 @@
 """Data that no route carries yet: Send indications, and ChannelData on the way to a route.
 
 RFC 8656 sections 11 and 12. The rules are those of the routes: both ends permit each other, both
-calls are open. Every way that does not end in `Deliver` ends in `Count`.
+calls are open. Every way that does not end in `Deliver` ends in `Count`; what was delivered may
+have a route from then on.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from relay.errors import DropReason, Malformed
 from relay.stun import channel_data
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, Method, build
-from relay.turn.effects import NO_CHANNEL, Count, Deliver, Effect
+from relay.turn.demand import Demands
+from relay.turn.effects import NO_CHANNEL, Count, Deliver, Effect, Via
 from relay.turn.guesses import Guesses
 from relay.turn.table import Allocation, Table
 
@@ -22,8 +24,9 @@ _KNOWN = frozenset({Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_F
 class Data:
     """Decides, packet by packet, what crosses between two allocations."""
 
-    def __init__(self, table: Table, entropy: Callable[[int], bytes]) -> None:
+    def __init__(self, table: Table, demands: Demands, entropy: Callable[[int], bytes]) -> None:
         self._table = table
+        self._demands = demands
         self._entropy = entropy
         self._guesses = Guesses()
 
@@ -43,7 +46,7 @@ class Data:
         target = self._table.peer(allocation, address, now.mono)
         if target is None:
             return [Count(DropReason.NOT_A_SIBLING, allocation.leg.key)]
-        return self._relay(allocation, target, data, now)
+        return self._relay(allocation, target.relayed, target, data, now)
 
     def on_channel_data(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         """Relay one ChannelData message.
@@ -61,7 +64,7 @@ class Data:
         target = self._table.follow(allocation, binding, now.mono)
         if binding.expires <= now.mono or target is None:
             return [Count(DropReason.EXPIRED, allocation.leg.key)]
-        return self._relay(allocation, target, bytes(payload), now)
+        return self._relay(allocation, channel, target, bytes(payload), now)
 
     def on_outside(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         """Relay what came to an outer port, if it is from an unmasked party of the call."""
@@ -72,14 +75,16 @@ class Data:
         own = outer.peer(address, now.mono)
         if own is None or not own.is_alive:
             return [Count(DropReason.UNKNOWN_SOURCE)]
-        return self._relay(own, outer.of, datagram, now)
+        return self._relay(own, NO_CHANNEL, outer.of, datagram, now)
 
     def _of_nobody(self, client: FiveTuple, now: Now) -> list[Effect]:
         """Silence, whatever is said and whoever else is there."""
         reason = self._guesses.reason_for(client, len(self._table.by_client), now.mono)
         return [Count(reason)]
 
-    def _relay(self, source: Allocation, target: Allocation, data: bytes, now: Now) -> list[Effect]:
+    def _relay(
+        self, source: Allocation, channel: Via, target: Allocation, data: bytes, now: Now
+    ) -> list[Effect]:
         leg = source.leg.key
         if not (source.leg.call.is_open(now.mono) and target.leg.call.is_open(now.mono)):
             return [Count(DropReason.RINGING, leg)]
@@ -94,7 +99,10 @@ class Data:
             datagram = data
         else:
             datagram = channel_data.build(back.channel, data)
-        return [Deliver(leg, target.client, datagram, len(data))]
+        deliver = Deliver(leg, target.client, datagram, len(data))
+        if isinstance(channel, int) and (back is not None or channel == NO_CHANNEL):
+            return [deliver]  # two channels have their route; what comes from outside needs none
+        return [deliver, *self._demands.crossed(source, channel, target, now)]
 
     def _data_indication(self, source: Allocation, data: bytes) -> bytes:
         # RFC 8656 section 11.4. The peer's address is a relayed one, or its unmasked party's own.

@@ -7,11 +7,15 @@ a route exists before the client hears that it does.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from relay.address import FiveTuple, ServerAddress, Transport
+from relay.address import FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.errors import DropReason
 
 NO_CHANNEL = 0
 """The channel of an end that knows no TURN: what it sends and gets is bare datagrams."""
+
+
+Via = int | PeerAddress
+"""How an end has the other's data: on a channel, bare, or in indications that name the other."""
 
 
 class LegKey(NamedTuple):
@@ -52,16 +56,18 @@ class SetRoute:
 
     Args:
         source, channel: what arrives: the sender and its channel number, 0x4000..=0x7FFF; or
-            NO_CHANNEL, where it sends bare datagrams to a relayed or an outer port.
-        target, target_channel: what leaves: the receiver and its channel number; or NO_CHANNEL.
+            NO_CHANNEL, where it sends bare datagrams to a relayed or an outer port; or the peer
+            that its Send indications name.
+        target, target_channel: what leaves: the receiver and its channel number; or NO_CHANNEL; or
+            the peer that its Data indications name, the sender's relayed address.
         leg: the sender's leg, known by an earlier `SetLeg`.
         expires_ns: on the monotonic clock; from then on the route forwards nothing.
     """
 
     source: FiveTuple
-    channel: int
+    channel: Via
     target: FiveTuple
-    target_channel: int
+    target_channel: Via
     leg: LegKey
     expires_ns: int
 
@@ -71,7 +77,7 @@ class DropRoute:
     """Take a route away. A route that does not exist is no error."""
 
     source: FiveTuple
-    channel: int
+    channel: Via
 
 
 @dataclass(frozen=True, slots=True)

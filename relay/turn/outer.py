@@ -10,10 +10,11 @@ import ipaddress
 import math
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
+from relay.turn.bindings import Binding
 from relay.turn.effects import NO_CHANNEL, ClosePort, Effect, OpenOuterPort
 from relay.turn.legs import ClosedCall, Leg
 from relay.turn.routes import Routes
-from relay.turn.table import CHANNEL_REST_S, Allocation, Binding
+from relay.turn.table import CHANNEL_REST_S, Allocation
 
 _OWN_ADDRESSES = 16
 """Known behind one outer port: a host has a few interfaces, and NAT gives each a few ports."""

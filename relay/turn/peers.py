@@ -5,6 +5,7 @@ from relay.clock import Now
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.channel_data import FIRST_CHANNEL, LAST_CHANNEL
+from relay.turn.bindings import Binding
 from relay.turn.effects import Effect
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.request import Request
@@ -14,7 +15,6 @@ from relay.turn.table import (
     CHANNEL_REST_S,
     PERMISSION_LIFETIME_S,
     Allocation,
-    Binding,
     Table,
 )
 
@@ -92,6 +92,7 @@ class Peers:
         binding.target = peer
         back = peer.binding_to(allocation)
         routes = self._routes.between(allocation, binding, peer, back, now) if back else []
+        routes += self._routes.demands.bound(allocation, peer, now)
         self._lifetimes.schedule(peer)  # whose channel may run out first, and has a route now
         return routes
 

@@ -2,19 +2,22 @@
 
 A route exists while both ends have bound a channel to each other and both calls are open; it ends
 with the earliest of everything it rests on. What has no route comes to `relay.turn.data`, which
-decides packet by packet under the same rules.
+decides packet by packet under the same rules, and is noted in `relay.turn.demand`.
 """
 
 from relay.clock import Now
+from relay.turn.bindings import Binding
+from relay.turn.demand import Demands
 from relay.turn.effects import DropRoute, Effect, SetRoute
-from relay.turn.table import Allocation, Binding, Table
+from relay.turn.table import Allocation, Table
 
 
 class Routes:
-    """Emits routes as the table changes."""
+    """Emits routes as the table changes. `demands` has those that no two channels ask for."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self.demands = Demands()
 
     def of(self, allocation: Allocation, now: Now) -> list[Effect]:
         """Set every route from and to this allocation again, with what it rests on now."""
@@ -51,6 +54,8 @@ class Routes:
         if not all(call.open for call in calls) or expires <= now.mono:
             return []
         binding.is_routed = back.is_routed = True
+        self.demands.forget(allocation, binding.channel)
+        self.demands.forget(target, back.channel)
         expires_ns = int(expires * 1e9)
         return [
             _route(allocation, binding, target, back, expires_ns),
@@ -63,11 +68,11 @@ class Routes:
         for _, binding, target, back in self._table.routes_of(allocation):
             effects += self.drop_one(allocation, binding)
             effects += self.drop_one(target, back)
-        return effects
+        return effects + self.demands.drop(allocation)
 
     def drop_expired(self, allocation: Allocation, now: Now) -> list[Effect]:
         """End the routes of channels of this allocation that have run out, both directions."""
-        effects: list[Effect] = []
+        effects = self.demands.drop_expired(allocation, now)
         for binding in allocation.channels.values():
             if binding.is_routed and binding.expires <= now.mono:
                 effects += self.drop_one(allocation, binding)

@@ -48,7 +48,7 @@ class Server:
         self._routes = Routes(self._table)
         self._lifetimes = Lifetimes(self._table, self._routes)
         self._authenticator = Authenticator(settings)
-        self._data = Data(self._table, entropy)
+        self._data = Data(self._table, self._routes.demands, entropy)
         self._allocations = Allocations(
             settings, self._table, self._lifetimes, self._routes, calls, entropy
         )
@@ -151,6 +151,8 @@ class Server:
         for leg in closed_call.legs.values():
             leg.masked = leg.key.leg in masked
         effects: list[Effect] = []
+        for allocation in closed_call.by_port.values():
+            effects += self._routes.demands.drop(allocation)
         if closed and not closed_call.closed:
             closed_call.closed = True
             for allocation in closed_call.by_port.values():

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from relay.address import FiveTuple, PeerAddress, ServerAddress
-from relay.turn.effects import LegKey
+from relay.turn.bindings import Binding, Demand
+from relay.turn.effects import LegKey, Via
 from relay.turn.legs import ClosedCall, Leg
 from relay.turn.ports import CallPorts, Entropy, PortPool
 
@@ -30,24 +31,6 @@ CONSENT_S = 30.0
 """An allocation over which nothing has come for so long carries nothing: RFC 7675 section 5.1."""
 
 
-class Binding:
-    """A channel of one allocation: where it leads and until when (monotonic seconds).
-
-    `target` is who has, or had, the peer's address; None where nobody has had it so far.
-    """
-
-    __slots__ = ("channel", "expires", "is_routed", "peer", "target")
-
-    def __init__(
-        self, channel: int, peer: PeerAddress, target: "Allocation | None", expires: float
-    ) -> None:
-        self.channel = channel
-        self.peer = peer
-        self.target = target
-        self.expires = expires
-        self.is_routed = False
-
-
 class Allocation:
     """RFC 8656 section 3: what one client holds, keyed by its five-tuple.
 
@@ -61,6 +44,7 @@ class Allocation:
         "bound",
         "channels",
         "client",
+        "demands",
         "expires",
         "is_alive",
         "key",
@@ -90,6 +74,7 @@ class Allocation:
         self.used = -math.inf
         self.channels: dict[int, Binding] = {}
         self.bound: dict[PeerAddress, Binding] = {}
+        self.demands: dict[Via, Demand] = {}
         self.permissions: dict[bytes | LegKey, float] = {}
 
     def bind(self, binding: Binding) -> None:
@@ -157,12 +142,15 @@ class Allocation:
 
     def carries(self, mono: float) -> bool:
         """Whether this allocation is in use: it has a route, or data has crossed lately."""
-        return mono < self.used + CONSENT_S or self.is_routed
+        used = max((each.expires for each in self.demands.values()), default=0.0)
+        is_routed = any(binding.is_routed for binding in self.channels.values())
+        return mono < max(self.used + CONSENT_S, used) or is_routed
 
     @property
     def is_routed(self) -> bool:
         """Whether a route leads from it."""
-        return any(binding.is_routed for binding in self.channels.values())
+        is_demanded = any(demand.expires for demand in self.demands.values())
+        return is_demanded or any(binding.is_routed for binding in self.channels.values())
 
     def is_full(self, mono: float) -> bool:
         """Whether no further peer can be kept, once what has run out is forgotten."""

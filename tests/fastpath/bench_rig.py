@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from benchmarks import program_rig
-from benchmarks.program_rig import DROP, OUT, UP, Context, Outcome
+from benchmarks.program_rig import DROP, OUT, SUMMED_UP, UP, Context, Outcome
 from relay.errors import DropReason
 from relay.forward.fastpath import layout
 from relay.forward.fastpath.legs import Legs
@@ -13,7 +13,10 @@ from relay.forward.routes import Meter
 from relay.turn.effects import LegKey, SetLeg
 from tests.fastpath.frames import End
 
-__all__ = ["DROP", "LEG", "NOW_NS", "OUT", "UP", "Bench", "Context", "Outcome", "Route"]
+__all__ = ["CARDS", "DROP", "LEG", "NOW_NS", "OUT", "UP", "Bench", "Context", "Outcome", "Route"]
+
+CARDS = {"no offload": 0, "summed up": SUMMED_UP}
+"""What a network card has done about the checksum of what it received."""
 
 NOW_NS = 1_000_000_000_000
 LEG = LegKey("call", "leg")

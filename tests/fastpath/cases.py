@@ -6,18 +6,24 @@ right but for what its description says.
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from relay.turn.effects import NO_CHANNEL
+from relay.address import PeerAddress
+from relay.turn.effects import NO_CHANNEL, Via
 from tests.fastpath.bench_rig import NOW_NS, Route
 from tests.fastpath.frames import (
     SENDERS_OWN,
     End,
     Header,
     channel_data,
+    data_indication,
+    internet_checksum,
     ipv4,
     ipv6,
     packet,
+    pseudo_header,
+    send_indication,
     udp,
 )
 
@@ -43,6 +49,25 @@ PORT_ROUTES = {
     "v4-v6": Route(A4, PORT_A4, NO_CHANNEL, B6, PORT_B6, NO_CHANNEL),
     "v6-v4": Route(A6, PORT_A6, NO_CHANNEL, B4, PORT_B4, NO_CHANNEL),
 }
+
+PEER_A4, PEER_B4 = (
+    PeerAddress(End("192.0.2.9", 0).packed, 60001),
+    PeerAddress(End("192.0.2.9", 0).packed, 60002),
+)
+PEER_A6 = PeerAddress(End("2001:db8:9::9", 0).packed, 60001)
+PEER_B6 = PeerAddress(End("2001:db8:9::9", 0).packed, 60002)
+"""The relayed addresses of A and B, as indications name them."""
+
+
+def _indicated() -> Iterator[tuple[str, Route]]:
+    for name, route in ROUTES.items():
+        for a, b, kind in ((PEER_A4, PEER_B4, ""), (PEER_A6, PEER_B6, ", IPv6 peers")):
+            yield f"{name} Send to channel{kind}", replace(route, channel=b)
+            yield f"{name} channel to Data{kind}", replace(route, target_channel=a)
+            yield f"{name} Send to Data{kind}", replace(route, channel=b, target_channel=a)
+
+
+INDICATION_ROUTES = dict(_indicated())
 EVERY_ROUTE = ROUTES | {f"ports {name}": route for name, route in PORT_ROUTES.items()}
 
 _HOP_BY_HOP, _FRAGMENT, _DESTINATION, _UDP = 0, 44, 60, 17
@@ -62,14 +87,24 @@ def sent(route: Route, payload: bytes, header: Header = SENDERS_OWN) -> bytes:
     return packet(route.source, route.server, data_of(route.channel, payload), header)
 
 
-def relayed(route: Route, payload: bytes) -> bytes:
-    """The IP packet that the route's target gets for it."""
+def relayed(route: Route, payload: bytes, like: bytes = b"") -> bytes:
+    """The IP packet that the route's target gets for it.
+
+    Args:
+        like: the one it got, which has chosen the transaction id of an indication.
+    """
     data = data_of(route.target_channel, payload)
+    if isinstance(route.target_channel, PeerAddress):
+        at = (48 if len(route.target.packed) == 16 else 28) + 8
+        peer = End(*route.target_channel.reveal())
+        data = data_indication(peer, payload, like[at : at + 12].ljust(12, b"\0"))
     return packet(route.target_server, route.target, data, Header())
 
 
-def data_of(channel: int, payload: bytes) -> bytes:
-    """ChannelData, or the payload alone where there is no channel."""
+def data_of(channel: Via, payload: bytes) -> bytes:
+    """As a client sends it: ChannelData, or to a peer, or the payload alone to a relayed port."""
+    if isinstance(channel, PeerAddress):
+        return send_indication(End(*channel.reveal()), payload)
     return payload if channel == NO_CHANNEL else channel_data(channel, payload)
 
 
@@ -107,10 +142,30 @@ def rewritten(route: Route) -> Iterator[Case]:
 
 
 def not_understood(route: Route) -> Iterator[Case]:
-    """IP packets that are not exactly one UDP datagram with a checksum."""
+    """IP packets that are not exactly one UDP datagram with a right checksum."""
     data = data_of(route.channel, PAYLOAD)
+    yield from _wrong_checksums(route, data)
     is_ipv4 = len(route.source.packed) == 4
-    return (_not_understood_4 if is_ipv4 else _not_understood_6)(route.source, route.server, data)
+    others = _not_understood_4 if is_ipv4 else _not_understood_6
+    yield from others(route.source, route.server, data)
+
+
+def _wrong_checksums(route: Route, data: bytes) -> Iterator[Case]:
+    source, server = route.source, route.server
+    right = udp(source, server, data)
+    check, pseudo = int.from_bytes(right[6:8]), pseudo_header(source, server, len(right))
+    for description, wrong in {
+        "a wrong checksum": check ^ 0x0100,
+        "a checksum one too large": check % 0xFFFF + 1,
+        "a checksum of other addresses": internet_checksum(right[:6] + bytes(2) + data),
+        "a checksum that nobody has completed": 0xFFFF ^ internet_checksum(pseudo),
+    }.items():
+        datagram = udp(source, server, data, wrong)
+        build = ipv4 if len(source.packed) == 4 else ipv6
+        yield Case(description, build(source, server, datagram))
+    whole = bytearray(packet(source, server, data))
+    whole[-1] ^= 0x10
+    yield Case("a damaged payload", bytes(whole))
 
 
 def _not_understood_4(source: End, server: End, data: bytes) -> Iterator[Case]:
@@ -126,6 +181,7 @@ def _not_understood_4(source: End, server: End, data: bytes) -> Iterator[Case]:
         "TCP": ipv4(source, server, whole, protocol=6),
         "UDP-Lite": ipv4(source, server, whole, protocol=136),
         "no UDP checksum": ipv4(source, server, unsummed),
+        "a wrong header checksum": good[:10] + bytes([good[10] ^ 1]) + good[11:],
         "an Ethernet trailer": good + b"\0",
         "IP longer than UDP": ipv4(source, server, whole + bytes(4)),
         "IP shorter than UDP": ipv4(source, server, whole, total_size=size - 1),

@@ -52,14 +52,45 @@ def channel_data(channel: int, payload: bytes) -> bytes:
     return struct.pack("!HH", channel, len(payload)) + payload
 
 
+TRANSACTION_ID = bytes(range(0xA0, 0xAC))
+_COOKIE = bytes.fromhex("2112A442")
+
+
+def send_indication(peer: End, data: bytes, end: bytes = b"") -> bytes:
+    """RFC 8656 section 11.1; `end` follows the padding."""
+    return _indication(0x0016, peer, TRANSACTION_ID, data + bytes(-len(data) % 4) + end, len(data))
+
+
+def data_indication(peer: End, data: bytes, transaction_id: bytes = TRANSACTION_ID) -> bytes:
+    """RFC 8656 section 11.4."""
+    return _indication(0x0017, peer, transaction_id, data + bytes(-len(data) % 4), len(data))
+
+
+def _indication(kind: int, peer: End, transaction_id: bytes, rest: bytes, size: int) -> bytes:
+    key = int.from_bytes(_COOKIE + transaction_id)
+    packed = peer.packed.ljust(16, b"\0")
+    xored = (int.from_bytes(packed) ^ key).to_bytes(16)[: len(peer.packed)]
+    family, port = 1 if len(xored) == 4 else 2, peer.port ^ 0x2112
+    named = struct.pack("!HHHH", 0x0012, 4 + len(xored), family, port) + xored
+    body = named + struct.pack("!HH", 0x0013, size) + rest
+    return struct.pack("!HH", kind, len(body)) + _COOKIE + transaction_id + body
+
+
 def udp(source: End, destination: End, data: bytes, checksum: int | None = None) -> bytes:
     """A UDP datagram; its checksum is right unless one is given."""
     size = 8 + len(data)
     ports = struct.pack("!HHH", source.port, destination.port, size)
     if checksum is None:
-        pseudo = source.packed + destination.packed + struct.pack("!II", size, _UDP)
+        pseudo = pseudo_header(source, destination, size)
         checksum = internet_checksum(pseudo + ports + bytes(2) + data) or 0xFFFF
     return ports + checksum.to_bytes(2) + data
+
+
+def pseudo_header(source: End, destination: End, size: int) -> bytes:
+    """What a UDP checksum is over besides the datagram of `size` bytes. Spec: RFC 8200 section 8.1,
+    and RFC 768, which sums up to the same.
+    """
+    return source.packed + destination.packed + struct.pack("!II", size, _UDP)
 
 
 def ipv4(

@@ -9,7 +9,7 @@ import signal
 import sys
 from dataclasses import replace
 
-from tests.fastpath.cases import ROUTE4, SERVER4, SERVER6
+from tests.fastpath.cases import CHANNEL, ROUTE4, SERVER4, SERVER6
 from tests.fastpath.paths import open_kernel_path, set_route
 
 
@@ -17,7 +17,7 @@ def main(routes: int) -> None:
     """Set so many routes, the first of them ROUTE4."""
     path = open_kernel_path([SERVER4, SERVER6])
     for number in range(routes):
-        channel = ROUTE4.channel + number
+        channel = CHANNEL + number
         assert path.set_route(set_route(replace(ROUTE4, channel=channel)))
     sys.stdout.write(f"ready {path.adopted}\n")
     sys.stdout.flush()

@@ -9,7 +9,16 @@ import fcntl
 import os
 import struct
 
-from tests.fastpath.frames import ETHERNET_SIZE, End
+from tests.fastpath.bench_rig import Route
+from tests.fastpath.frames import (
+    ETHERNET_SIZE,
+    End,
+    internet_checksum,
+    ipv4,
+    ipv6,
+    pseudo_header,
+    udp,
+)
 from tests.lab.namespaces import Namespace
 
 ADDRESS = bytes.fromhex("02cf00000001")
@@ -88,3 +97,21 @@ def offload(
 ) -> bytes:
     """What a card says of a frame; a UDP checksum is at `start` + 6."""
     return _OFFLOAD.pack(flags, kind, header_size, segment_size, start, 6 if start else 0)
+
+
+def to_be_completed(route: Route, data: bytes, error: int = 0) -> tuple[bytes, bytes]:
+    """A packet of the route's source of which only the pseudo-header is summed up, and what a card
+    says of it, as virtual machines and containers send them.
+
+    Args:
+        error: what is wrong in that sum.
+    """
+    start = sum_of_pseudo_header(route, len(data)) ^ error
+    build = ipv4 if len(route.source.packed) == 4 else ipv6
+    packet = build(route.source, route.server, udp(route.source, route.server, data, start))
+    return packet, offload(NEEDS_CHECKSUM, start=ETHERNET_SIZE + len(packet) - len(data) - 8)
+
+
+def sum_of_pseudo_header(route: Route, size: int) -> int:
+    """Of so many bytes from the route's source."""
+    return 0xFFFF ^ internet_checksum(pseudo_header(route.source, route.server, 8 + size))

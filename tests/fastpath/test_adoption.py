@@ -21,7 +21,7 @@ from relay.forward.fastpath.adoption import DEAD_NS
 from relay.forward.fastpath.netlink import Netlink
 from relay.turn.effects import DropRoute, LegKey, SetLeg
 from tests.fastpath.bench_rig import Route
-from tests.fastpath.cases import B4, PAYLOAD, ROUTE4, SERVER4, SERVER6, relayed, sent
+from tests.fastpath.cases import B4, CHANNEL, PAYLOAD, ROUTE4, SERVER4, SERVER6, relayed, sent
 from tests.fastpath.frames import End
 from tests.fastpath.paths import LEASE_S, LEG, open_kernel_path, server_address, set_route
 from tests.fastpath.tap import Tap
@@ -128,7 +128,7 @@ def test_adopted_routes_are_set_again_and_the_rest_may_be_ended(
         path.drop_adopted()
         assert path.routes == 1
         assert crosses(tap, ROUTE4)
-        assert not crosses(tap, replace(ROUTE4, channel=ROUTE4.channel + 1))
+        assert not crosses(tap, replace(ROUTE4, channel=CHANNEL + 1))
     finally:
         path.close(leave_running=False)
 

@@ -10,7 +10,7 @@ import pytest
 
 from relay.forward.fastpath import compile as recipe
 
-_FILES = ("compile.py", "fastpath.bpf.c", "layout.h", "bpf.h")
+_FILES = ("compile.py", "fastpath.bpf.c", *(path.name for path in recipe.DIRECTORY.glob("*.h")))
 
 
 @pytest.fixture

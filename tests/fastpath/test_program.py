@@ -13,9 +13,20 @@ from hypothesis import strategies as st
 from relay.errors import DropReason
 from relay.forward.fastpath import layout
 from relay.turn.effects import NO_CHANNEL
-from tests.fastpath.bench_rig import DROP, LEG, NOW_NS, OUT, UP, Bench, Context, Route
+from tests.fastpath.bench_rig import (
+    CARDS,
+    DROP,
+    LEG,
+    NOW_NS,
+    OUT,
+    UP,
+    Bench,
+    Context,
+    Route,
+)
 from tests.fastpath.cases import (
     BAD_ROUTES,
+    CHANNEL,
     EVERY_ROUTE,
     PAYLOAD,
     PORT_ROUTE4,
@@ -53,29 +64,36 @@ def _cases(by_family: Mapping[str, Iterable[Case]]) -> list[object]:
     ]
 
 
+_each_card = pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
+
+
+@_each_card
 @pytest.mark.parametrize(
     ("family", "case"), _cases({name: rewritten(route) for name, route in EVERY_ROUTE.items()})
 )
-def test_packet_of_a_route_leaves_as_the_relays_own(bench: Bench, family: str, case: Case) -> None:
+def test_packet_of_a_route_leaves_as_the_relays_own(
+    bench: Bench, family: str, case: Case, card: int
+) -> None:
     route, before = EVERY_ROUTE[family], bench.forwarded()
     with bench.routes(route):
-        outcome = bench.run(frame(case.packet))
+        outcome = bench.run(frame(case.packet), flags=card)
     assert outcome.verdict == OUT
     assert outcome.frame[ETHERNET_SIZE:] == case.leaves
     size = len(case.leaves or b"") - len(relayed(route, b""))
     assert bench.forwarded() == (before[0] + 1, before[1] + size)
 
 
+@_each_card
 @pytest.mark.parametrize(
     ("family", "case"),
     _cases({name: [*not_understood(route), *misfits(route)] for name, route in _BOTH.items()}),
 )
 def test_packet_that_is_not_understood_goes_up_as_it_is(
-    bench: Bench, family: str, case: Case
+    bench: Bench, family: str, case: Case, card: int
 ) -> None:
     before = bench.forwarded(), bench.drops()
     with bench.routes(_BOTH[family]):
-        outcome = bench.run(frame(case.packet))
+        outcome = bench.run(frame(case.packet), flags=card)
     assert (outcome.verdict, outcome.frame) == (UP, frame(case.packet))
     assert (bench.forwarded(), bench.drops()) == before
 
@@ -162,7 +180,7 @@ def test_data_without_a_channel_at_a_listener_goes_up(bench: Bench, payload: byt
 
 
 def test_data_like_channel_data_takes_the_route_of_its_port(bench: Bench) -> None:
-    like = channel_data(ROUTE4.channel, PAYLOAD)
+    like = channel_data(CHANNEL, PAYLOAD)
     with bench.routes(ROUTE4, PORT_ROUTE4):
         for route, payload in ((ROUTE4, PAYLOAD), (PORT_ROUTE4, like)):
             outcome = bench.run(frame(sent(route, payload)))
@@ -248,6 +266,7 @@ def _packets(draw: st.DrawFn) -> tuple[Route, bytes]:
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     packet=_packets(),
+    card=st.sampled_from([*CARDS.values()]),
     header=st.builds(
         Header,
         hop_limit=st.integers(0, 255),
@@ -258,11 +277,11 @@ def _packets(draw: st.DrawFn) -> tuple[Route, bytes]:
     ),
 )
 def test_any_packet_of_any_route_comes_out_right(
-    bench: Bench, packet: tuple[Route, bytes], header: Header
+    bench: Bench, packet: tuple[Route, bytes], card: int, header: Header
 ) -> None:
     route, payload = packet
     with bench.routes(route):
-        outcome = bench.run(frame(sent(route, payload, header)))
+        outcome = bench.run(frame(sent(route, payload, header)), flags=card)
     assert outcome.verdict == OUT
     assert outcome.frame[ETHERNET_SIZE:] == relayed(route, payload)
 

@@ -12,6 +12,7 @@ from tests.fastpath.bench_rig import Route
 from tests.fastpath.cases import (
     B4,
     B6,
+    CHANNEL,
     EVERY_ROUTE,
     PAYLOAD,
     PORT_ROUTE4,
@@ -30,9 +31,22 @@ from tests.fastpath.cases import (
     rewritten,
     sent,
 )
-from tests.fastpath.frames import End, Header, channel_data, internet_checksum, ipv4, udp
+from tests.fastpath.frames import (
+    End,
+    Header,
+    channel_data,
+    ipv4,
+    udp,
+)
 from tests.fastpath.paths import LEG, SET_LEG, open_kernel_path, set_route
-from tests.fastpath.tap import NEEDS_CHECKSUM, UDP_SEGMENTS, Tap, offload
+from tests.fastpath.tap import (
+    NEEDS_CHECKSUM,
+    UDP_SEGMENTS,
+    Tap,
+    offload,
+    sum_of_pseudo_header,
+    to_be_completed,
+)
 from tests.fastpath.user_path import UserPath
 
 _SERVERS = [SERVER4, SERVER6]
@@ -62,15 +76,17 @@ def test_checksum_that_a_card_has_yet_to_complete(tap: Tap, path: FastPath, fami
     """As a virtual machine's or a container's packets come: only the pseudo-header is summed up."""
     route = EVERY_ROUTE[family]
     assert path.set_route(set_route(route))
-    whole = sent(route, PAYLOAD)
-    data = data_of(route.channel, PAYLOAD)
-    at = len(whole) - len(data) - 8
-    pseudo = route.source.packed + route.server.packed + (len(whole) - at).to_bytes(4) + bytes(3)
-    partial = udp(route.source, route.server, data, 0)
-    start = 0xFFFF ^ internet_checksum(pseudo + b"\x11")
-    packet = whole[:at] + partial[:6] + start.to_bytes(2) + partial[8:]
-    tap.send(packet, offload(NEEDS_CHECKSUM, start=14 + at))
+    tap.send(*to_be_completed(route, data_of(route.channel, PAYLOAD)))
     assert tap.received(route.target) == [relayed(route, PAYLOAD)]
+
+
+@_each_family
+def test_checksum_that_a_card_would_complete_wrong_is_not_forwarded(
+    tap: Tap, path: FastPath, route: Route
+) -> None:
+    assert path.set_route(set_route(route))
+    tap.send(*to_be_completed(route, data_of(route.channel, PAYLOAD), error=1))
+    _assert_only_marker(tap, path, route)
 
 
 @pytest.mark.parametrize("family", EVERY_ROUTE)
@@ -95,11 +111,10 @@ def test_packet_with_a_vlan_tag_is_not_forwarded(tap: Tap, path: FastPath, route
 
 def test_segments_of_a_super_packet_are_not_forwarded_as_one(tap: Tap, path: FastPath) -> None:
     assert path.set_route(set_route(ROUTE4))
-    one = channel_data(ROUTE4.channel, PAYLOAD)
+    one = channel_data(CHANNEL, PAYLOAD)
     # Its first ChannelData length covers the whole, so nothing but the segment size tells.
-    data = channel_data(ROUTE4.channel, PAYLOAD + one)
-    pseudo = ROUTE4.source.packed + ROUTE4.server.packed + (8 + len(data)).to_bytes(4) + bytes(3)
-    start = 0xFFFF ^ internet_checksum(pseudo + b"\x11")
+    data = channel_data(CHANNEL, PAYLOAD + one)
+    start = sum_of_pseudo_header(ROUTE4, len(data))
     packet = ipv4(ROUTE4.source, ROUTE4.server, udp(ROUTE4.source, ROUTE4.server, data, start))
     tap.send(packet, offload(NEEDS_CHECKSUM, UDP_SEGMENTS, 42, len(one), 34))
     _assert_only_marker(tap, path, ROUTE4)

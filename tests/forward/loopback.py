@@ -19,7 +19,7 @@ from relay.forward.slots import Batch
 from relay.forward.streams import Streams
 from relay.forward.tcp import TcpListener
 from relay.forward.udp import UdpListener
-from relay.turn.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute
+from relay.turn.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute, Via
 from relay.turn.rate import SourceRate
 from tests.forward.certificates import contexts
 from tests.lab.requirements import require_ipv6
@@ -238,9 +238,9 @@ class Stage:
     def route(
         self,
         source: UdpClient | StreamClient,
-        channel: int,
+        channel: Via,
         target: UdpClient | StreamClient,
-        target_channel: int,
+        target_channel: Via,
         leg: LegKey = ALICE,
         expires_ns: int = FOREVER_NS,
     ) -> None:

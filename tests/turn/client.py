@@ -26,6 +26,7 @@ from relay.turn.effects import (
     Send,
     SetLeg,
     SetRoute,
+    Via,
 )
 from relay.turn.server import Server
 from relay.turn.settings import TurnSettings
@@ -115,7 +116,7 @@ class Forwarding:
     """What the doing side would hold: routes and legs, from the effects alone, in their order."""
 
     def __init__(self) -> None:
-        self.routes: dict[tuple[FiveTuple, int], SetRoute] = {}
+        self.routes: dict[tuple[FiveTuple, Via], SetRoute] = {}
         self.legs: set[LegKey] = set()
         self.ports: set[ServerAddress] = set()
 

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 
 from relay.address import PeerAddress
 from relay.stun.attributes import Attribute
+from relay.turn.demand import PACKETS_FIRST
 from relay.turn.effects import Count, Deliver, Effect
 from tests.turn import wire
 from tests.turn.client import RELAY_IPV4, Client, Exchange, Relay
@@ -26,6 +27,7 @@ from tests.turn.client import RELAY_IPV4, Client, Exchange, Relay
 CALLS = ("one", "two")
 LEGS = ("alice", "bob", "carol")
 CHANNELS = st.sampled_from([0x4000, 0x4001, 0x4FFF])
+TIMES = st.sampled_from([1, PACKETS_FIRST])
 PERMISSION_S, CHANNEL_S, COOL_DOWN_S = 300, 600, 300
 MONTH_S = 30 * 24 * 3600
 
@@ -224,17 +226,22 @@ class ClosedCalls(RuleBasedStateMachine):
         self.bind(0, 1, channel)
         self.bind(1, 0, back)
 
-    @rule(number=whom, other=whom, data=st.binary(max_size=9))
-    def send(self, number: int, other: int, data: bytes) -> None:
-        """A Send indication."""
+    @rule(number=whom, other=whom, data=st.binary(max_size=9), times=TIMES)
+    def send(self, number: int, other: int, data: bytes, times: int) -> None:
+        """Send indications."""
         client, peer = self.pick(number), self.pick(other).relayed
         expected = self.expected_delivery(client, peer, data)
-        self.check_delivery(client, peer, data, client.send(peer, data), expected)
+        for _ in range(times):
+            self.check_delivery(client, peer, data, client.send(peer, data), expected)
 
-    @rule(number=whom, channel=CHANNELS, data=st.binary(max_size=9))
-    def channel_data(self, number: int, channel: int, data: bytes) -> None:
+    @rule(number=whom, channel=CHANNELS, data=st.binary(max_size=9), times=TIMES)
+    def channel_data(self, number: int, channel: int, data: bytes, times: int) -> None:
         """ChannelData, which goes to the channel's peer and nowhere else."""
-        client = self.pick(number)
+        for _ in range(times):
+            self.channel_data_once(self.pick(number), channel, data)
+
+    def channel_data_once(self, client: Client, channel: int, data: bytes) -> None:
+        """One of them."""
         allocation = self.live(client)
         binding = allocation.channels.get(channel) if allocation else None
         effects = client.channel_data(channel, data)
@@ -319,7 +326,7 @@ class ClosedCalls(RuleBasedStateMachine):
 
     @invariant()
     def routes_are_those_of_live_pairs_in_open_calls(self) -> None:
-        """A route lives exactly while both ends are bound, live, and the call is open."""
+        """One between channels lives exactly while both are bound, live, and the call is open."""
         expected = set()
         for client in self.clients:
             allocation = self.live(client)
@@ -331,9 +338,29 @@ class ClosedCalls(RuleBasedStateMachine):
                     expected.add((client.five_tuple, channel, target.client.five_tuple, back))
         routes = self.relay.forwarding.live(self.relay.clock.now)
         found = {
-            (route.source, route.channel, route.target, route.target_channel) for route in routes
+            (route.source, route.channel, route.target, route.target_channel)
+            for route in routes
+            if isinstance(route.channel, int) and isinstance(route.target_channel, int)
         }
         assert found == expected
+
+    @invariant()
+    def routes_of_indications_lead_where_data_would_be_delivered(self) -> None:
+        """And name the sender's relayed address, or no peer but a channel."""
+        by_client = {client.five_tuple: client for client in self.clients}
+        for route in self.relay.forwarding.live(self.relay.clock.now):
+            client, peer = by_client[route.source], by_client[route.target].relayed
+            allocation = self.live(client)
+            assert allocation is not None
+            if isinstance(route.channel, int):
+                assert allocation.channel_to(peer, self.now) == route.channel
+            else:
+                assert route.channel == peer
+            expected = self.expected_delivery(client, peer, b"")
+            if isinstance(route.target_channel, int):
+                assert expected == wire.channel_data(route.target_channel, b"")
+            else:
+                assert (expected, route.target_channel) == (b"", client.relayed)
 
     @invariant()
     def routes_join_two_legs_of_one_call_and_are_charged_to_the_sender(self) -> None:

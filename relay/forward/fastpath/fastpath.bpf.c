@@ -1,40 +1,29 @@
-/* The kernel fast path: ChannelData from one client to another, as relay/forward/udp.py forwards it,
- * and whole datagrams from one relayed port to another, as relay/forward/port.py does.
+/* The kernel fast path: ChannelData and indications from one client to another, as
+ * relay/forward/udp.py forwards them, and whole datagrams from one relayed port to another, as
+ * relay/forward/port.py does.
  *
  * Attached to tc ingress. A packet that is not exactly understood, or has no live route, goes up to
  * Python: nothing here decides about TURN or ICE. What leaves has an IP header written anew, so
  * nothing of the sender's own (TTL, DSCP, IP-ID, flow label, reserved bits) can show through.
  *
- *   parse -> route? -> live? -> fits? -> within caps? -> rewrite -> count -> send
- *     |        |         |        |           |             |
- *     up    up/drop      up       up         drop          drop
+ *   parse -> route? -> live? -> fits? -> right checksum? -> within caps? -> rewrite -> count -> send
+ *     |        |         |        |            |                |             |
+ *     up    up/drop      up       up           up              drop          drop
  *
- * A route is found by client and channel where the packet looks like ChannelData; else, but for STUN,
- * by client and relayed port.
+ * A route is found by client and channel where the packet looks like ChannelData; by client and peer
+ * where it is a Send indication; else, but for other STUN, by client and relayed port.
  */
 
+#include "checksum.h"
+#include "indication.h"
 #include "layout.h"
+#include "packet.h"
 
 #define UP TC_ACT_UNSPEC /* not ours: the next filter's, or the stack's */
 #define LOOPBACK 1       /* the interface index of `lo`, in every network namespace */
-#define HOP_LIMIT 64     /* relay/forward/sockets.py */
-#define DONT_FRAGMENT 0x4000
-#define PORTS_AND_CHANNEL_SIZE (sizeof(struct udphdr) + sizeof(struct channel_data))
 
 /* Set before loading and constant from then on: the verifier leaves out what it disables. */
 const volatile __u32 clock_is_config = 0;
-
-struct channel_data { /* RFC 8656 section 12.4 */
-    __be16 channel;
-    __be16 length;
-};
-
-struct packet {
-    struct route_key key; /* its channel is what stands there, until it turns out to be none */
-    __u32 ip_size;        /* of its header: 20 or 40 */
-    __u32 udp_size;
-    __u32 payload;
-};
 
 NOINLINE int drop(enum drop_reason reason)
 {
@@ -46,95 +35,6 @@ NOINLINE int drop(enum drop_reason reason)
     return TC_ACT_SHOT;
 }
 
-/* Make `size` bytes readable directly. Pointers into the packet are void afterwards. */
-INLINE int is_readable(struct __sk_buff *skb, __u32 size)
-{
-    if ((void *)(long)skb->data + size <= (void *)(long)skb->data_end)
-        return 1;
-    return skb->len >= size && !bpf_skb_pull_data(skb, size);
-}
-
-/* --- What came in ------------------------------------------------------------------------------ */
-
-INLINE void set_ipv4(struct address *address, __be32 ipv4)
-{
-    address->words[0] = 0;
-    address->words[1] = 0;
-    address->words[2] = 0xffff0000; /* ::ffff: in network order */
-    address->words[3] = ipv4;
-}
-
-INLINE int is_ipv4(const struct address *address)
-{
-    return !address->words[0] && !address->words[1] && address->words[2] == 0xffff0000;
-}
-
-/* Returns whether the packet is one UDP datagram with a checksum and nothing after it. */
-INLINE int parse_udp(const struct __sk_buff *skb, struct packet *packet, const struct udphdr *udp)
-{
-    const struct channel_data *message = (const void *)(udp + 1);
-
-    packet->udp_size = NTOHS(udp->len);
-    packet->payload = NTOHS(message->length);
-    packet->key.source_port = udp->source;
-    packet->key.server_port = udp->dest;
-    packet->key.channel = message->channel;
-    packet->key.zero = 0;
-    return udp->check && skb->len == ETH_HLEN + packet->ip_size + packet->udp_size;
-}
-
-INLINE int parse_ipv4(struct __sk_buff *skb, struct packet *packet)
-{
-    const __u32 size = ETH_HLEN + sizeof(struct iphdr) + PORTS_AND_CHANNEL_SIZE;
-    if (!is_readable(skb, size))
-        return 0;
-    const void *data = (void *)(long)skb->data;
-    const struct iphdr *ip = data + ETH_HLEN;
-    if (data + size > (void *)(long)skb->data_end)
-        return 0;
-
-    if (*(const __u8 *)ip != 0x45 || ip->protocol != IPPROTO_UDP) /* version 4, no options */
-        return 0;
-    if (ip->frag_off & (__u16)~HTONS(DONT_FRAGMENT)) /* a fragment, or the reserved bit */
-        return 0;
-    packet->ip_size = sizeof(*ip);
-    set_ipv4(&packet->key.source, ip->saddr);
-    set_ipv4(&packet->key.server, ip->daddr);
-    return parse_udp(skb, packet, (const void *)(ip + 1)) &&
-           NTOHS(ip->tot_len) == sizeof(*ip) + packet->udp_size;
-}
-
-INLINE int parse_ipv6(struct __sk_buff *skb, struct packet *packet)
-{
-    const __u32 size = ETH_HLEN + sizeof(struct ipv6hdr) + PORTS_AND_CHANNEL_SIZE;
-    if (!is_readable(skb, size))
-        return 0;
-    const void *data = (void *)(long)skb->data;
-    const struct ipv6hdr *ip = data + ETH_HLEN;
-    if (data + size > (void *)(long)skb->data_end)
-        return 0;
-
-    if ((*(const __u8 *)ip & 0xf0) != 0x60 || ip->nexthdr != IPPROTO_UDP) /* no extension headers */
-        return 0;
-    packet->ip_size = sizeof(*ip);
-    __builtin_memcpy(&packet->key.source, &ip->saddr, sizeof(ip->saddr));
-    __builtin_memcpy(&packet->key.server, &ip->daddr, sizeof(ip->daddr));
-    return parse_udp(skb, packet, (const void *)(ip + 1)) && NTOHS(ip->payload_len) == packet->udp_size;
-}
-
-/* Returns whether the packet is UDP that is understood to the last byte. */
-INLINE int parse(struct __sk_buff *skb, struct packet *packet)
-{
-    /* PACKET_HOST: a promiscuous interface shows here what was sent to other hosts. */
-    if (skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size || skb->gso_segs > 1)
-        return 0;
-    if (skb->protocol == HTONS(ETH_P_IP))
-        return parse_ipv4(skb, packet);
-    if (skb->protocol == HTONS(ETH_P_IPV6))
-        return parse_ipv6(skb, packet);
-    return 0;
-}
-
 /* Padding, which ChannelData over UDP may have, is not understood: the user path cuts it off. */
 INLINE int is_channel_data(const struct packet *packet)
 {
@@ -142,7 +42,7 @@ INLINE int is_channel_data(const struct packet *packet)
            packet->udp_size == PORTS_AND_CHANNEL_SIZE + packet->payload;
 }
 
-/* RFC 7983 section 7. What begins so never crosses. */
+/* RFC 7983 section 7. What begins so never crosses as it is. */
 INLINE int is_stun(const struct packet *packet)
 {
     return *(const __u8 *)&packet->key.channel <= 3;
@@ -176,13 +76,16 @@ INLINE const struct route *look_up(const struct packet *packet)
 
 /* What looks like ChannelData may be anything on a relayed port. One port of the relay has routes
  * with channels or one without, never both. */
-INLINE const struct route *find_route(struct packet *packet)
+INLINE const struct route *find_route(struct __sk_buff *skb, struct packet *packet)
 {
     const struct route *route = is_channel_data(packet) ? look_up(packet) : 0;
 
-    if (route || is_stun(packet))
+    if (route)
         return route;
+    if (is_stun(packet))
+        return packet->key.channel == SEND && parse_send(skb, packet) ? look_up(packet) : 0;
     packet->key.channel = NO_CHANNEL;
+    packet->head = 0;
     packet->payload = packet->udp_size - sizeof(struct udphdr);
     return look_up(packet);
 }
@@ -214,48 +117,6 @@ INLINE enum drop_reason charge(struct leg *leg, __u64 payload, __u64 now_ns, __u
 
 /* --- What goes out ----------------------------------------------------------------------------- */
 
-/* Sums in one's complement arithmetic. There 0xffff is zero, so the sum over ::ffff:a.b.c.d is that
- * over a.b.c.d, and IPv4's and IPv6's pseudo-headers sum up alike. */
-INLINE __u64 sum(const struct address *address)
-{
-    return (__u64)address->words[0] + address->words[1] + address->words[2] + address->words[3];
-}
-
-INLINE __u64 sum_of_complement(const struct address *address)
-{
-    return (__u64)~address->words[0] + ~address->words[1] + ~address->words[2] + ~address->words[3];
-}
-
-INLINE __u32 fold_to_32(__u64 sum)
-{
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    return (sum & 0xffffffff) + (sum >> 32);
-}
-
-INLINE __u16 fold_to_16(__u32 sum)
-{
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (sum & 0xffff) + (sum >> 16);
-}
-
-/* NO_CHANNEL on both sides adds 0xffff, which is zero.
- *
- * The helper knows whether the checksum is complete, or a network card has yet to complete it from
- * the sum of the pseudo-header; hence two differences, of the pseudo-header and of the rest. */
-INLINE long update_checksum(struct __sk_buff *skb, const struct packet *packet, const struct route *route,
-                            __u32 ip_size)
-{
-    const struct route_key *key = &packet->key;
-    __u32 at = ETH_HLEN + ip_size + __builtin_offsetof(struct udphdr, check);
-    __u64 pseudo = sum_of_complement(&key->source) + sum_of_complement(&key->server) + sum(&route->server) +
-                   sum(&route->target);
-    __u64 rest = (__u64)(__u16)~key->source_port + (__u16)~key->server_port + (__u16)~key->channel +
-                 route->server_port + route->target_port + route->channel;
-
-    return bpf_l4_csum_replace(skb, at, 0, fold_to_32(pseudo), BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0) ?:
-           bpf_l4_csum_replace(skb, at, 0, fold_to_32(rest), BPF_F_MARK_MANGLED_0);
-}
-
 INLINE void write_ipv4(struct iphdr *ip, const struct route *route, __u16 size)
 {
     *(__u16 *)ip = HTONS(0x4500); /* version, header length, DSCP and ECN 0 */
@@ -283,14 +144,18 @@ INLINE void write_ipv6(struct ipv6hdr *ip, const struct route *route, __u16 udp_
 
 /* Returns 0, or an error after which the packet is neither the old one nor the new one. */
 INLINE long rewrite(struct __sk_buff *skb, const struct packet *packet, const struct route *route,
-                    __u32 ip_size)
+                    __u32 ip_size, __u32 udp_size)
 {
     const __u32 size = ETH_HLEN + ip_size + PORTS_AND_CHANNEL_SIZE;
     const __be16 protocol = ip_size == sizeof(struct iphdr) ? HTONS(ETH_P_IP) : HTONS(ETH_P_IPV6);
+    const int is_reframed = has_indications(packet, route);
 
     if (ip_size != packet->ip_size && bpf_skb_change_proto(skb, protocol, 0))
         return -1;
-    if (update_checksum(skb, packet, route, ip_size) || !is_readable(skb, size))
+    if (is_reframed ? reframe(skb, packet, route, ip_size, udp_size)
+                    : update_checksum(skb, packet, route, ip_size))
+        return -1;
+    if (!is_readable(skb, size))
         return -1;
     void *data = (void *)(long)skb->data;
     if (data + size > (void *)(long)skb->data_end)
@@ -299,19 +164,22 @@ INLINE long rewrite(struct __sk_buff *skb, const struct packet *packet, const st
     struct udphdr *udp = data + ETH_HLEN + ip_size;
     struct channel_data *message = (void *)(udp + 1);
     if (ip_size == sizeof(struct iphdr))
-        write_ipv4(data + ETH_HLEN, route, ip_size + packet->udp_size);
+        write_ipv4(data + ETH_HLEN, route, ip_size + udp_size);
     else
-        write_ipv6(data + ETH_HLEN, route, packet->udp_size);
+        write_ipv6(data + ETH_HLEN, route, udp_size);
     udp->source = route->server_port;
     udp->dest = route->target_port;
-    if (route->channel != NO_CHANNEL)
+    if (route->channel != NO_CHANNEL && !is_reframed)
         message->channel = route->channel;
+    if (packet->card == HAS_SUMMED_UP &&
+        (ip_size != sizeof(struct iphdr) || packet->ip_size != ip_size || is_reframed))
+        renew_sum(skb, route, ip_size, udp_size);
     skb->mark = 0; /* routed as what the relay's own sockets send */
     return 0;
 }
 
 INLINE int forward(struct __sk_buff *skb, const struct packet *packet, const struct route *route,
-                   __u32 ip_size)
+                   __u32 ip_size, __u32 udp_size)
 {
     __u32 zero = 0;
     struct totals *total = bpf_map_lookup_elem(&totals, &zero);
@@ -320,7 +188,7 @@ INLINE int forward(struct __sk_buff *skb, const struct packet *packet, const str
         total->packets++;
         total->bytes += packet->payload;
     }
-    if (rewrite(skb, packet, route, ip_size))
+    if (rewrite(skb, packet, route, ip_size, udp_size))
         return drop(SEND_FAILED);
     return bpf_redirect_neigh(route->ifindex, 0, 0, 0);
 }
@@ -333,7 +201,7 @@ int callveil(struct __sk_buff *skb)
 
     if (!parse(skb, &packet))
         return UP;
-    const struct route *route = find_route(&packet);
+    const struct route *route = find_route(skb, &packet);
     if (!route)
         return claims_own_source(skb, &packet) ? drop(OWN_SOURCE) : UP;
 
@@ -345,7 +213,11 @@ int callveil(struct __sk_buff *skb)
     if (now_ns >= route->expires_ns || now_ns >= settings->lease_until_ns)
         return UP;
     __u32 ip_size = is_ipv4(&route->target) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-    if (ip_size + packet.udp_size > route->mtu)
+    __u32 udp_size = udp_size_of(&packet, route);
+    if (ip_size + udp_size > route->mtu || !is_checksum_right(skb, &packet))
+        return UP;
+    /* A card has been told where UDP's header is, as far from the payload as it came. */
+    if (packet.card == HAS_TO_COMPLETE && packet.head != head_of(route))
         return UP;
 
     enum drop_reason reason = charge(leg, packet.payload, now_ns, settings->burst_ns);
@@ -353,8 +225,8 @@ int callveil(struct __sk_buff *skb)
         return drop(reason);
     /* Two copies, in each of which the size is a constant that the verifier knows. */
     if (ip_size == sizeof(struct iphdr))
-        return forward(skb, &packet, route, sizeof(struct iphdr));
-    return forward(skb, &packet, route, sizeof(struct ipv6hdr));
+        return forward(skb, &packet, route, sizeof(struct iphdr), udp_size);
+    return forward(skb, &packet, route, sizeof(struct ipv6hdr), udp_size);
 }
 
 /* No helper called here asks for the GPL. */

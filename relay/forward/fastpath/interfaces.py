@@ -16,7 +16,9 @@ _WILDCARDS = (bytes(4), bytes(16))
 
 
 class Way(NamedTuple):
-    """How packets to a client leave: interface, the relay's address, the largest IP packet."""
+    """How packets to a client leave: interface, the relay's address, the largest IP packet that
+    crosses the path whole.
+    """
 
     ifindex: int
     server: bytes
@@ -46,6 +48,7 @@ class Interfaces:
         self.changes = Changes()
         self._links: dict[int, Link] = {}
         self._addresses: dict[bytes, int] = {}
+        self._path_mtus: set[tuple[bytes, int]] = set()
         try:
             self.refresh()
             self._check_names()
@@ -113,7 +116,13 @@ class Interfaces:
         link = self._links.get(hop.ifindex) if hop else None
         if hop is None or link is None or not link.has_ethernet:
             return None
-        return Way(link.ifindex, hop.source, layout.packet_size_max(client, link.mtu))
+        mtu = min(link.mtu, hop.mtu or link.mtu)
+        return Way(link.ifindex, hop.source, layout.packet_size_max(client, mtu))
+
+    def new_path_mtus(self) -> set[bytes]:
+        """Addresses, packed, to which another path MTU holds than at the last call."""
+        before, self._path_mtus = self._path_mtus, self._netlink.path_mtus()
+        return {packed for packed, _ in before ^ self._path_mtus}
 
     def close(self) -> None:
         """Close the sockets."""

@@ -11,13 +11,19 @@
 
 #include "bpf.h"
 
-#define LAYOUT 1 /* changes with the meaning of any map: another layout is never adopted */
+#define LAYOUT 2 /* changes with the meaning of any map: another layout is never adopted */
 #define ROUTES_MAX 131072 /* of 65,536 calls of two; what is more stays in user space */
 #define LEGS_MAX 131072
 #define LISTENERS_MAX 65536 /* every relayed port, and some */
 #define DROP_REASONS_MAX 64
 
 #define NO_CHANNEL 0 /* relay/turn/effects.py: of a route between relayed ports, on both sides */
+
+/* How an end has its data: with NO_PEER on a channel, or as it is; else in indications that name the
+ * other end's relayed address, whose port stands in place of the channel. RFC 8489 section 14.1. */
+#define NO_PEER 0
+#define PEER_IPV4 1
+#define PEER_IPV6 2
 
 enum drop_reason { /* relay/errors.py */
     OVER_BITRATE = 14,
@@ -36,8 +42,8 @@ struct route_key {
     struct address server; /* the relay's address it sends to */
     __be16 source_port;
     __be16 server_port;
-    __be16 channel; /* or NO_CHANNEL */
-    __u16 zero;
+    __be16 channel; /* or NO_CHANNEL, or the peer's port */
+    __u16 peer_family;
 };
 
 struct route {
@@ -48,9 +54,11 @@ struct route {
     __be16 target_port;
     __be16 server_port;
     __be16 channel;
-    __u16 mtu; /* a larger IP packet goes up */
+    __u16 mtu; /* of the path; a larger IP packet goes up */
     __u32 ifindex;
     __u32 leg; /* the sender's, whose caps apply */
+    __u16 target_peer_family;
+    __u16 zero[3];
 };
 
 struct leg {
@@ -69,6 +77,8 @@ struct config {
     __u64 burst_ns;
     __u64 layout;
     __u64 clock_ns; /* what time it is, in tests */
+    struct address relayed4; /* of every relayed address; zero where there is none */
+    struct address relayed6;
 };
 
 struct totals {
@@ -84,9 +94,9 @@ struct listener {
 };
 
 _Static_assert(sizeof(struct route_key) == 40, "ROUTE_KEY");
-_Static_assert(sizeof(struct route) == 96, "ROUTE");
+_Static_assert(sizeof(struct route) == 104, "ROUTE");
 _Static_assert(sizeof(struct leg) == 64, "LEG, one cache line");
-_Static_assert(sizeof(struct config) == 32, "CONFIG");
+_Static_assert(sizeof(struct config) == 64, "CONFIG");
 _Static_assert(sizeof(struct totals) == 16, "TOTALS");
 _Static_assert(sizeof(struct listener) == 20, "LISTENER");
 

@@ -7,12 +7,14 @@ import struct
 
 from relay.address import Address
 from relay.forward.slots import PAYLOAD_MAX
+from relay.turn.effects import Via
 
-LAYOUT = 1
+LAYOUT = 2
 """Of the maps; a map of another layout is never adopted."""
 
 V4_MAPPED = bytes(10) + b"\xff\xff"
 
+_NO_PEER = 0
 _UDP_HEADER, _IPV4_HEADER, _IPV6_HEADER = 8, 20, 40
 
 
@@ -48,7 +50,7 @@ ROUTE_KEY = Layout(
     source_port="2s",
     server_port="2s",
     channel="2s",
-    zero="H",
+    peer_family="H",
 )
 ROUTE = Layout(
     "route",
@@ -62,6 +64,8 @@ ROUTE = Layout(
     mtu="H",
     ifindex="I",
     leg="I",
+    target_peer_family="H",
+    zero="6s",
 )
 LEG = Layout(
     "leg",
@@ -74,7 +78,15 @@ LEG = Layout(
     dropped="Q",
     digest="Q",
 )
-CONFIG = Layout("config", lease_until_ns="Q", burst_ns="Q", layout="Q", clock_ns="Q")
+CONFIG = Layout(
+    "config",
+    lease_until_ns="Q",
+    burst_ns="Q",
+    layout="Q",
+    clock_ns="Q",
+    relayed4="16s",
+    relayed6="16s",
+)
 TOTALS = Layout("totals", packets="Q", bytes="Q")
 DROPS = Layout("__u64", count="Q")
 LISTENER = Layout("listener", address="16s", port="2s", zero="H")
@@ -102,27 +114,34 @@ def listener_key(packed: bytes, port: int) -> bytes:
     return LISTENER.pack(mapped(packed), port.to_bytes(2), 0)
 
 
-def route_key(client: Address, server: bytes, server_port: int, channel: int) -> bytes:
+def route_key(client: Address, server: bytes, server_port: int, channel: Via) -> bytes:
     """What a client's data is found by.
 
     Args:
         server: the relay's address that the client sends to, packed.
-        channel: of its ChannelData; NO_CHANNEL for all that comes to a relayed port.
+        channel: of its ChannelData; NO_CHANNEL for all that comes to a relayed port; the peer of
+            its Send indications.
     """
     return ROUTE_KEY.pack(
         mapped(client.packed),
         mapped(server),
         client.port.to_bytes(2),
         server_port.to_bytes(2),
-        channel.to_bytes(2),
-        0,
+        *via(channel),
     )
+
+
+def via(channel: Via) -> tuple[bytes, int]:
+    """A channel, or a peer by port and family. Every peer has the relayed IP of its family."""
+    if isinstance(channel, int):
+        return channel.to_bytes(2), _NO_PEER
+    return channel.port.to_bytes(2), channel.family
 
 
 def packet_size_max(target: bytes, mtu: int) -> int:
     """The largest IP packet to this packed address that the kernel forwards.
 
-    What is larger than the interface takes, or than what the user path forwards, goes up to it.
+    What is larger than the path takes whole, or than what the user path forwards, goes up to it.
     """
     header = _IPV4_HEADER if len(target) == 4 else _IPV6_HEADER
     return min(mtu, header + _UDP_HEADER + PAYLOAD_MAX - 1)

@@ -21,7 +21,10 @@ _FILTER = struct.Struct("=BxHiIII")  # tcmsg
 _ERROR, _DONE = 2, 3
 _REQUEST, _DUMP = 0x1, 0x300
 _GET_LINK, _GET_ADDRESS, _GET_ROUTE, _GET_FILTER = 18, 22, 26, 46
-_RTA_DST, _RTA_SRC, _RTA_OIF, _RTA_PREFSRC = 1, 2, 4, 7
+_RTA_DST, _RTA_SRC, _RTA_OIF, _RTA_PREFSRC, _RTA_METRICS = 1, 2, 4, 7, 8
+_RTAX_MTU = 2
+_RTM_F_CLONED = 0x200  # with strict checks: what ICMP has taught, and no other routes
+_SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 270, 12
 _RTN_UNICAST, _RTN_LOCAL = 1, 2
 _IFLA_IFNAME, _IFLA_MTU = 3, 4
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -51,10 +54,13 @@ class Link(NamedTuple):
 
 
 class NextHop(NamedTuple):
-    """The way to an address: the interface, and the source address the kernel prefers there."""
+    """The way to an address: the interface, the source address the kernel prefers there, and the
+    path MTU; 0 where nothing is known but the interface's.
+    """
 
     ifindex: int
     source: bytes
+    mtu: int
 
 
 class Netlink:
@@ -63,6 +69,7 @@ class Netlink:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._socket.bind((0, 0))
+        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 1)
         self._sequence = 0
 
     def links(self) -> list[Link]:
@@ -116,6 +123,17 @@ class Netlink:
         if kind == _ERROR:
             return None
         return _next_hop(message, source)
+
+    def path_mtus(self) -> set[tuple[bytes, int]]:
+        """Addresses, packed, to which ICMP has told this host a path MTU, and that MTU."""
+        found = set()
+        for family in (socket.AF_INET, socket.AF_INET6):
+            request = _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, _RTM_F_CLONED)
+            for message in self._dump(_GET_ROUTE, request):
+                attributes = _attributes(message[_ROUTE.size :])
+                if _RTA_DST in attributes:
+                    found.add((attributes[_RTA_DST], _mtu(attributes)))
+        return found
 
     def close(self) -> None:
         """Close the socket."""
@@ -191,7 +209,13 @@ def _next_hop(message: bytes, source: bytes | None) -> NextHop | None:
     preferred = source or attributes.get(_RTA_PREFSRC)
     if preferred is None or kind not in (_RTN_UNICAST, _RTN_LOCAL):
         return None
-    return NextHop(int.from_bytes(attributes[_RTA_OIF], "little"), preferred)
+    ifindex = int.from_bytes(attributes[_RTA_OIF], "little")
+    return NextHop(ifindex, preferred, _mtu(attributes))
+
+
+def _mtu(route: dict[int, bytes]) -> int:
+    metrics = _attributes(route.get(_RTA_METRICS, b""))
+    return int.from_bytes(metrics.get(_RTAX_MTU, b""), "little")
 
 
 def _messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -7,13 +7,16 @@ So a route that cannot be in the kernel is no fault, and taking one away loses n
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from relay.address import ServerAddress, Transport
 from relay.errors import DropReason, FastPathError
 from relay.forward.fastpath import layout
+from relay.forward.fastpath.bodies import Bodies, name_of
 from relay.forward.fastpath.interfaces import Interfaces
 from relay.forward.fastpath.legs import LegCounts, Legs
 from relay.forward.fastpath.own import OwnAddresses
+from relay.forward.fastpath.peers import RelayedIps
 from relay.forward.fastpath.program import PRIORITY, Program
 from relay.forward.fastpath.table import RouteTable
 from relay.forward.routes import BURST_NS, Tally
@@ -40,6 +43,8 @@ class FastPath:
         self._own = OwnAddresses(program.listeners())
         self._table = RouteTable(program.routes(), program.array("slots"), now_ns)
         self._legs = Legs(program.array("legs"), self._table.adopted_legs())
+        self._relayed = RelayedIps(self._config, keep=self._table.adopted > 0)
+        self._bodies = Bodies(interfaces, self._legs, self._own)
         self._wanted: dict[bytes, SetRoute] = {}
         self._installed: dict[bytes, bytes] = {}
         self._doubtful: deque[bytes] = deque()
@@ -87,15 +92,21 @@ class FastPath:
     def set_route(self, effect: SetRoute) -> bool:
         """Forward in the kernel from now on; replaces.
 
-        Returns: False where the user path has to: an end is not UDP, one of them has a channel and
-            the other none, no interface of ours leads to the target, the leg is unknown, or there
-            is no room. No older route stays in the kernel.
+        Returns: False where the user path has to: an end is not UDP, one of them knows no TURN and
+            the other does, an indication would name what is no relayed address, no interface of
+            ours leads to the target, the leg is unknown, or there is no room. No older route stays
+            in the kernel.
         """
         if effect.source.transport is not Transport.UDP:
             return False
-        name = _name(effect)
-        is_mixed = (effect.channel == NO_CHANNEL) != (effect.target_channel == NO_CHANNEL)
-        if is_mixed or effect.target.transport is not Transport.UDP:
+        name = name_of(effect)
+        ends = effect.channel, effect.target_channel
+        is_mixed = (ends[0] == NO_CHANNEL) != (ends[1] == NO_CHANNEL)
+        if (
+            is_mixed
+            or not all(map(self._relayed.has, ends))
+            or effect.target.transport is not Transport.UDP
+        ):
             self._forget(name)
             return False
         self._wanted[name] = effect
@@ -104,7 +115,7 @@ class FastPath:
     def drop_route(self, effect: DropRoute) -> None:
         """Forward in the kernel no longer. A route that does not exist is no error."""
         if effect.source.transport is Transport.UDP:
-            self._forget(_name(effect))
+            self._forget(name_of(effect))
 
     def open_port(self, address: ServerAddress) -> None:
         """A relayed port is open. What an earlier daemon forwarded from it ends: it was another's.
@@ -154,10 +165,19 @@ class FastPath:
         return len(self._table)
 
     def renew(self, now_ns: int) -> None:
-        """Push the lease ahead, and end what an earlier daemon left once it has expired."""
+        """Push the lease ahead, end what an earlier daemon left once it has expired, and follow
+        path MTUs: what no longer fits goes up, to be sent in fragments.
+        """
         self._config.words[_LEASE] = now_ns + self._lease_ns
         if self._table.adopted:
             self._drop_adopted(now_ns, only_expired=True)
+        with suppress(OSError):  # no memory to answer: the next time, then
+            changed = self._interfaces.new_path_mtus()
+            if changed:
+                wanted = self._wanted.items()
+                new = [name for name, e in wanted if e.target.client.packed in changed]
+                self._doubtful = deque(dict.fromkeys([*self._doubtful, *new]))
+        self._look_again()
 
     def drop_adopted(self) -> None:
         """End every route that an earlier daemon left and that has not been set since."""
@@ -185,11 +205,7 @@ class FastPath:
                 self._fault = None
             except OSError as error:
                 self._fault = FastPathError(f"{error.strerror}")
-        for _ in range(min(_ROUTES_PER_TURN, len(self._doubtful))):
-            name = self._doubtful.popleft()
-            effect = self._wanted.get(name)
-            if effect is not None:
-                self._install(name, effect)
+        self._look_again()
         if self._fault is not None and not self._doubtful:
             fault, self._fault = self._fault, None
             raise fault
@@ -230,10 +246,18 @@ class FastPath:
         self._own.listen(self._interfaces.own_keys())
         self._program.attach(self._interfaces.ingress(), self._interfaces.all())
 
+    def _look_again(self) -> None:
+        """Install some of the doubtful routes anew."""
+        for _ in range(min(_ROUTES_PER_TURN, len(self._doubtful))):
+            name = self._doubtful.popleft()
+            effect = self._wanted.get(name)
+            if effect is not None:
+                self._install(name, effect)
+
     def _install(self, name: bytes, effect: SetRoute) -> bool:
         now_ns = self._clock_ns()
         try:
-            route = self._body(effect)
+            route = self._bodies.of(effect)
         except OSError:  # no memory to answer which way packets leave: the user path needs none
             route = None
         if route is None:
@@ -252,29 +276,6 @@ class FastPath:
         self._installed[name] = key
         return True
 
-    def _body(self, effect: SetRoute) -> tuple[bytes, int] | None:
-        """`struct route` from its key on, and the number of its leg."""
-        source, target = effect.source, effect.target
-        leg = self._legs.index(effect.leg)
-        server = self._interfaces.server_for(source.client.packed, source.server.packed)
-        way = self._interfaces.way(target.client.packed, target.server.packed)
-        if leg is None or server is None or way is None or source.client in self._own:
-            return None
-        key = layout.route_key(source.client, server, source.server.port, effect.channel)
-        body = layout.ROUTE.pack(
-            0,
-            key,
-            layout.mapped(target.client.packed),
-            layout.mapped(way.server),
-            target.client.port.to_bytes(2),
-            target.server.port.to_bytes(2),
-            effect.target_channel.to_bytes(2),
-            way.packet_size_max,
-            way.ifindex,
-            leg,
-        )
-        return body[layout.ROUTE.offsets["key"] :], leg
-
     def _forget(self, name: bytes) -> None:
         self._wanted.pop(name, None)
         self._remove(name, self._clock_ns())
@@ -290,9 +291,3 @@ class FastPath:
     def _release(self, legs: list[int], now_ns: int) -> None:
         for leg in legs:
             self._legs.release(leg, now_ns)
-
-
-def _name(effect: SetRoute | DropRoute) -> bytes:
-    """What a route is called here: its key, but for a wildcard in it."""
-    source = effect.source
-    return layout.route_key(source.client, source.server.packed, source.server.port, effect.channel)

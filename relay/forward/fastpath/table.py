@@ -15,7 +15,7 @@ from relay.turn.effects import NO_CHANNEL
 
 _WORDS = ROUTE.size // 8
 _BODY_AT = ROUTE.offsets["key"]
-_LEG_AT = ROUTE.offsets["leg"]
+_LEG = slice(ROUTE.offsets["leg"], ROUTE.offsets["target_peer_family"])
 _NO_CHANNEL = NO_CHANNEL.to_bytes(2)
 
 
@@ -158,10 +158,9 @@ class RouteTable:
     def _live_entries(self, now_ns: int) -> Iterator[tuple[bytes, Entry]]:
         """What the hash names; what is over is removed."""
         for key, slot in list(self._hashed.items()):
-            at = slot * ROUTE.size
             if slot < self._slots.length and self._slots.words[slot * _WORDS] > now_ns:
-                leg = int.from_bytes(self._slots.memory[at + _LEG_AT : at + ROUTE.size], "little")
-                yield key, Entry(slot, leg)
+                route = self._slots.memory[slot * ROUTE.size : (slot + 1) * ROUTE.size]
+                yield key, Entry(slot, int.from_bytes(route[_LEG], "little"))
             else:
                 self._hashed.drop(key)
 
