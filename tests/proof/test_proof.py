@@ -17,7 +17,7 @@ from tests.lab.requirements import require
 from tests.proof import scenarios, words
 from tests.proof.__main__ import main, run
 from tests.proof.page import render
-from tests.proof.placing import SECRETS, Placed
+from tests.proof.placing import AUDIO_FRAMES, SECRETS, Placed
 from tests.proof.results import Results
 from tests.proof.scenarios import CALLEE, CALLER, PARTIES
 from tests.proof.table import show
@@ -61,7 +61,7 @@ def test_every_call_ends_as_it_has_to(results: Results) -> None:
 
 def test_a_direct_call_shows_public_addresses_in_packets_and_descriptions(results: Results) -> None:
     placed = _of(results, scenarios.OFF_ANSWERED)
-    assert (placed.direct > 100, words.path(placed)) == (True, "direct")
+    assert (placed.direct > AUDIO_FRAMES, words.path(placed)) == (True, "direct")
     for of, by in ((CALLER, CALLEE), (CALLEE, CALLER)):
         (public,) = [each for each in words.seen(placed, of, by) if each.startswith("public IPv4")]
         assert "in its packets (IP header" in public
@@ -77,9 +77,9 @@ def test_a_call_that_nobody_answers_shows_the_caller(results: Results) -> None:
 def test_a_relayed_call_carries_media_and_shows_nothing(results: Results) -> None:
     for scenario in (scenarios.ONE_ANSWERED, scenarios.BOTH_ANSWERED):
         placed = _of(results, scenario)
-        assert (placed.direct, placed.relayed > 50) == (0, True)
+        assert (placed.direct, placed.relayed > AUDIO_FRAMES) == (0, True)
         assert placed.report.leaks == []
-        assert all(looked.packets > 100 for looked in placed.report.parties.values())
+        assert all(looked.packets > AUDIO_FRAMES for looked in placed.report.parties.values())
 
 
 def test_the_control_finds_what_clients_put_into_descriptions(results: Results) -> None:
