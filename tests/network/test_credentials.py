@@ -163,6 +163,7 @@ def test_a_request_from_another_five_tuple_finds_no_allocation(relay: Relay) -> 
         legs(relay) as call,
         over_udp(relay.lab.caller, call.caller.username, call.caller.password) as elsewhere,
     ):
+        elsewhere.nonce = call.caller.nonce  # which is not good there: it gets another
         assert elsewhere.request(Method.REFRESH).code == _MISMATCH
         assert elsewhere.permit(call.callee.relayed) == _MISMATCH
         assert elsewhere.bind(0x4000, call.callee.relayed) == _MISMATCH
