@@ -7,6 +7,7 @@ for: what a socket does not take is not sent.
 import json
 import os
 import random
+import resource
 import select
 import socket
 import struct
@@ -164,7 +165,7 @@ def connections(port: int, first: bytes, *, hold: int) -> Callable[[Pace], Itera
             held.append(stream)
             if first:
                 with suppress(OSError):
-                    select.select([], [stream], [], 0.05)
+                    _wait_connected(stream)
                     stream.send(first)
             opened += 1
             if len(held) > hold:
@@ -174,6 +175,12 @@ def connections(port: int, first: bytes, *, hold: int) -> Callable[[Pace], Itera
             yield {"connections": opened}
 
     return run
+
+
+def _wait_connected(stream: socket.socket) -> None:
+    poll = select.poll()  # `select` knows 1,024 descriptors
+    poll.register(stream, select.POLLOUT)
+    poll.poll(50)
 
 
 def _plain() -> socket.socket:
@@ -236,6 +243,8 @@ def _wait_for_end(closed: threading.Event) -> None:
 
 def main(kind: str, mbit_per_s: float) -> None:
     """Flood until stdin is closed."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     closed = threading.Event()
     threading.Thread(target=_wait_for_end, args=(closed,), daemon=True).start()
     sent: Sent = {}
