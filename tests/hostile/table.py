@@ -11,29 +11,34 @@ _MIB = 1 << 20
 
 
 def show(measured: Mapping[str, Figures], console: Console) -> None:
-    """One column a flood."""
-    table = Table(title="Floods, beside one call of 400 packets/s", show_lines=False)
-    table.add_column("figure")
-    for kind in measured:
-        table.add_column(kind, justify="right")
-    rows = [_rows(figures) for figures in measured.values()]
-    for label in rows[0]:
-        table.add_row(label, *(row[label] for row in rows))
+    """One row a flood."""
+    table = Table(title="Floods, beside one call of 400 packets/s")
+    table.add_column("flood")
+    rows = {kind: _row(figures) for kind, figures in measured.items()}
+    for heading in next(iter(rows.values())):
+        table.add_column(heading, justify="right")
+    for kind, row in rows.items():
+        table.add_row(kind, *row.values())
     console.print(table)
     for kind in measured:
-        console.print(f"{kind}: {TITLES[kind]}", highlight=False, soft_wrap=True)
+        console.print(f"{kind}: {TITLES[kind]}; {_sent(measured[kind])}", soft_wrap=True)
 
 
-def _rows(figures: Figures) -> dict[str, str]:
+def _sent(figures: Figures) -> str:
+    """What the flood has sent, per second."""
     seconds = max(figures.seconds, 1e-9)
+    return ", ".join(f"{count / seconds:,.0f} {what}/s" for what, count in figures.sent.items())
+
+
+def _row(figures: Figures) -> dict[str, str]:
+    idle = figures.idle_bytes
     return {
-        "flood, a second": ", ".join(f"{n / seconds:,.0f} {k}" for k, n in figures.sent.items()),
-        "call: lost": f"{figures.lost / max(figures.flowed, 1):.2%}",
-        "call: p50 / p99, ms": _quantiles(figures.delays_ms, 0.5, 0.99),
-        "DELETE: p50 / most, ms": _quantiles(figures.deletes_ms, 0.5, 1.0),
-        **{f"in within 5 s, {k}": _share(took) for k, took in figures.newcomers.items()},
-        "memory: most / after, MiB": f"{(figures.most_bytes - figures.idle_bytes) / _MIB:+.0f}"
-        f" / {(figures.after_bytes - figures.idle_bytes) / _MIB:+.0f}",
+        "lost": f"{figures.lost / max(figures.flowed, 1):.2%}",
+        "p50 / p99, ms": _quantiles(figures.delays_ms, 0.5, 0.99),
+        "DELETE p50 / most, ms": _quantiles(figures.deletes_ms, 0.5, 1.0),
+        **{f"{k} newcomers": _share(took) for k, took in sorted(figures.newcomers.items())},
+        "MiB most / after": f"{(figures.most_bytes - idle) / _MIB:+.0f}"
+        f" / {(figures.after_bytes - idle) / _MIB:+.0f}",
     }
 
 
