@@ -95,7 +95,8 @@ class Allocation:
         binding = self.bound.get(target.relayed)
         if binding is None or binding.target is target:
             return binding
-        if not (self.leg.call.closed and target.is_alive):
+        call = self.leg.call
+        if not (call.closed and target.leg.call is call and target.is_alive):
             return None
         binding.target = target
         return binding
@@ -109,13 +110,18 @@ class Allocation:
         """Whether data may cross between this allocation and the sibling, as far as this one goes.
 
         A bound channel counts as permission while it lasts: clients that refresh channels only
-        would otherwise fall silent after five minutes.
+        would otherwise fall silent after five minutes. A call that has been closed since counts.
         """
-        if not target.is_alive:
+        if not (target.is_alive and self.may_meet(target)):
             return False
         if mono < target.permitted_until(self):
             return True
         return self.live_binding_to(target, mono) is not None
+
+    def may_meet(self, other: "Allocation") -> bool:
+        """Whether the two may be peers at all: of one call, or neither of a closed one."""
+        call, others = self.leg.call, other.leg.call
+        return call is others or not (call.closed or others.closed)
 
     def permit(self, by: "Allocation", until: float) -> None:
         """Let that allocation exchange data with this one, as far as that one goes."""
