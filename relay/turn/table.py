@@ -9,6 +9,7 @@ that is gone it leads nowhere, even if its port is given to another.
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from relay.address import FiveTuple, PeerAddress, ServerAddress
@@ -37,13 +38,14 @@ class Allocation:
     `key` is the long-term key it authenticated with, kept so that a change of secrets does not
     disturb a running call. `queued` is the deadline the table's queue knows. `outer` is there where
     the relayed address can be reached from outside the relay. `used` is when data last crossed that
-    the core has seen.
+    the core has seen. `demanded_by` are the keys of the demands whose target this is.
     """
 
     __slots__ = (
         "bound",
         "channels",
         "client",
+        "demanded_by",
         "demands",
         "expires",
         "is_alive",
@@ -75,6 +77,7 @@ class Allocation:
         self.channels: dict[int, Binding] = {}
         self.bound: dict[PeerAddress, Binding] = {}
         self.demands: dict[Via, Demand] = {}
+        self.demanded_by: set[tuple[Allocation, Via]] = set()
         self.permissions: dict[bytes | LegKey, float] = {}
 
     def bind(self, binding: Binding) -> None:
@@ -148,15 +151,15 @@ class Allocation:
 
     def carries(self, mono: float) -> bool:
         """Whether this allocation is in use: it has a route, or data has crossed lately."""
-        used = max((each.expires for each in self.demands.values()), default=0.0)
-        is_routed = any(binding.is_routed for binding in self.channels.values())
-        return mono < max(self.used + CONSENT_S, used) or is_routed
+        return mono < self.used + CONSENT_S or self.is_routed
 
     @property
     def is_routed(self) -> bool:
-        """Whether a route leads from it."""
-        is_demanded = any(demand.expires for demand in self.demands.values())
-        return is_demanded or any(binding.is_routed for binding in self.channels.values())
+        """Whether a route leads from it or to it."""
+        if any(binding.is_routed for binding in self.channels.values()):
+            return True
+        demands = (source.demands[channel] for source, channel in self.demanded_by)
+        return any(demand.expires for demand in chain(self.demands.values(), demands))
 
     def is_full(self, mono: float) -> bool:
         """Whether no further peer can be kept, once what has run out is forgotten."""
@@ -170,8 +173,9 @@ class Allocation:
 
     def deadline(self) -> float:
         """When something of this allocation next runs out."""
-        routed = (b.expires for b in self.channels.values() if b.is_routed)
-        return min(self.expires, min(routed, default=self.expires))
+        routed = [each.expires for each in self.channels.values() if each.is_routed]
+        demanded = [each.expires for each in self.demands.values() if each.expires]
+        return min([self.expires, *routed, *demanded])
 
 
 class Table:
