@@ -25,6 +25,7 @@ and a channel for every candidate of the other side, need some two hundred to be
 _AMPLIFICATION = 1.4  # a challenge over the request that draws it, at the IP level
 _IP_AND_UDP = 28  # bytes of header over IPv4; over IPv6 the quotient is smaller
 _NONCE = Attribute.NONCE.to_bytes(2) + b"\0"  # type, and the first byte of its length
+_LOOKS = 4  # at what reads so; in a client's request a number does, at most, that is not aligned
 
 
 class Authenticator:
@@ -79,10 +80,12 @@ class Authenticator:
 
     def echoes_nonce(self, datagram: bytes, client: FiveTuple, now: Now) -> bool:
         """Whether a datagram that nobody has read yet has a nonce that is good for this client."""
-        at = datagram.find(_NONCE, HEADER_SIZE)
-        while at > 0 and at & 3:
+        at = HEADER_SIZE - 1
+        for _ in range(_LOOKS):
             at = datagram.find(_NONCE, at + 1)
-        if at < 0 or len(datagram) < at + 4:
+            if at < 0 or not at & 3:
+                break
+        if at < 0 or at & 3 or len(datagram) < at + 4:
             return False
         nonce = datagram[at + 4 : at + 4 + datagram[at + 3]]
         is_text = nonce.isascii()

@@ -13,9 +13,10 @@ from relay.errors import DropReason, Malformed
 from relay.stun import channel_data
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, Method, build
-from relay.turn.demand import Demands
+from relay.turn import demand
 from relay.turn.effects import NO_CHANNEL, Count, Deliver, Effect, Via
 from relay.turn.guesses import Guesses
+from relay.turn.lifetimes import Lifetimes
 from relay.turn.table import Allocation, Table
 
 _KNOWN = frozenset({Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_FRAGMENT})
@@ -24,9 +25,9 @@ _KNOWN = frozenset({Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_F
 class Data:
     """Decides, packet by packet, what crosses between two allocations."""
 
-    def __init__(self, table: Table, demands: Demands, entropy: Callable[[int], bytes]) -> None:
+    def __init__(self, table: Table, lifetimes: Lifetimes, entropy: Callable[[int], bytes]) -> None:
         self._table = table
-        self._demands = demands
+        self._lifetimes = lifetimes
         self._entropy = entropy
         self._guesses = Guesses()
 
@@ -102,7 +103,10 @@ class Data:
         deliver = Deliver(leg, target.client, datagram, len(data))
         if isinstance(channel, int) and (back is not None or channel == NO_CHANNEL):
             return [deliver]  # two channels have their route; what comes from outside needs none
-        return [deliver, *self._demands.crossed(source, channel, target, now)]
+        routes = demand.crossed(source, channel, target, now)
+        if routes:
+            self._lifetimes.schedule(source)
+        return [deliver, *routes]
 
     def _data_indication(self, source: Allocation, data: bytes) -> bytes:
         # RFC 8656 section 11.4. The peer's address is a relayed one, or its unmasked party's own.

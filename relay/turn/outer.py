@@ -10,6 +10,7 @@ import ipaddress
 import math
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
+from relay.turn import demand
 from relay.turn.bindings import Binding
 from relay.turn.effects import NO_CHANNEL, ClosePort, Effect, OpenOuterPort
 from relay.turn.legs import ClosedCall, Leg
@@ -50,6 +51,7 @@ class OwnAddress(Allocation):
     def end(self) -> None:
         """It is nobody's any more."""
         self.is_alive = False
+        demand.forget(self.of, self.relayed)
         self.bound.clear()
         self.channels.clear()  # they lead back: without this only the cyclic collector frees both
 
@@ -159,12 +161,15 @@ class OuterPort:
         return own
 
     def _has_room(self, mono: float) -> bool:
-        """Whether one more can be known, once one that no channel leads to is forgotten."""
+        """Whether one more can be known, once one that neither channel nor route leads to is
+        forgotten.
+        """
         if len(self.own) < _OWN_ADDRESSES:
             return True
         for own in self.own.values():
             binding = self.of.binding_to(own)
-            if binding is None or binding.expires + CHANNEL_REST_S <= mono:
+            is_bound = binding is not None and mono < binding.expires + CHANNEL_REST_S
+            if not (is_bound or own.is_routed):
                 self.forget(own)
                 return True
         return False

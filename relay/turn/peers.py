@@ -5,6 +5,7 @@ from relay.clock import Now
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.channel_data import FIRST_CHANNEL, LAST_CHANNEL
+from relay.turn import demand
 from relay.turn.bindings import Binding
 from relay.turn.effects import Effect
 from relay.turn.lifetimes import Lifetimes
@@ -92,7 +93,7 @@ class Peers:
         binding.target = peer
         back = peer.binding_to(allocation)
         routes = self._routes.between(allocation, binding, peer, back, now) if back else []
-        routes += self._routes.demands.bound(allocation, peer, now)
+        routes += demand.bound(allocation, peer, now)
         self._lifetimes.schedule(peer)  # whose channel may run out first, and has a route now
         return routes
 

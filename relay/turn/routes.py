@@ -6,18 +6,17 @@ decides packet by packet under the same rules, and is noted in `relay.turn.deman
 """
 
 from relay.clock import Now
+from relay.turn import demand
 from relay.turn.bindings import Binding
-from relay.turn.demand import Demands
 from relay.turn.effects import DropRoute, Effect, SetRoute
 from relay.turn.table import Allocation, Table
 
 
 class Routes:
-    """Emits routes as the table changes. `demands` has those that no two channels ask for."""
+    """Emits routes as the table changes, but for those of `relay.turn.demand`, which it ends."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self.demands = Demands()
 
     def of(self, allocation: Allocation, now: Now) -> list[Effect]:
         """Set every route from and to this allocation again, with what it rests on now."""
@@ -54,8 +53,8 @@ class Routes:
         if not all(call.open for call in calls) or expires <= now.mono:
             return []
         binding.is_routed = back.is_routed = True
-        self.demands.forget(allocation, binding.channel)
-        self.demands.forget(target, back.channel)
+        demand.forget(allocation, binding.channel)
+        demand.forget(target, back.channel)
         expires_ns = int(expires * 1e9)
         return [
             _route(allocation, binding, target, back, expires_ns),
@@ -68,11 +67,11 @@ class Routes:
         for _, binding, target, back in self._table.routes_of(allocation):
             effects += self.drop_one(allocation, binding)
             effects += self.drop_one(target, back)
-        return effects + self.demands.drop(allocation)
+        return effects + demand.drop(allocation)
 
     def drop_expired(self, allocation: Allocation, now: Now) -> list[Effect]:
         """End the routes of channels of this allocation that have run out, both directions."""
-        effects = self.demands.drop_expired(allocation, now)
+        effects = demand.drop_expired(allocation, now)
         for binding in allocation.channels.values():
             if binding.is_routed and binding.expires <= now.mono:
                 effects += self.drop_one(allocation, binding)

@@ -11,6 +11,7 @@ from relay.clock import Now
 from relay.errors import DropReason, Malformed, Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, Method, build, parse
+from relay.turn import demand
 from relay.turn.allocate import Allocations
 from relay.turn.authenticate import Authenticator
 from relay.turn.authority import Calls
@@ -48,7 +49,7 @@ class Server:
         self._routes = Routes(self._table)
         self._lifetimes = Lifetimes(self._table, self._routes)
         self._authenticator = Authenticator(settings)
-        self._data = Data(self._table, self._routes.demands, entropy)
+        self._data = Data(self._table, self._lifetimes, entropy)
         self._allocations = Allocations(
             settings, self._table, self._lifetimes, self._routes, calls, entropy
         )
@@ -152,7 +153,7 @@ class Server:
             leg.masked = leg.key.leg in masked
         effects: list[Effect] = []
         for allocation in closed_call.by_port.values():
-            effects += self._routes.demands.drop(allocation)
+            effects += demand.drop(allocation)
         if closed and not closed_call.closed:
             closed_call.closed = True
             for allocation in closed_call.by_port.values():

@@ -9,6 +9,7 @@ that is gone it leads nowhere, even if its port is given to another.
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from relay.address import FiveTuple, PeerAddress, ServerAddress
@@ -37,13 +38,14 @@ class Allocation:
     `key` is the long-term key it authenticated with, kept so that a change of secrets does not
     disturb a running call. `queued` is the deadline the table's queue knows. `outer` is there where
     the relayed address can be reached from outside the relay. `used` is when data last crossed that
-    the core has seen.
+    the core has seen. `demanded_by` are the keys of the demands whose target this is.
     """
 
     __slots__ = (
         "bound",
         "channels",
         "client",
+        "demanded_by",
         "demands",
         "expires",
         "is_alive",
@@ -75,6 +77,7 @@ class Allocation:
         self.channels: dict[int, Binding] = {}
         self.bound: dict[PeerAddress, Binding] = {}
         self.demands: dict[Via, Demand] = {}
+        self.demanded_by: set[tuple[Allocation, Via]] = set()
         self.permissions: dict[bytes | LegKey, float] = {}
 
     def bind(self, binding: Binding) -> None:
@@ -95,7 +98,8 @@ class Allocation:
         binding = self.bound.get(target.relayed)
         if binding is None or binding.target is target:
             return binding
-        if not (self.leg.call.closed and target.is_alive):
+        call = self.leg.call
+        if not (call.closed and target.leg.call is call and target.is_alive):
             return None
         binding.target = target
         return binding
@@ -109,13 +113,18 @@ class Allocation:
         """Whether data may cross between this allocation and the sibling, as far as this one goes.
 
         A bound channel counts as permission while it lasts: clients that refresh channels only
-        would otherwise fall silent after five minutes.
+        would otherwise fall silent after five minutes. A call that has been closed since counts.
         """
-        if not target.is_alive:
+        if not (target.is_alive and self.may_meet(target)):
             return False
         if mono < target.permitted_until(self):
             return True
         return self.live_binding_to(target, mono) is not None
+
+    def may_meet(self, other: "Allocation") -> bool:
+        """Whether the two may be peers at all: of one call, or neither of a closed one."""
+        call, others = self.leg.call, other.leg.call
+        return call is others or not (call.closed or others.closed)
 
     def permit(self, by: "Allocation", until: float) -> None:
         """Let that allocation exchange data with this one, as far as that one goes."""
@@ -142,15 +151,15 @@ class Allocation:
 
     def carries(self, mono: float) -> bool:
         """Whether this allocation is in use: it has a route, or data has crossed lately."""
-        used = max((each.expires for each in self.demands.values()), default=0.0)
-        is_routed = any(binding.is_routed for binding in self.channels.values())
-        return mono < max(self.used + CONSENT_S, used) or is_routed
+        return mono < self.used + CONSENT_S or self.is_routed
 
     @property
     def is_routed(self) -> bool:
-        """Whether a route leads from it."""
-        is_demanded = any(demand.expires for demand in self.demands.values())
-        return is_demanded or any(binding.is_routed for binding in self.channels.values())
+        """Whether a route leads from it or to it."""
+        if any(binding.is_routed for binding in self.channels.values()):
+            return True
+        demands = (source.demands[channel] for source, channel in self.demanded_by)
+        return any(demand.expires for demand in chain(self.demands.values(), demands))
 
     def is_full(self, mono: float) -> bool:
         """Whether no further peer can be kept, once what has run out is forgotten."""
@@ -164,8 +173,9 @@ class Allocation:
 
     def deadline(self) -> float:
         """When something of this allocation next runs out."""
-        routed = (b.expires for b in self.channels.values() if b.is_routed)
-        return min(self.expires, min(routed, default=self.expires))
+        routed = [each.expires for each in self.channels.values() if each.is_routed]
+        demanded = [each.expires for each in self.demands.values() if each.expires]
+        return min([self.expires, *routed, *demanded])
 
 
 class Table:

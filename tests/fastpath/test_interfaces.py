@@ -5,7 +5,7 @@ import ipaddress
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -248,3 +248,50 @@ def test_where_the_kernel_tells_no_addresses_every_one_may_be_this_hosts(
     own = OwnAddresses()
     assert own.has(packed("8.8.8.8"))
     own.close()
+
+
+def teach_path_mtus(numbers: range) -> set[bytes]:
+    """Have ICMP tell this host a path MTU to so many addresses, which it sends to afterwards."""
+    relay = packed(_HOST4)
+    taught = set()
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as icmp,
+    ):
+        udp.bind((_HOST4, 3478))
+        udp.setblocking(False)
+        for number in numbers:
+            target = (0x0B000000 + number).to_bytes(4)
+            ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1400, 0, 0x4000, 64, 17, 0, relay, target)
+            quoted = ip[:10] + checksum(ip) + ip[12:] + struct.pack("!HHHH", 3478, 9, 1380, 0)
+            told = struct.pack("!BBHHH", 3, 4, 0, 0, 1000) + quoted  # RFC 1191 section 4
+            icmp.sendto(told[:2] + checksum(told) + told[4:], (_HOST4, 0))
+            with suppress(OSError):  # nobody is there
+                udp.sendto(b"x", (socket.inet_ntoa(target), 9))
+            taught.add(target)
+    return taught
+
+
+def checksum(data: bytes) -> bytes:
+    """RFC 1071; of an even number of bytes."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return (~total & 0xFFFF).to_bytes(2)
+
+
+def test_a_path_mtu_is_told_once() -> None:
+    with interfaces(_HOST4) as found:
+        assert found.new_path_mtus() == set()
+        taught = teach_path_mtus(range(3))
+        assert found.new_path_mtus() == taught
+        assert found.new_path_mtus() == set()
+
+
+def test_of_very_many_path_mtus_a_call_looks_at_some_and_all_are_told_in_the_end() -> None:
+    with interfaces(_HOST4) as found:
+        taught = teach_path_mtus(range(4000))
+        assert found.new_path_mtus() == set()
+        told = [found.new_path_mtus() for _ in range(8)]
+        assert set().union(*told) <= taught
+        assert len(set().union(*told)) > 3000  # the kernel keeps five of each of its buckets

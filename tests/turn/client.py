@@ -134,7 +134,8 @@ class Forwarding:
                     self.ports.add(effect.address)
                 case ClosePort():
                     self.ports.remove(effect.address)
-                    assert all(key[0].server != effect.address for key in self.routes)
+                    for route in self.routes.values():
+                        assert effect.address not in (route.source.server, route.target.server)
                 case SetRoute():
                     assert effect.leg in self.legs
                     bare = [effect.source.server] if effect.channel == NO_CHANNEL else []

@@ -1,10 +1,13 @@
 """Routes for data that crosses without two channels: RFC 8656 sections 11 and 12."""
 
+import gc
+
 import pytest
 
 from relay.address import PeerAddress
 from relay.turn.demand import PACKETS_FIRST
 from relay.turn.effects import Deliver, DropRoute, Effect, SetRoute, Via
+from relay.turn.table import CHANNEL_REST_S, Allocation
 from tests.turn.client import Client, Relay
 
 PERMISSION_S, CHANNEL_S = 300, 600
@@ -146,6 +149,16 @@ def test_what_has_run_out_is_taken_away() -> None:
     assert relay.forwarding.routes == {}
 
 
+def test_a_route_is_taken_away_when_it_runs_out_though_both_allocations_go_on() -> None:
+    relay = Relay()
+    alice, bob = permitted_pair(relay)
+    flow(alice, bob)
+    relay.advance(PERMISSION_S - 1)
+    assert len(relay.forwarding.routes) == 1
+    relay.advance(1)
+    assert relay.forwarding.routes == {}
+
+
 def test_nothing_gets_a_route_while_it_rings() -> None:
     relay = Relay()
     relay.directory.of("call").open = False
@@ -180,3 +193,30 @@ def test_the_route_to_a_channel_ends_with_the_channel() -> None:
     relay.clock.advance(10)
     again = route(relay, alice, bob.relayed, bob, alice.relayed, PERMISSION_S - 10)
     assert flow(alice, bob, 1) == [DropRoute(alice.five_tuple, bob.relayed), again]
+
+
+def test_who_came_and_went_is_not_kept_while_the_receiver_goes_on() -> None:
+    """Nor where the routes of two channels have taken the place of the one that was on its way."""
+    relay = Relay()
+    bob = relay.allocated("bob")
+    gc.collect()
+    gc.disable()
+    try:
+        before = allocations()
+        for _ in range(5):
+            bob.keep()
+            alice = relay.allocated("alice")
+            alice.bind(0x4001, bob.relayed).accepted()
+            bob.permit(alice.relayed).accepted()
+            assert any(isinstance(e, Deliver) for e in alice.channel_data(0x4001, b"media"))
+            bob.bind(0x4001, alice.relayed).accepted()
+            alice.refresh(0).accepted()
+            relay.advance(CHANNEL_S + CHANNEL_REST_S)
+        assert allocations() == before + 1  # whom the channel was bound to last
+    finally:
+        gc.enable()
+
+
+def allocations() -> int:
+    """How many there are in memory, dead ones among them."""
+    return sum(isinstance(each, Allocation) for each in gc.get_objects())

@@ -8,6 +8,7 @@ import pytest
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
+from relay.turn.demand import PACKETS_FIRST
 from relay.turn.effects import (
     NO_CHANNEL,
     ClosePort,
@@ -450,6 +451,39 @@ def test_what_is_over_is_freed_without_the_cyclic_collector() -> None:
         assert not _is_there(OwnAddress)
     finally:
         gc.enable()
+
+
+def test_an_address_that_indications_were_sent_to_is_freed_with_the_allocation() -> None:
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.permit(own(bob)).accepted()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(PACKETS_FIRST):
+            alice.send(own(bob), b"media")
+        assert _is_there(OwnAddress)
+        alice.refresh(0).accepted()
+        assert not _is_there(OwnAddress)
+    finally:
+        gc.enable()
+
+
+def test_an_address_that_a_route_leads_to_is_not_forgotten_for_others() -> None:
+    """It would stay the end of a route that nobody ends when its party leaves."""
+    relay = half_relayed()
+    alice, bob = relay.pair()
+    alice.permit(own(bob)).accepted()
+    for _ in range(PACKETS_FIRST):
+        alice.send(own(bob), b"media")
+    assert len(relay.forwarding.routes) == 1
+    for port in range(6000, 6040):
+        relay.receive_outside(b"x", own(bob, port), alice.relayed)
+    gone = relay.server.keep_legs(
+        "call", frozenset({"alice"}), half_relayed=False, now=relay.clock.now
+    )
+    relay.forwarding.apply(gone)
+    assert relay.forwarding.routes == {}
 
 
 def _is_there(kind: type) -> bool:

@@ -5,6 +5,7 @@ import pytest
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
+from relay.turn.demand import PACKETS_FIRST
 from relay.turn.effects import Answered, Count, Deliver, DropRoute, LegIdle
 from tests.turn import wire
 from tests.turn.client import Client, Relay
@@ -76,6 +77,20 @@ def test_an_allocation_over_which_indications_cross_does_not_give_way_for_30_sec
     relay.advance(1)
     relay.allocated("alice")
     assert not is_there(alice)
+
+
+def test_an_allocation_that_a_route_only_leads_to_does_not_give_way() -> None:
+    """Who watches and says nothing: what crosses on the route is not seen here."""
+    relay = Relay(allocations_per_leg=1)
+    alice, bob = relay.pair()
+    alice.permit(bob.relayed).accepted()
+    bob.permit(alice.relayed).accepted()
+    for _ in range(PACKETS_FIRST):
+        bob.send(alice.relayed, b"media")
+    relay.advance(60)
+    assert relay.client("alice").allocate().code == 486
+    relay.advance(241)
+    relay.allocated("alice")
 
 
 def test_what_gives_way_ends_after_the_new_one_is_there_and_the_leg_is_never_idle() -> None:

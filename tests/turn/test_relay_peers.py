@@ -76,17 +76,51 @@ def test_what_was_permitted_before_the_call_was_closed_holds_for_siblings_alone(
     stranger = relay.allocated("carol", "two")
     for client, other in ((alice, bob), (bob, alice), (alice, stranger), (stranger, alice)):
         client.permit(other.relayed).accepted()
-    relay.server.change_call(
-        "one",
-        closed=True,
-        half_relayed=False,
-        masked=frozenset({"alice", "bob"}),
-        expires=1e9,
-        now=relay.clock.now,
-    )
+    closed_later(relay, "one", "alice", "bob")
     assert isinstance(alice.send(bob.relayed, b"x")[0], Deliver)
     assert alice.send(stranger.relayed, b"x") == [Count(DropReason.NOT_A_SIBLING, alice.leg)]
     assert isinstance(stranger.send(alice.relayed, b"x")[0], Count)
+
+
+def closed_later(relay: Relay, call: str, *legs: str) -> None:
+    """A call of these legs is private from now on."""
+    effects = relay.server.change_call(
+        call,
+        closed=True,
+        half_relayed=False,
+        masked=frozenset(legs),
+        expires=1e9,
+        now=relay.clock.now,
+    )
+    relay.forwarding.apply(effects)
+
+
+def test_a_channel_into_a_call_that_is_closed_later_leads_nowhere() -> None:
+    """Though the call's own permissions are for the IP that all relayed addresses share."""
+    relay = wide()
+    stranger, bob = bound_across(relay)
+    closed_later(relay, "two", "bob", "carol")
+    carol = relay.allocated("carol", "two")
+    bob.permit(carol.relayed).accepted()
+    carol.permit(bob.relayed).accepted()
+    assert isinstance(carol.send(bob.relayed, b"x")[0], Deliver)
+    refused = [Count(DropReason.NO_PERMISSION, stranger.leg)]
+    assert stranger.channel_data(0x4001, b"x") == refused
+    assert relay.forwarding.live(relay.clock.now) == []
+
+
+def test_a_leg_of_a_closed_call_that_rings_binds_no_channel_to_a_stranger() -> None:
+    """While it rings it may name every port of the relay; what it names must not come to life."""
+    relay = wide()
+    relay.ringing("two")
+    stranger, bob = bound_across(relay)
+    closed_later(relay, "two", "bob")
+    bob.bind(0x4003, stranger.relayed).accepted()
+    relay.open("two")
+    stranger.refresh(600).accepted()
+    assert relay.forwarding.live(relay.clock.now) == []
+    for effects in stranger.channel_data(0x4001, b"x"), bob.channel_data(0x4003, b"x"):
+        assert not any(isinstance(effect, Deliver | SetRoute) for effect in effects)
 
 
 def test_legs_of_two_calls_are_routed() -> None:

@@ -148,6 +148,20 @@ def test_whoever_echoes_a_nonce_has_a_rate_that_forged_requests_do_not_use_up() 
     assert answered == BURST_S
 
 
+@pytest.mark.parametrize(("alike", "is_found"), [(0, True), (1, True), (300, False)])
+def test_what_only_reads_like_a_nonce_is_passed_over_but_not_for_long(
+    alike: int, is_found: bool
+) -> None:
+    """A stranger could have each datagram searched for as long as it is: 30 µs for 1,400 bytes."""
+    relay = Relay()
+    client = relay.client()
+    client.challenge()
+    numbers = [wire.lifetime(0x1500)] * alike
+    request = client.signed(Method.ALLOCATE, numbers, bytes(12))
+    found = relay.server.echoes_nonce(request, client.five_tuple, relay.clock.now)
+    assert found is is_found
+
+
 @pytest.mark.parametrize("realm", ["r", "callveil"])
 @pytest.mark.parametrize("more", [[], [wire.lifetime(600)], [(0x8022, b"a client's name")]])
 @pytest.mark.parametrize("fingerprint", [False, True])

@@ -13,6 +13,7 @@ from relay.forward.fastpath import layout
 from relay.forward.fastpath.netlink import LOOPBACK, Changes, Link, Netlink
 
 _WILDCARDS = (bytes(4), bytes(16))
+_PARTS_PER_CALL = 8  # of what the kernel answers, some 250 addresses each: 5 ms
 
 
 class Way(NamedTuple):
@@ -44,11 +45,12 @@ class Interfaces:
         self._names = names
         self._listeners = listeners
         self._relayed = relayed
-        self._netlink = Netlink()
+        self._netlink, self._mtu_netlink = Netlink(), Netlink()
         self.changes = Changes()
         self._links: dict[int, Link] = {}
         self._addresses: dict[bytes, int] = {}
         self._path_mtus: set[tuple[bytes, int]] = set()
+        self._begin_look()
         try:
             self.refresh()
             self._check_names()
@@ -120,14 +122,33 @@ class Interfaces:
         return Way(link.ifindex, hop.source, layout.packet_size_max(client, mtu))
 
     def new_path_mtus(self) -> set[bytes]:
-        """Addresses, packed, to which another path MTU holds than at the last call."""
-        before, self._path_mtus = self._path_mtus, self._netlink.path_mtus()
-        return {packed for packed, _ in before ^ self._path_mtus}
+        """Addresses, packed, to which another path MTU holds than before.
+
+        Some two thousand are looked at a call, and what is new is told once all have been: whoever
+        has ICMP teach this host thousands of them holds up nobody.
+        Raises: OSError; the next call begins anew.
+        """
+        try:
+            for _ in range(_PARTS_PER_CALL):
+                self._mtus_seen |= next(self._mtu_parts)
+        except StopIteration:
+            before, self._path_mtus = self._path_mtus, self._mtus_seen
+            self._begin_look()
+            return {packed for packed, _ in before ^ self._path_mtus}
+        except OSError:
+            self._begin_look()
+            raise
+        return set()
 
     def close(self) -> None:
         """Close the sockets."""
         self._netlink.close()
+        self._mtu_netlink.close()
         self.changes.close()
+
+    def _begin_look(self) -> None:
+        self._mtu_parts = self._mtu_netlink.path_mtus()
+        self._mtus_seen: set[tuple[bytes, int]] = set()
 
     def _check_names(self) -> None:
         by_name = {link.name: link for link in self._links.values()}

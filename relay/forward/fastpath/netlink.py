@@ -124,16 +124,15 @@ class Netlink:
             return None
         return _next_hop(message, source)
 
-    def path_mtus(self) -> set[tuple[bytes, int]]:
-        """Addresses, packed, to which ICMP has told this host a path MTU, and that MTU."""
-        found = set()
+    def path_mtus(self) -> Iterator[set[tuple[bytes, int]]]:
+        """Addresses, packed, to which ICMP has told this host a path MTU, and that MTU: some at a
+        time. Nothing else is asked on this socket meanwhile.
+        """
         for family in (socket.AF_INET, socket.AF_INET6):
             request = _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, _RTM_F_CLONED)
-            for message in self._dump(_GET_ROUTE, request):
-                attributes = _attributes(message[_ROUTE.size :])
-                if _RTA_DST in attributes:
-                    found.add((attributes[_RTA_DST], _mtu(attributes)))
-        return found
+            for messages in self._dump_by_parts(_GET_ROUTE, request):
+                routes = [_attributes(message[_ROUTE.size :]) for message in messages]
+                yield {(route[_RTA_DST], _mtu(route)) for route in routes if _RTA_DST in route}
 
     def close(self) -> None:
         """Close the socket."""
@@ -145,17 +144,26 @@ class Netlink:
         self._socket.send(_HEADER.pack(size, kind, flags, self._sequence, 0) + body)
 
     def _dump(self, kind: int, body: bytes) -> list[bytes]:
-        """Everything there is; to the end, since the kernel begins no other dump before."""
+        """Everything there is."""
+        return [message for part in self._dump_by_parts(kind, body) for message in part]
+
+    def _dump_by_parts(self, kind: int, body: bytes) -> Iterator[list[bytes]]:
+        """Everything there is, in parts of some 32 KiB; to the end, since the kernel begins no
+        other dump before.
+        """
         self._send(kind, _REQUEST | _DUMP, body)
-        found: list[bytes] = []
-        while True:
+        is_done = False
+        while not is_done:
+            part: list[bytes] = []
             for answer, message in self._answers():
-                if answer == _DONE:
-                    return found
                 if answer == _ERROR:
                     number = -struct.unpack_from("=i", message)[0]
                     raise OSError(number, os.strerror(number))
-                found.append(message)
+                if answer == _DONE:
+                    is_done = True
+                    break
+                part.append(message)
+            yield part
 
     def _answers(self) -> list[tuple[int, bytes]]:
         """The next answers to the latest request; what is left of one before is passed over."""
