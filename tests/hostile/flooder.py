@@ -228,7 +228,7 @@ KINDS: dict[str, Callable[[Pace], Iterator[Sent]]] = {
     "attributes": streams(_long_requests, _plain),
     "permissions": streams(_insider.permissions, _insider.greet),
     "idle": connections(TCP_PORT, b"", hold=6000),
-    "half-open": connections(TLS_PORT, b"\x16\x03\x01", hold=20_000),
+    "half-open": connections(TLS_PORT, b"\x16\x03\x01", hold=18_000),
     "forged": datagrams(0, is_forged=True),
     "forged-large": datagrams(1000, is_forged=True),
     "one-host": datagrams(0, is_forged=False),

@@ -35,7 +35,7 @@ TITLES = {
     "attributes": "4 TCP connections send requests of 64 KiB with 16,000 attributes",
     "permissions": "a member's CreatePermissions name 5,200 addresses",
     "idle": "6,000 idle TCP connections, new ones all the time",
-    "half-open": "20,000 TLS handshakes that are not finished",
+    "half-open": "18,000 TLS handshakes that are not finished, new ones all the time",
     "forged": "Allocates of 28 bytes over UDP, each from another address",
     "forged-large": "Allocates of 1,000 bytes over UDP, each from another address",
     "one-host": "Allocates of 28 bytes over UDP from one host",
