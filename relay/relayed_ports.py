@@ -57,6 +57,7 @@ class RelayedPorts:
         self._decide = decide
         self._apply = apply
         self._now = now
+        self._next_turn: asyncio.Handle | None = None
         gate = Gate(self, answers_per_s, proof=USERNAME, client_per_s=_PARTY_PER_S)
         forwarder.receive_ports(self, gate)
 
@@ -96,10 +97,18 @@ class RelayedPorts:
 
     def handle_timeout(self) -> None:
         """Do what is due, in turns between which packets are forwarded."""
+        if self._next_turn is None:
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        """One at a time, however often it is asked for: with more of them than one, a relay that
+        has too much to do would do ever more of it in a turn of the loop.
+        """
+        self._next_turn = None
         now = self._now()
         self._apply(self._core.handle_timeout(now))
         if self._core.is_due(now):
-            asyncio.get_running_loop().call_soon(self.handle_timeout)
+            self._next_turn = asyncio.get_running_loop().call_soon(self._take_turn)
 
     def connected(self, call: str) -> dict[str, bool]:
         """The legs of a call that have ports, and whether it is known where each party is."""
