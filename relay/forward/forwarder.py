@@ -191,7 +191,7 @@ class Forwarder:
 
         Raises: OSError.
         """
-        if not self.descriptors.has_room():
+        if not self.descriptors.find_room():
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         listener = PortListener(address, core, self._tally, self._batches.of, gate)
         listener.start(asyncio.get_running_loop())

@@ -180,6 +180,21 @@ async def test_a_handshake_has_five_seconds_from_accept_on(said: bytes) -> None:
 
 @both
 @on_uvloop
+async def test_a_stranger_gives_way_to_a_relayed_port(transport: Transport) -> None:
+    async with Stage() as stage:
+        stage.forwarder.descriptors.most = 2
+        listener = await stage.stream(transport)
+        stranger = await arrived(stage, listener)
+        stage.port()
+        stage.port()
+        assert await stranger.is_cut()
+        assert stage.drops == {DropReason.CROWDED: 1}
+        with pytest.raises(OSError, match="Too many"):
+            stage.port()
+
+
+@both
+@on_uvloop
 async def test_descriptors_for_clients_are_not_exceeded(transport: Transport) -> None:
     async with Stage() as stage:
         stage.forwarder.descriptors.most = 3
