@@ -75,13 +75,12 @@ async def test_who_shares_the_port_as_the_same_user_gets_nothing(
         with socket.socket(sockets.family_of(listener.address), socket.SOCK_DGRAM) as other:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             other.bind(listener.address.reveal())
-            for number in range(50):
+            said = [HELLO, SEND, channel_data(0x4001, b"x"), b"\xff"]
+            for _ in range(50):
                 client = stage.client(listener)
-                for datagram in (HELLO, SEND, channel_data(0x4001, b"x"), b"\xff"):
-                    client.say(datagram + b"%d" % number)
-                    await stage.core.until(
-                        lambda said=datagram + b"%d" % number: said in stage.core.datagrams
-                    )
+                for datagram in said:
+                    client.say(datagram)
+            await stage.core.until(lambda: len(stage.core.received) == 50 * len(said))
 
 
 @on_uvloop
