@@ -128,6 +128,8 @@ class Daemon:
             [address.local for address in self._settings.relay.addresses],
             self._clocks.mono_ns,
         )
+        if self._files.clients < files.FEW:
+            log.warning("few_descriptors", extra={"for_clients": self._files.clients})
         self._api = make_api(self.engine, self._control, self._files.http)
         self._demo = None
         if self._settings.demo:

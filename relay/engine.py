@@ -7,7 +7,7 @@ our own costs one datagram, never the relay.
 import base64
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from relay.address import FiveTuple, Transport
 from relay.calls.call import State
@@ -21,7 +21,7 @@ from relay.forward.routes import Tally
 from relay.metrics import Counters, Snapshot, render
 from relay.ports.server import Ports
 from relay.ports.settings import PortSettings
-from relay.relayed_ports import Decide, RelayedPorts
+from relay.relayed_ports import Decide, OuterPorts, RelayedPorts
 from relay.turn.authority import Grant
 from relay.turn.effects import (
     Answered,
@@ -38,12 +38,6 @@ from relay.turn.settings import TurnSettings
 log = logging.getLogger(__name__)
 
 ALARM_INTERVAL_S = 60.0
-
-
-class _Outside(NamedTuple):
-    """What the outer ports ask."""
-
-    receive: Callable[[bytes, FiveTuple], None]
 
 
 class Engine:
@@ -84,10 +78,14 @@ class Engine:
             Answered: self._answered,
             LegConnected: self._leg_connected,
             LegIdle: self._leg_idle,
-            OpenOuterPort: self._open_outer_port,
         }
         core = Ports(ports, entropy, pool)
-        self.ports = RelayedPorts(core, self.forwarder, self.decide, self.apply, self.now)
+        answers_per_s = settings.unauthenticated_per_s
+        self.ports = RelayedPorts(
+            core, self.forwarder, self.decide, self.apply, self.now, answers_per_s
+        )
+        outer = OuterPorts(self.server, self.forwarder, self._receive, answers_per_s)
+        self._handlers[OpenOuterPort] = outer.open
 
     def receive(self, datagram: bytes, client: FiveTuple) -> None:
         """Decide about a datagram and do what follows. Raises: nothing."""
@@ -114,7 +112,7 @@ class Engine:
         """Whether this client holds an allocation."""
         return self.server.is_known(client)
 
-    def echoes_nonce(self, datagram: bytes, client: FiveTuple) -> bool:
+    def is_proven(self, datagram: bytes, client: FiveTuple) -> bool:
         """Whether a datagram has a nonce that was made for this client."""
         return self.server.echoes_nonce(datagram, client, self.now())
 
@@ -273,16 +271,6 @@ class Engine:
             bytes=sum(count.bytes for count in counts),
             dropped=sum(count.dropped for count in counts),
         )
-
-    def _open_outer_port(self, effect: OpenOuterPort) -> None:
-        try:
-            self.forwarder.open_port(effect.address, _Outside(self._receive_outside))
-        except OSError as error:
-            log.warning("outer_port_not_opened", extra={"errno": error.errno})
-            self.server.lose_outer_port(effect.address)
-
-    def _receive_outside(self, datagram: bytes, client: FiveTuple) -> None:
-        self._receive(self.server.receive_outside, datagram, client)
 
     def _answered(self, effect: Answered) -> None:
         self.counters.answered(effect.method, effect.code)

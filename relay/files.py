@@ -9,6 +9,9 @@ _HTTP_SHARE = 8  # at most one of so many descriptors, where there are few
 _OWN = 128  # listeners, logs, the loop, and the maps and programs of the fast path
 _WITHOUT_LIMIT = 1 << 20
 
+FEW = 4096
+"""For clients: as many as strangers alone may have."""
+
 
 class Files(NamedTuple):
     """

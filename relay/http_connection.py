@@ -1,7 +1,8 @@
 """One connection of an HTTP server: what it may wait for, and for how long.
 
-Rules of this file: whoever asks and whoever reads an answer has ten seconds for it; where there are
-too many connections, the oldest goes that is not being answered.
+Rules of this file: whoever asks and whoever reads an answer has ten seconds for it, and whoever has
+read it may come again later; where there are too many connections, the oldest goes that is not
+being answered.
 """
 
 import asyncio
@@ -14,8 +15,12 @@ from relay.address import Address
 from relay.crowd import Crowd, source_of
 
 PATIENCE_S = 10.0
-"""For a whole request, head and body; for the next one; for reading an answer. Requests are short,
-and clients of the API are servers nearby."""
+"""For a whole request, head and body; for reading an answer. Requests are short, and clients of the
+API are servers nearby."""
+
+KEPT_S = 75
+"""For the next request to begin: longer than clients and proxies commonly keep a connection, sixty
+seconds, so that the end of it is theirs and crosses no request on its way."""
 
 _READ = (h11.DONE, h11.MUST_CLOSE)  # the client's state once its request is there to the end
 
@@ -41,6 +46,7 @@ class HttpConnection(H11Protocol):
         self._waiting = waiting
         self._source = b""
         self._deadline: asyncio.TimerHandle | None = None
+        self._is_kept = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
@@ -59,6 +65,12 @@ class HttpConnection(H11Protocol):
         self._go_on()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """The first byte of a next request, or more of one."""
+        if self._is_kept:
+            self._wait()
+        super().data_received(data)
+
     def handle_events(self) -> None:
         """Take what has come, and see whether the request is there to its end."""
         super().handle_events()
@@ -74,6 +86,8 @@ class HttpConnection(H11Protocol):
         """An answer has been written: it is to be read, and the next request may come."""
         self._wait()
         super().on_response_complete()
+        if self._deadline is not None and not self.flow.write_paused:
+            self._keep()
 
     def pause_writing(self) -> None:
         """The client does not read what it is answered."""
@@ -84,7 +98,7 @@ class HttpConnection(H11Protocol):
         """It reads again."""
         super().resume_writing()
         if self._is_answered():
-            self._wait()
+            self._keep()
         else:
             self._go_on()
 
@@ -95,13 +109,21 @@ class HttpConnection(H11Protocol):
     def _is_answered(self) -> bool:
         return self.cycle is not None and self.cycle.response_complete
 
-    def _wait(self) -> bool:
+    def _keep(self) -> None:
+        """The answer has been read, as far as we know; the client may have begun its next request
+        before it was.
+        """
+        has_begun = self.conn.their_state is not h11.IDLE or bool(self.conn.trailing_data[0])
+        self._wait(PATIENCE_S if has_begun else KEPT_S)
+        self._is_kept = not has_begun
+
+    def _wait(self, patience_s: float = PATIENCE_S) -> bool:
         """From now on it is for the client to do something.
 
         Returns: whether another of its source had to go for it.
         """
         self._go_on()
-        self._deadline = self.loop.call_later(PATIENCE_S, self.cut)
+        self._deadline = self.loop.call_later(patience_s, self.cut)
         crowded = self._waiting.join(self, self._source)
         if crowded is not None:
             crowded.cut()
@@ -110,6 +132,7 @@ class HttpConnection(H11Protocol):
     def _go_on(self) -> None:
         """From now on it is for the server."""
         self._waiting.leave(self)
+        self._is_kept = False
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

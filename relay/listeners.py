@@ -30,9 +30,6 @@ class Listeners:
         rate = SourceRate(settings.limits.unauthenticated_per_s, os.urandom(32))
         self._shared = Streams(rate, engine.forwarder.descriptors)
         self._context = tls_context(settings) if _uses_tls(settings) else None
-        self._current = self._context
-        if self._context is not None:
-            self._context.sni_callback = self._use_current
         self.urls: list[str] = []
 
     def open(self) -> None:
@@ -69,16 +66,12 @@ class Listeners:
         Settings without TLS count from the next start on, and name no files.
         """
         if self._context is not None and _uses_tls(settings):
-            self._current = tls_context(settings)
-
-    def _use_current(self, tls: ssl.SSLObject, _name: str | None, _: ssl.SSLContext) -> None:
-        """Answer a ClientHello, with a server name or without, with the latest certificate.
-
-        The listeners keep the context they were opened with; loaded into that one, a certificate
-        with another kind of key would stand beside the old one instead of replacing it.
-        """
-        if self._current is not None:
-            tls.context = self._current
+            # A context of its own: loaded into the one before, a certificate with another kind of
+            # key would stand beside the old one instead of replacing it.
+            context = tls_context(settings)
+            for stream in self._streams:
+                if stream.context is not None:
+                    stream.context = context
 
     def _open_one(self, listen: Listen, address: ServerAddress) -> None:
         engine, bound = self._engine, address

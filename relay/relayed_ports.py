@@ -1,4 +1,4 @@
-"""Relayed ports in step with the rest: the core's decisions applied, ports opened and closed."""
+"""Relayed and outer ports in step with the rest: decisions applied, ports opened and closed."""
 
 import asyncio
 import errno
@@ -12,15 +12,21 @@ from relay.clock import Now
 from relay.config import Settings
 from relay.errors import CallError
 from relay.forward.forwarder import Forwarder
+from relay.forward.gate import USERNAME, Gate
 from relay.ports.server import Ports
 from relay.ports.settings import PortSettings
 from relay.special_use import Denied
-from relay.turn.effects import Effect, LegKey
+from relay.turn.effects import Effect, LegKey, OpenOuterPort
+from relay.turn.server import Server
 
 log = logging.getLogger(__name__)
 
 _TRIES = 16
 """Ports drawn for one leg before it is given up: other programs of this host hold some."""
+
+_PARTY_PER_S = 400
+"""Datagrams from one address of a party that no route forwards: its checks, which are 50 ms apart
+where it has one of them to make (RFC 8445 section 14.2) and cost 70 µs each, and data too early."""
 
 _TAKEN = (errno.EADDRINUSE, errno.EACCES)
 
@@ -35,6 +41,7 @@ class RelayedPorts:
         decide: has it decide about a datagram, and does what follows.
         apply: does what it wants done.
         now: reads both clocks.
+        answers_per_s: what one source may have before it has authenticated.
     """
 
     def __init__(
@@ -44,12 +51,15 @@ class RelayedPorts:
         decide: Callable[[Decide, bytes, FiveTuple], None],
         apply: Callable[[Iterable[Effect]], None],
         now: Callable[[], Now],
+        answers_per_s: int,
     ) -> None:
         self._core = core
         self._decide = decide
         self._apply = apply
         self._now = now
-        forwarder.receive_ports(self)
+        self._next_turn: asyncio.Handle | None = None
+        gate = Gate(self, answers_per_s, proof=USERNAME, client_per_s=_PARTY_PER_S)
+        forwarder.receive_ports(self, gate)
 
     def open(self, grants: Sequence[Grant], access: Mapping[str, Access]) -> None:
         """Give each leg of a call a port.
@@ -87,10 +97,18 @@ class RelayedPorts:
 
     def handle_timeout(self) -> None:
         """Do what is due, in turns between which packets are forwarded."""
+        if self._next_turn is None:
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        """One at a time, however often it is asked for: with more of them than one, a relay that
+        has too much to do would do ever more of it in a turn of the loop.
+        """
+        self._next_turn = None
         now = self._now()
         self._apply(self._core.handle_timeout(now))
         if self._core.is_due(now):
-            asyncio.get_running_loop().call_soon(self.handle_timeout)
+            self._next_turn = asyncio.get_running_loop().call_soon(self._take_turn)
 
     def connected(self, call: str) -> dict[str, bool]:
         """The legs of a call that have ports, and whether it is known where each party is."""
@@ -109,6 +127,14 @@ class RelayedPorts:
         """Decide about a datagram that came to a port, and do what follows. Raises: nothing."""
         self._decide(self._core.receive, datagram, client)
 
+    def is_known(self, client: FiveTuple) -> bool:
+        """Whether the party of that port is at this address, or may be. Raises: nothing."""
+        return self._core.is_known(client)
+
+    def is_proven(self, datagram: bytes, client: FiveTuple) -> bool:
+        """Whether a datagram names what only that port's party was told. Raises: nothing."""
+        return self._core.is_proven(datagram, client)
+
     def _open(self, grant: Grant, access: Access) -> None:
         for _ in range(_TRIES):
             try:
@@ -121,6 +147,47 @@ class RelayedPorts:
             else:
                 return
         raise CallError("out_of_ports", "No port could be opened on this host.")
+
+
+class OuterPorts:
+    """
+    Args:
+        server: decides.
+        decide: has it decide about a datagram, and does what follows.
+        answers_per_s: as above.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        forwarder: Forwarder,
+        decide: Callable[[Decide, bytes, FiveTuple], None],
+        answers_per_s: int,
+    ) -> None:
+        self._server = server
+        self._forwarder = forwarder
+        self._decide = decide
+        self._gate = Gate(self, answers_per_s)
+
+    def open(self, effect: OpenOuterPort) -> None:
+        """Receive at an allocation's relayed address; where that cannot be, it is lost."""
+        try:
+            self._forwarder.open_port(effect.address, self, self._gate)
+        except OSError as error:
+            log.warning("outer_port_not_opened", extra={"errno": error.errno})
+            self._server.lose_outer_port(effect.address)
+
+    def receive(self, datagram: bytes, client: FiveTuple) -> None:
+        """Decide about a datagram that came to one, and do what follows. Raises: nothing."""
+        self._decide(self._server.receive_outside, datagram, client)
+
+    def is_known(self, client: FiveTuple) -> bool:
+        """Whether this is an unmasked party's own address. Raises: nothing."""
+        return self._server.is_known_outside(client)
+
+    def is_proven(self, datagram: bytes, client: FiveTuple) -> bool:
+        """Nothing that comes there proves anything."""
+        return False
 
 
 def port_settings_of(

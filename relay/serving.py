@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 
 from relay.errors import RelayError
-from relay.http_connection import HttpConnection, Waiting
+from relay.http_connection import KEPT_S, HttpConnection, Waiting
 
 _STOP_S = 1
 """Then whoever sends half a request is cut off; answers take milliseconds."""
@@ -28,6 +28,7 @@ class HttpServer(uvicorn.Server):
     def __init__(self, app: Any, connections: int, **options: Any) -> None:
         common: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
         common |= {"server_header": False, "timeout_graceful_shutdown": _STOP_S}
+        common |= {"timeout_keep_alive": KEPT_S}
         common |= {"ws": "none", "http": partial(HttpConnection, waiting=Waiting(connections))}
         super().__init__(uvicorn.Config(app, **common | options))
         self.config.load()  # while every file of the installation can still be read

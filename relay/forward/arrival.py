@@ -1,7 +1,8 @@
 """A connection from accept until its client has an allocation: what a stranger costs, and its end.
 
-Rules of this file: before its first byte a connection is a socket and a timer; TLS begins with the
-first byte of a ClientHello and at the strangers' turn, one handshake in a turn of the loop.
+Rules of this file: before its first byte a connection is a socket and a timer; TLS begins once a
+ClientHello is there to its end, so that it is dealt with when TLS begins and not at a time that
+clients choose, and at the strangers' turn, one handshake in a turn of the loop.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ from relay.forward.streams import Streams
 HANDSHAKE_S = 5.0
 """From accept to the first byte, and over TLS to the end of the handshake."""
 
-_TLS_HANDSHAKE = b"\x16"  # type of a record, RFC 8446 section 5.1; neither STUN nor a channel
+_TLS_HANDSHAKE = 0x16  # type of a record, RFC 8446 section 5.1; neither STUN nor a channel
+_RECORD_HEAD, _RECORD_MAX = 5, 1 << 14  # bytes of it: the last two of its head are its length
 
 
 class Stream(asyncio.BufferedProtocol):
@@ -117,19 +119,44 @@ class Arrival:
 
     def _on_first_byte(self) -> None:
         try:
-            first = self._sock.recv(1, socket.MSG_PEEK)
+            head = self._sock.recv(_RECORD_HEAD, socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError:
-            first = b""
-        if not first:
+            head = b""
+        if not head:
             self.cut()
             return
+        is_tls = head[0] == _TLS_HANDSHAKE and self._listener.context is not None
         self._loop.remove_reader(self._sock)
-        if first == _TLS_HANDSHAKE and self._listener.context is not None:
-            self._wait_for_tls()
+        if is_tls:
+            self._wait_for_hello(head)
         else:
             self._open(Transport.TCP)
+
+    def _wait_for_hello(self, head: bytes) -> None:
+        """Be told when the first record is there to its end, or the stream ends."""
+        size = _RECORD_HEAD
+        if len(head) == size:
+            size += max(1, min(int.from_bytes(head[3:]), _RECORD_MAX))
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+        self._loop.add_reader(self._sock, self._on_hello, size)
+
+    def _on_hello(self, size: int) -> None:
+        try:
+            record = self._sock.recv(size, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            record = b""
+        self._loop.remove_reader(self._sock)
+        if len(record) < size:
+            self.cut()
+        elif size == _RECORD_HEAD:
+            self._wait_for_hello(record)
+        else:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+            self._wait_for_tls()
 
     def _wait_for_tls(self) -> None:
         streams = self._listener.streams

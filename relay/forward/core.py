@@ -17,11 +17,11 @@ class Judge(Protocol):
     """What knows clients from strangers, and strangers from forged ones."""
 
     def is_known(self, client: FiveTuple) -> bool:
-        """Whether this client holds an allocation."""
+        """Whether this client holds an allocation, or else is one that this is for."""
         ...
 
-    def echoes_nonce(self, datagram: bytes, client: FiveTuple) -> bool:
-        """Whether a datagram has a nonce that was made for this client."""
+    def is_proven(self, datagram: bytes, client: FiveTuple) -> bool:
+        """Whether a datagram has what only its client was told, such as a nonce made for it."""
         ...
 
 

@@ -1,8 +1,13 @@
 """How many sockets clients may take, so that whatever else the process opens finds a descriptor."""
 
+from collections.abc import Callable
+
 
 class Descriptors:
     """A count of sockets that clients cause: their connections, and relayed ports.
+
+    `make_room` has a connection give way that nobody needs, and says whether there was one; it is
+    no more a little later, in a turn of the loop of its own.
 
     Args:
         most: at most so many at a time.
@@ -11,7 +16,8 @@ class Descriptors:
     def __init__(self, most: int = 1 << 30) -> None:
         self.most = most
         self.taken = 0
+        self.make_room: Callable[[], bool] = lambda: False
 
-    def has_room(self) -> bool:
-        """Whether one more may be taken."""
-        return self.taken < self.most
+    def find_room(self) -> bool:
+        """Whether one more may be taken, or another gives way to it."""
+        return self.taken < self.most or self.make_room()

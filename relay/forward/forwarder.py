@@ -15,6 +15,7 @@ from relay.forward.connection import Connection
 from relay.forward.core import Receiver
 from relay.forward.descriptors import Descriptors
 from relay.forward.fastpath import FastPath, LegCounts
+from relay.forward.gate import Gate
 from relay.forward.port import PortListener, SharedBatches
 from relay.forward.routes import Meter, Route, Tally
 from relay.forward.slots import Batch
@@ -55,6 +56,7 @@ class Forwarder:
         """Where clients are reached over UDP: listeners, and relayed ports that are open."""
         self._streams: list[TcpListener] = []
         self._port_core: Receiver | None = None
+        self._port_gate: Gate | None = None
         self._batches = SharedBatches(batch or best_batch())
         self._meters: dict[LegKey, Meter] = {}
         self.kernel: FastPath | None = None
@@ -76,9 +78,13 @@ class Forwarder:
         """Reach clients of this listener."""
         self.udp[listener.address] = listener
 
-    def receive_ports(self, core: Receiver) -> None:
-        """Let relayed ports be opened; this core gets what no route of theirs forwards."""
-        self._port_core = core
+    def receive_ports(self, core: Receiver, gate: Gate | None = None) -> None:
+        """Let relayed ports be opened; this core gets what no route of theirs forwards.
+
+        Args:
+            gate: keeps from it what is too much; None where all may ask.
+        """
+        self._port_core, self._port_gate = core, gate
 
     def close_ports(self) -> None:
         """Close every relayed port."""
@@ -180,11 +186,14 @@ class Forwarder:
         if self.kernel is not None:
             self.kernel.drop_leg(effect)
 
-    def open_port(self, address: ServerAddress, core: Receiver) -> None:
-        """Receive there; the core gets what no route forwards. Raises: OSError."""
-        if not self.descriptors.has_room():
+    def open_port(self, address: ServerAddress, core: Receiver, gate: Gate | None) -> None:
+        """Receive there; the core gets what no route forwards, of that what the gate lets pass.
+
+        Raises: OSError.
+        """
+        if not self.descriptors.find_room():
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        listener = PortListener(address, core, self._tally, self._batches.of)
+        listener = PortListener(address, core, self._tally, self._batches.of, gate)
         listener.start(asyncio.get_running_loop())
         self.udp[address] = listener
         self.descriptors.taken += 1
@@ -193,7 +202,7 @@ class Forwarder:
 
     def _open_port(self, effect: OpenPort) -> None:
         assert self._port_core is not None  # noqa: S101  wired before the first call
-        self.open_port(effect.address, self._port_core)
+        self.open_port(effect.address, self._port_core, self._port_gate)
 
     def _close_port(self, effect: ClosePort) -> None:
         listener = self.udp.get(effect.address)

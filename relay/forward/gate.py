@@ -1,9 +1,10 @@
 """Which datagrams of strangers are worth asking the core about, decided in a microsecond or two.
 
-Rules of this file: a stranger is who holds no allocation. Nothing is allocated per stranger; what a
+Rules of this file: a stranger is who holds no allocation, or whose address a relayed port does not
+know. Nothing is allocated per stranger; what a
 flood of one kind uses up is of no use to another kind.
 
-    names a nonce, and it is the one that its sender was given ─────> its source's rate ─> PROVEN
+    has what only its client was told, a nonce or a ufrag ──────────> its source's rate ─> PROVEN
     has been here before, as a client's retransmission would be ────> its source's rate ─> AGAIN
     any other STUN, or what may be ─────────────────────────────────> its source's rate ─> FIRST
     anything else ──────────────────────────────────────────────────────────────────────> OTHER
@@ -27,14 +28,18 @@ PER_S = 3000
 CLIENT_PER_S = 10_000
 """Datagrams of one client that no route forwards: requests, and data on its way to a route."""
 
-_CHECKS_PER_S = 12_000  # of nonces: 5 µs each
+_CHECKS_PER_S = 12_000  # of proofs: 5 µs each
 _LANE_BURST_NS = 250_000_000
 _SOURCE_BURST_NS = 10_000_000_000
 _SOURCES = 1 << 14
 _LOOKS_PER_ANSWER = 4  # a source's datagrams that are looked at, over answers that it may have
 
-_NONCE = b"\x00\x15\x00"  # NONCE and the first byte of its length: RFC 8489 section 14.10
-_NAMES_NONCE_BYTES = 64  # what names one, and has a MAC, is longer
+NONCE = b"\x00\x15\x00"
+"""NONCE and the first byte of its length: RFC 8489 section 14.10."""
+USERNAME = b"\x00\x06\x00"
+"""Likewise: RFC 8489 section 14.3. Names a ufrag where it is ICE."""
+
+_PROOF_BYTES = 64  # what names either, and has a MAC, is longer
 _STUN_LAST = 0x3F  # RFC 8489 section 5: the first two bits are zero
 
 _SIGHTS = 1 << 20
@@ -99,13 +104,23 @@ class Sights:
 
 
 class Gate:
-    """All strangers of a relay, whichever of its UDP listeners they talk to.
+    """All strangers of a relay, whichever of its UDP listeners they talk to; or of its ports.
 
     Args:
         answers_per_s: what one source may have before it has authenticated.
+        proof: what stands in a datagram that the judge is to look at.
+        client_per_s: what each client may have that no route forwards.
     """
 
-    def __init__(self, judge: Judge, answers_per_s: int) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        answers_per_s: int,
+        proof: bytes = NONCE,
+        client_per_s: int = CLIENT_PER_S,
+    ) -> None:
+        self.client_per_s = client_per_s
+        self._proof = proof
         per_s = _LOOKS_PER_ANSWER * answers_per_s
         self._judge = judge
         self._sights = Sights()
@@ -126,10 +141,10 @@ class Gate:
             return self._other.take(now_ns)
         place = hash(data[batch.sources[slot]]) & _SOURCES - 1
         is_repeated = self._sights.is_repeated(data[batch.openings[slot]], now_ns)
-        if batch.lengths[slot] >= _NAMES_NONCE_BYTES:
+        if batch.lengths[slot] >= _PROOF_BYTES:
             datagram = batch.payload(slot)
             if (
-                _NONCE in datagram
+                self._proof in datagram
                 and self._checks[is_repeated].take(now_ns)
                 and self._is_proven(datagram, batch.name(slot), server)
             ):
@@ -138,16 +153,17 @@ class Gate:
 
     def _is_proven(self, datagram: bytes, name: bytes, server: ServerAddress) -> bool:
         client = FiveTuple(Transport.UDP, sockets.unpack(name), server)
-        return self._judge.echoes_nonce(datagram, client)
+        return self._judge.is_proven(datagram, client)
 
 
 class Door:
-    """One UDP listener's clients, which are let in by their own rate, and the gate for strangers.
+    """The clients of one UDP listener or relayed port, which are let in by their own rate, and the
+    gate for strangers.
 
-    A client is remembered by its packed name when the core has given it an allocation, and
-    forgotten when it is next heard from without one, or when its turn to be looked at comes: with
-    each new client two of the others are, so that no more than twice as many are remembered as
-    there are.
+    A client is remembered by its packed name when the core has come to know it, and forgotten when
+    it is next heard from and not known any more, or when its turn to be looked at comes: with each
+    new client two of the others are, so that no more than twice as many are remembered as there
+    are.
     """
 
     def __init__(self, gate: Gate, judge: Judge, server: ServerAddress) -> None:
@@ -169,7 +185,7 @@ class Door:
         return DropReason.UNAUTHENTICATED_RATE
 
     def note(self, name: bytes) -> None:
-        """The core has seen something of this client: it may hold an allocation now, or none."""
+        """The core has seen something of this client: it may know it now, or no longer."""
         if not self._is_client(name):
             self._clients.pop(name, None)
         elif name not in self._clients:
@@ -177,7 +193,7 @@ class Door:
                 lane = self._clients.pop(oldest)
                 if self._is_client(oldest):
                     self._clients[oldest] = lane
-            self._clients[name] = Lane(CLIENT_PER_S)
+            self._clients[name] = Lane(self._gate.client_per_s)
 
     def _is_client(self, name: bytes) -> bool:
         return self._judge.is_known(FiveTuple(Transport.UDP, sockets.unpack(name), self._server))

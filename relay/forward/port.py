@@ -2,7 +2,8 @@
 
 Rules of this file: those of `udp.py`. Here the source's socket address alone is the key, datagrams
 pass whole, and they leave by the socket of the other leg's port. What begins as STUN goes to the
-core, and nowhere else.
+core, and nowhere else, as far as the gate of the ports lets it: a port has one socket, since with
+two a call would take twice as many descriptors.
 """
 
 import asyncio
@@ -48,6 +49,7 @@ class PortListener(UdpListener):
     """One relayed port, and the routes from it. Its batch is `SharedBatches.of`."""
 
     buffer_bytes = 1024 * 1024  # of one call's media; a second of the widest leg
+    has_requests_apart = False
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stop, and give the port back."""
@@ -95,7 +97,7 @@ class PortListener(UdpListener):
                 or data[payloads_at[slot]] <= _STUN_LAST
             ):
                 run = self._flush_by(leaves_by, run, slot)
-                self._ask(slot)
+                self._see_to(slot, now_ns)
                 continue
             reason = route.meter.charge(size, now_ns)
             if reason is not None or route.rewrite is None:

@@ -102,10 +102,11 @@ def open_beside(sock: socket.socket, buffer_bytes: int) -> socket.socket | None:
     """
     if not sys.platform.startswith("linux"):
         return None
-    # Set now that the first is bound: nobody could have shared its port, or can from now on.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     beside = socket.socket(sock.family, socket.SOCK_DGRAM)
     try:
+        # Set now that the first is bound: nobody could have shared its port. A program of the same
+        # user could from now on, and would get nothing: the kernel chooses between these two.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         _normalise(beside)
         _enlarge(beside, buffer_bytes)
         beside.setblocking(False)
@@ -113,7 +114,8 @@ def open_beside(sock: socket.socket, buffer_bytes: int) -> socket.socket | None:
         beside.bind(sock.getsockname()[:2])
         _tell_apart(sock)
     except OSError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+        with suppress(OSError):  # where there is no such option
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
         beside.close()
         return None
     return beside

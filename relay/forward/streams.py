@@ -39,6 +39,7 @@ class Streams:
     def __init__(self, rate: SourceRate, descriptors: Descriptors) -> None:
         self._rate = rate
         self.descriptors = descriptors
+        descriptors.make_room = self.make_room
         self.strangers: Crowd[Stranger] = Crowd(PER_SOURCE, IN_SUM)
         self.in_tls: Crowd[Stranger] = Crowd(PER_SOURCE, IN_TLS)
         self.strangers_lane = Lane()

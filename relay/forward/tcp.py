@@ -98,7 +98,7 @@ class TcpListener:
 
     def _take_in(self, sock: socket.socket, client: ClientAddress) -> None:
         streams = self.streams
-        if not (streams.descriptors.has_room() or streams.make_room()):
+        if not streams.descriptors.find_room():
             self.tally.dropped(DropReason.CROWDED)
             sock.close()
             return

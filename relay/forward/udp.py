@@ -39,6 +39,7 @@ class UdpListener:
     """
 
     buffer_bytes = 8 * 1024 * 1024  # some 40 ms of media at 1 Gbit/s, in both directions
+    has_requests_apart = True
 
     def __init__(
         self,
@@ -55,7 +56,9 @@ class UdpListener:
         self._batch = (batch or best_batch())(self.socket)
         self._routes: dict[bytes, Route] = {}
         self._door = gate.door(self.address) if gate else None
-        self._requests = sockets.open_beside(self.socket, _REQUESTS_BYTES) if gate else None
+        self._requests: socket.socket | None = None
+        if gate is not None and self.has_requests_apart:
+            self._requests = sockets.open_beside(self.socket, _REQUESTS_BYTES)
         self._sends: dict[bytes, Route] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -127,6 +127,11 @@ class PortLeg:
             self.pending = {}
         self.ice = Generation(self.own, party)
 
+    def is_named_in(self, datagram: bytes) -> bool:
+        """Whether the relay's half of a check's username is in it: RFC 8445 section 7.2.2."""
+        before = [self.previous.own] if self.previous is not None else []
+        return any(f"{own.ufrag}:".encode() in datagram for own in (self.own, *before))
+
     def is_replay(self, transaction_id: bytes, source: ClientAddress) -> bool:
         """Whether a check has come before, from another address: somebody's recording of it.
 

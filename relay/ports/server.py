@@ -123,6 +123,16 @@ class Ports:
             return [Count(malformed.reason)]
         return self._on_data(datagram, leg, client.client, now)
 
+    def is_known(self, client: FiveTuple) -> bool:
+        """Whether the party of that relayed port is at this address, or is being asked there."""
+        leg = self._by_port.get(client.server)
+        return leg is not None and (client.client in leg.sources or client.client in leg.pending)
+
+    def is_proven(self, datagram: bytes, client: FiveTuple) -> bool:
+        """Whether a datagram names the relay's ufrag on that port, which only its party knows."""
+        leg = self._by_port.get(client.server)
+        return leg is not None and leg.is_named_in(datagram)
+
     def open_call(self, call: str, now: Now) -> list[Effect]:
         """A call was accepted: data may cross, as far as it is known where from and where to."""
         found = self._calls.get(call)

@@ -102,6 +102,11 @@ class OuterPort:
         if len(self.permissions) > _OWN_ADDRESSES:
             del self.permissions[next(iter(self.permissions))]
 
+    def is_known(self, client: ClientAddress) -> bool:
+        """Whether data from there has come, and is the unmasked party's."""
+        own = self.own.get(PeerAddress(client.packed, client.port))
+        return own is not None and own.is_alive
+
     def peer(self, address: PeerAddress, mono: float) -> OwnAddress | None:
         """The unmasked party's own address that this is; None for all else.
 

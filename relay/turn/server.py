@@ -80,6 +80,11 @@ class Server:
         due = self.handle_timeout(now) if self._lifetimes.is_due(now) else []
         return due + self._data.on_outside(datagram, client, now)
 
+    def is_known_outside(self, client: FiveTuple) -> bool:
+        """Whether this is an unmasked party's own address, as that outer port knows it."""
+        outer = self._table.by_outer_port.get(client.server)
+        return outer is not None and outer.is_known(client.client)
+
     def lose_outer_port(self, port: ServerAddress) -> None:
         """It could not be opened: nobody reaches the allocation from outside."""
         outer = self._table.by_outer_port.get(port)

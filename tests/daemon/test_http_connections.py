@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from relay.http_connection import PATIENCE_S
+from relay.http_connection import KEPT_S, PATIENCE_S
 from relay.serving import HttpServer, bind
 from tests.forward.loops import on_movable_loop, on_uvloop, pass_time
 
@@ -132,6 +132,36 @@ async def test_half_a_request_after_a_whole_one_is_ended() -> None:
         waiting = await place.visit()
         await waiting.asks()
         waiting.writer.write(request(b"he", 5))
+        await (await place.visit()).asks()
+        pass_time(PATIENCE_S)
+        assert await waiting.is_cut()
+
+
+@on_movable_loop
+async def test_a_kept_connection_outlives_a_minute_and_its_requests_have_ten_seconds() -> None:
+    async with serving(App()) as place:
+        polling, begun = await place.visit(), await place.visit()
+        for _ in range(3):
+            await polling.asks()
+            await begun.asks()
+            pass_time(60)
+            await (await place.visit()).asks()
+        await polling.asks()
+        begun.writer.write(request(b"he", 5))
+        await (await place.visit()).asks()
+        pass_time(PATIENCE_S)
+        assert await begun.is_cut()
+        await polling.asks()
+        pass_time(KEPT_S)
+        assert await polling.is_cut()
+
+
+@on_movable_loop
+async def test_half_a_request_that_came_with_a_whole_one_is_ended() -> None:
+    async with serving(App()) as place:
+        waiting = await place.visit()
+        waiting.writer.write(request(b"hello") + request(b"he", 5))
+        assert await waiting.answer() == b"hello"
         await (await place.visit()).asks()
         pass_time(PATIENCE_S)
         assert await waiting.is_cut()

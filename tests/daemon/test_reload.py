@@ -148,6 +148,19 @@ def shown_to(daemon: Daemon, trusted: certificates.Files) -> bytes:
     return shown
 
 
+def test_a_server_name_that_is_none_is_no_fault_of_ours(tmp_path: Path) -> None:
+    """It would be a line in the log for each client that sends one."""
+    files = certificates.write(tmp_path / "tls")
+    tls = {"certificate": str(files.certificate), "key": str(files.key)}
+    with running(tmp_path, config_of(listen=["tls://127.0.0.1:0"], tls=tls)) as daemon:
+        with daemon.connect(daemon.urls[0]) as sock:
+            sock.sendall(certificates.hello().replace(b"example", b"\xff" * 7))
+            assert sock.recv(1) == b"\x16"  # a ServerHello, and no alert
+        daemon.signal(signal.SIGINT)
+        assert daemon.ended() == 0
+        assert not any("uncaught" in line for line in daemon.said)
+
+
 @pytest.mark.parametrize("kinds", [(False, False), (True, False), (False, True)])
 def test_a_renewed_certificate_is_shown_to_later_clients(
     tmp_path: Path, kinds: tuple[bool, bool]

@@ -142,6 +142,7 @@ def test_turn_and_the_api_do_not_take_each_others_descriptors(
     few = ["sh", "-c", f'ulimit -n {FILES} && exec "$@"', "sh"]
     with running(tmp_path, config_with(files), few) as daemon:
         _, over_tcp, _ = daemon.urls
+        assert any("few_descriptors for_clients=" in line for line in daemon.said)
         with crowd([where(over_tcp)], FILES), crowd([daemon.api], FILES):
             call = daemon.create_call(ring=False)
             with party_from(daemon, call, "alice", over_tcp, THERE) as alice:

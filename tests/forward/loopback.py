@@ -59,7 +59,7 @@ class NotingCore:
     def is_known(self, client: FiveTuple) -> bool:
         return client in self.known
 
-    def echoes_nonce(self, datagram: bytes, client: FiveTuple) -> bool:
+    def is_proven(self, datagram: bytes, client: FiveTuple) -> bool:
         return False
 
     @property

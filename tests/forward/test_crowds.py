@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import socket
 
 import pytest
@@ -13,6 +14,7 @@ from relay.forward import sockets
 from relay.forward.arrival import HANDSHAKE_S
 from relay.forward.tcp import TcpListener
 from relay.turn.effects import OpenPort
+from tests.forward.certificates import hello
 from tests.forward.loopback import Stage, StreamClient
 from tests.forward.loops import on_movable_loop, on_uvloop, pass_time
 from tests.forward.test_streams import STUN, greeted
@@ -122,14 +124,45 @@ async def test_handshakes_have_a_cap_of_their_own_in_which_the_silent_do_not_cou
         stage.streams.in_tls = Crowd(100, 2)
         listener = await stage.stream(Transport.TLS)
         quiet = await silent(listener)
-        halves = [await silent(listener, said=HALF_A_HELLO) for _ in range(2)]
+        half = await silent(listener, said=HALF_A_HELLO)
+        begun = [await silent(listener, said=hello()) for _ in range(2)]
         newcomer = await arrived(stage, listener, THERE)
-        assert await is_closed(halves[0])
+        await asyncio.get_running_loop().sock_recv(begun[0], 1)  # a ServerHello
+        while await asyncio.get_running_loop().sock_recv(begun[0], 65536):
+            pass
         await greeted(stage, newcomer)
         assert stage.drops == {DropReason.CROWDED: 1}
-        assert listener.strangers == 2
-        for sock in (quiet, *halves):
+        assert listener.strangers == 3
+        for sock in (quiet, half, *begun):
             sock.close()
+
+
+@on_uvloop
+async def test_whoever_holds_back_half_a_hello_begins_no_handshake() -> None:
+    """Else many could have theirs dealt with in one turn, when they send the rest."""
+    async with Stage() as stage:
+        listener = await stage.stream(Transport.TLS)
+        loop, whole = asyncio.get_running_loop(), hello()
+        parts = [0, 1, 4, 5, 6, len(whole) - 1, len(whole)]
+        with await silent(listener) as sock:
+            for start, end in itertools.pairwise(parts):
+                await arrived(stage, listener, THERE)
+                assert len(stage.streams.in_tls) == len(listener.connections)
+                await loop.sock_sendall(sock, whole[start:end])
+            assert await loop.sock_recv(sock, 1) == whole[:1]  # a ServerHello begins as it does
+            assert len(stage.streams.in_tls) == len(parts)
+
+
+@on_uvloop
+async def test_whoever_goes_amid_its_hello_is_gone() -> None:
+    async with Stage() as stage:
+        listener = await stage.stream(Transport.TLS)
+        for end in (1, 5, 6):
+            with await silent(listener, said=hello()[:end]) as sock:
+                await arrived(stage, listener, THERE)
+                sock.shutdown(socket.SHUT_WR)
+                assert await is_closed(sock)
+        assert listener.strangers == len(listener.connections)
 
 
 @pytest.mark.parametrize("said", [b"", HALF_A_HELLO])
@@ -143,6 +176,21 @@ async def test_a_handshake_has_five_seconds_from_accept_on(said: bytes) -> None:
             assert await is_closed(sock)
         assert (len(listener.connections), listener.strangers) == (1, 0)
         assert stage.core.disconnected == []
+
+
+@both
+@on_uvloop
+async def test_a_stranger_gives_way_to_a_relayed_port(transport: Transport) -> None:
+    async with Stage() as stage:
+        stage.forwarder.descriptors.most = 2
+        listener = await stage.stream(transport)
+        stranger = await arrived(stage, listener)
+        stage.port()
+        stage.port()
+        assert await stranger.is_cut()
+        assert stage.drops == {DropReason.CROWDED: 1}
+        with pytest.raises(OSError, match="Too many"):
+            stage.port()
 
 
 @both

@@ -37,7 +37,7 @@ class Core:
     def is_known(self, client: FiveTuple) -> bool:
         return client in self.known
 
-    def echoes_nonce(self, datagram: bytes, client: FiveTuple) -> bool:
+    def is_proven(self, datagram: bytes, client: FiveTuple) -> bool:
         assert client.transport is Transport.UDP
         self.asked += 1
         return RELAY_NONCE in datagram

@@ -1,8 +1,5 @@
 """Who connects and has no allocation is cut after a while; the test moves the loop's clock."""
 
-import asyncio
-import socket
-
 import pytest
 
 from relay.address import Transport
@@ -49,20 +46,3 @@ async def test_an_allocation_keeps_a_connection_and_its_end_does_not(transport: 
         stage.core.known.clear()
         pass_time(IDLE_S)
         assert await client.is_cut()
-
-
-@on_movable_loop
-async def test_half_a_tls_handshake_is_cut() -> None:
-    async with Stage() as stage:
-        listener = await stage.stream(Transport.TLS)
-        loop = asyncio.get_running_loop()
-        with socket.socket() as sock:
-            sock.setblocking(False)
-            await loop.sock_connect(sock, listener.address.reveal())
-            await loop.sock_sendall(sock, b"\x16\x03\x01\x02\x00\x01")  # a ClientHello begins
-            other = await stage.connect(listener)  # accepted after the first
-            await greeted(stage, other)
-            pass_time(IDLE_S)
-            assert await loop.sock_recv(sock, 1) == b""
-        assert stage.core.disconnected == []
-        assert len(listener.connections) == 1

@@ -1,5 +1,7 @@
 """A listener with a gate has two sockets on its address: what is no media has its own queue."""
 
+import socket
+
 import pytest
 
 from relay.errors import DropReason
@@ -62,6 +64,23 @@ async def test_nobody_else_gets_the_port(batch: type[Batch], host: str) -> None:
             sockets.open_udp(listener.address, 65536)
         with pytest.raises(OSError, match="in use"):
             UdpListener(listener.address, stage.core, stage.tally, batch, gate)
+
+
+@on_uvloop
+async def test_who_shares_the_port_as_the_same_user_gets_nothing(
+    batch: type[Batch], host: str
+) -> None:
+    async with Stage(batch) as stage:
+        listener = stage.udp(host, gate=Gate(stage.core, 10))
+        with socket.socket(sockets.family_of(listener.address), socket.SOCK_DGRAM) as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            other.bind(listener.address.reveal())
+            said = [HELLO, SEND, channel_data(0x4001, b"x"), b"\xff"]
+            for _ in range(50):
+                client = stage.client(listener)
+                for datagram in said:
+                    client.say(datagram)
+            await stage.core.until(lambda: len(stage.core.received) == 50 * len(said))
 
 
 @on_uvloop

@@ -35,15 +35,20 @@ _MAY_BE_ASKED, _MAY_BE_ANSWERED = 3, 8
 
 def _forge(lab: Lab, relay: Relay, phone: Phone) -> None:
     """Right checks of this party, with a nomination, that seem to come from the victim."""
-    before = relay.drops("no_consent")
+    before = _refused(relay)
     with lab.sink.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as forger:
         for _ in range(_CHECKS):
             forged = packet(_VICTIM, End(*phone.at), phone.right_check())
             forger.sendto(forged, (RELAY.v4, 0))
     wait_until(
-        lambda: relay.drops("no_consent") == before + _CHECKS - _MAY_BE_ANSWERED,
+        lambda: _refused(relay) == before + _CHECKS - _MAY_BE_ANSWERED,
         "the relay has seen them all, and goes on asking",
     )
+
+
+def _refused(relay: Relay) -> int:
+    """Checks that were not answered: for want of consent, or of so many too many were."""
+    return relay.drops("no_consent") + relay.drops("request_rate")
 
 
 def _told(packets: list[Packet]) -> list[wire.Stun]:
