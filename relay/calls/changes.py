@@ -54,7 +54,8 @@ def apply(call: Call, change: Change, rules: Rules, token: Callable[[], str]) ->
         changed. Nothing else.
     """
     if not call.is_registered:
-        raise CallError("wrong_state", "No call that a credential has begun is changed.", call.id)
+        detail = "A call that began with a credential alone cannot be changed."
+        raise CallError("wrong_state", detail, call.id)
     newcomers = _checked_parties(call, change, rules)
     lasts_s = _checked_duration(call, change, rules)
     before = call.relayed, call.half_relayed, call.masked
