@@ -218,6 +218,10 @@ class Daemon:
         Raises: ConfigError.
         """
         fresh = load(self._config, os.environ)
+        if not fresh.api.tokens and not self._started_with.api.listen.is_loopback:
+            raise ConfigError(
+                "api.tokens: expected one until a restart: others reach the API till then"
+            )
         self._listeners.reload_certificate(fresh)
         if not fresh.auth.secrets:  # then the one that was generated at start stays
             auth = fresh.auth.model_copy(update={"secrets": self._settings.auth.secrets})

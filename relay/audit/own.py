@@ -106,10 +106,15 @@ class Survey:
         for version in (4, 6):
             if not any(ipaddress.ip_address(each).version == version for each in own):
                 own |= self._only_one(version)
-        found = {ipaddress.ip_address(each) for each in own}
-        for each in own:
-            found |= self._told.get(each, set())
+        found = {ipaddress.ip_address(each) for each in own} | self._told_to(own)
         return {ip for ip in found - relays if not _is_nobodys(ip)}
+
+    def told(self) -> set[IP]:
+        """What servers have told the party to be its address."""
+        return self._told_to(self._sending | self._clients)
+
+    def _told_to(self, own: Iterable[str]) -> set[IP]:
+        return set().union(*(self._told.get(each, set()) for each in own))
 
     def disputed(self, relays: Set[IP]) -> set[IP]:
         """Addresses that it sends from, and that are a relay's as well, as somebody's files say."""

@@ -35,9 +35,13 @@ class Party:
         self.sources = sources
         self.looked = Looked()
         self.relays: set[IP] = set()
+        """Servers and relayed addresses, as any of its files says."""
+        self.servers: set[IP] = set()
+        """Of these, what its captures show to be so; a description can call any address one."""
         self.notices: list[Notice] = []
         self.gaps: list[Gap] = []
         self._written: set[IP] = set()
+        self._relayed: set[IP] = set()
         self._surveys: list[tuple[Source, Survey]] = []
         self._shown: dict[bytes, set[_Shown]] = {}
         self._names: dict[str, None] = {}
@@ -66,6 +70,7 @@ class Party:
                 self._names.update(dict.fromkeys(certificate.names))
         self.looked.captures += 1
         self.relays |= survey.relays
+        self.servers |= survey.relays
         self.looked.encrypted += unsearched.encrypted
         self._surveys.append((source, survey))
         name = source.path.name
@@ -82,7 +87,9 @@ class Party:
         is_own = self.wrote(description, source)
         found = candidates(description.text)
         self.relays |= found.relayed
-        self._written |= found.own if is_own else set()
+        if is_own:
+            self._written |= found.own
+            self._relayed |= found.relayed
         for digest in fingerprints(description.text):
             self._show(digest, _Shown(source.call, is_own))
 
@@ -119,16 +126,16 @@ class Party:
                 )
         return own
 
-    def note_unknown(self, own: Set[IP], relays: Set[IP]) -> None:
+    def note_unknown(self, own: Set[IP], relays: Set[IP], servers: Set[IP]) -> None:
         """Say which of its addresses are not known, so that nobody's files are searched for them.
 
         Args:
             own: those that are.
+            relays, servers: of all parties.
         """
         secret = f"give --secret {self.name}=ADDRESS"
-        disputed = {ip for _, survey in self._surveys for ip in survey.disputed(relays)} - own
-        if disputed:
-            text = f"an address that it sends from is taken for a relay's; if it is not, {secret}"
+        if self._disputed(relays, servers) - own:
+            text = f"one of its addresses is taken for a relay's; if it is not, {secret}"
             self._gap("disputed_address", text)
         versions = {version for _, survey in self._surveys for version in survey.versions}
         if not own and not versions:
@@ -142,6 +149,16 @@ class Party:
             elif talks_outside and not any(map(_is_public, of_version)):
                 text = f"it is behind NAT, and its public IPv{version} address is not known; "
                 self._gap("unknown_public_address", text + secret)
+
+    def _disputed(self, relays: Set[IP], servers: Set[IP]) -> set[IP]:
+        """Addresses that its files say are its own, and somebody's files say are a relay's.
+
+        What a masked party is told as its mapped address, and writes into candidates, is the
+        relay's: so that counts only where nothing but a description of others' calls it a relay's.
+        """
+        named = self._written.union(*(survey.told() for _, survey in self._surveys))
+        sending = {ip for _, survey in self._surveys for ip in survey.disputed(relays)}
+        return sending | ((named & relays) - servers - self._relayed)
 
     def note_certificates(self, own: Set[IP]) -> None:
         """Say which certificates tell who somebody is, or that two calls are of the same party."""

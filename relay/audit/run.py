@@ -67,12 +67,13 @@ def _order(ip: IP) -> tuple[int, bytes]:
 def _addresses(parties: Sequence[Party], given: Mapping[str, Sequence[IP]]) -> dict[str, set[IP]]:
     """Whose address is whose: as given, and as the files tell."""
     relays = {ip for party in parties for ip in party.relays}
+    servers = {ip for party in parties for ip in party.servers}
     own = {name: set(found) for name, found in given.items()}
     for party in parties:
         found = own.setdefault(party.name, set())
         found |= party.own(relays, is_needed=not given)
         if len(parties) > 1:  # else there is nothing to look for them in
-            party.note_unknown(found, relays)
+            party.note_unknown(found, relays, servers)
     return own
 
 

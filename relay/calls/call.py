@@ -145,6 +145,13 @@ class Leg:
         return self.party or self.id
 
 
+class Former(NamedTuple):
+    """A party that has left a call: its name, and whether it wanted privacy."""
+
+    name: str
+    asked: bool
+
+
 class Call:
     """One call.
 
@@ -193,7 +200,7 @@ class Call:
         self.expires = self.expires_at = self.deadline = 0.0
         self.bitrate_bps = 0
         self.ports = False
-        self.former: tuple[str, ...] = ()
+        self.former: tuple[Former, ...] = ()
 
     @property
     def masked(self) -> list[str]:
@@ -227,6 +234,10 @@ class Call:
             if each.name == name:
                 return each
         return None
+
+    def former_party(self, name: str) -> Former | None:
+        """The latest party of that name to have left, as far as is remembered."""
+        return next((each for each in reversed(self.former) if each.name == name), None)
 
     def leg_of(self, party: str) -> Leg:
         """The same, where there is one. Raises: CallError `unknown_party`. Nothing else."""

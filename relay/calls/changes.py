@@ -12,7 +12,7 @@ from relay.errors import CallError
 
 
 class PartyChange(NamedTuple):
-    """A party that is in the call already, or that is to be added; None: as it is, or off."""
+    """A party that is in the call already, or that is to be added; None: as it is, was, or off."""
 
     id: str
     enhanced_call_privacy: bool | None = None
@@ -54,7 +54,8 @@ def apply(call: Call, change: Change, rules: Rules, token: Callable[[], str]) ->
         changed. Nothing else.
     """
     if not call.is_registered:
-        raise CallError("wrong_state", "No call that a credential has begun is changed.", call.id)
+        detail = "A call that began with a credential alone cannot be changed."
+        raise CallError("wrong_state", detail, call.id)
     newcomers = _checked_parties(call, change, rules)
     lasts_s = _checked_duration(call, change, rules)
     before = call.relayed, call.half_relayed, call.masked
@@ -63,8 +64,7 @@ def apply(call: Call, change: Change, rules: Rules, token: Callable[[], str]) ->
         if leg is not None:
             leg.asked |= bool(party.enhanced_call_privacy)
     added = tuple(
-        Leg(token(), party.id, masked=False, asked=bool(party.enhanced_call_privacy))
-        for party in newcomers
+        Leg(token(), party.id, masked=False, asked=_asks(call, party)) for party in newcomers
     )
     call.legs += added
     _tighten(call, rules)
@@ -98,10 +98,9 @@ def _checked_parties(call: Call, change: Change, rules: Rules) -> list[PartyChan
         raise CallError("invalid_request", "parties: two of them have the same id.")
     newcomers = []
     for party in change.parties:
-        leg = call.party(party.id)
-        if leg is None:
+        if call.party(party.id) is None:
             newcomers.append(party)
-        elif leg.asked and party.enhanced_call_privacy is False:
+        if party.enhanced_call_privacy is False and _asks(call, party):
             raise CallError("only_tightens", "Privacy that is on stays on in this call.", call.id)
     if newcomers and call.ports:
         raise CallError("invalid_request", "parties: 2 are expected in ports mode.", call.id)
@@ -109,6 +108,12 @@ def _checked_parties(call: Call, change: Change, rules: Rules) -> list[PartyChan
         most = rules.legs_per_call
         raise CallError("invalid_request", f"parties: at most {most} in a call are expected.")
     return newcomers
+
+
+def _asks(call: Call, party: PartyChange) -> bool:
+    """Whether this party wants privacy: now, or in this call before, which it may have left."""
+    known = call.party(party.id) or call.former_party(party.id)
+    return bool(party.enhanced_call_privacy) or (known is not None and known.asked)
 
 
 def _checked_duration(call: Call, change: Change, rules: Rules) -> int:

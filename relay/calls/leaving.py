@@ -6,11 +6,12 @@ those who stay is loosened by it. While a call rings, the first of its parties i
 
 from typing import NamedTuple
 
-from relay.calls.call import Call, Leg, State, unknown_party
+from relay.calls.call import Call, Former, Leg, State, unknown_party
 from relay.errors import CallError
 
 _FORMER = 64
-"""Names of parties that have left one call, so that ending one again is no fault."""
+"""Parties that have left one call: ending one again is no fault, and who joins again has the
+privacy that was on."""
 
 
 class Answered(NamedTuple):
@@ -49,5 +50,5 @@ def is_last(call: Call, leg: Leg) -> bool:
 def leave(call: Call, leg: Leg) -> None:
     """Take a party out of a call."""
     call.legs.remove(leg)
-    call.former = (*call.former, leg.name)[-_FORMER:]
+    call.former = (*call.former, Former(leg.name, leg.asked))[-_FORMER:]
     call.half_relayed = call.half_relayed and call.may_be_half_relayed

@@ -117,7 +117,7 @@ class Registry:
             return False
         leg = found.party(party)
         if leg is None:
-            if not is_credentials and party not in found.former:
+            if not is_credentials and found.former_party(party) is None:
                 raise unknown_party(found)
             return False
         if is_last(found, leg):

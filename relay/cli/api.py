@@ -80,9 +80,9 @@ def _document(content: bytes, kind: str) -> Any:
 
 def _refusal(error: urllib.error.HTTPError) -> str:
     """The problem's detail (RFC 9457), or the status alone."""
-    if error.code in (401, 403):
+    if error.code == 401:
         return (
-            f"the API refused the token ({error.code}); put one of api.tokens "
+            "the API refused the token (401); put one of api.tokens "
             "into CALLVEIL_API_TOKEN or give the daemon's --config"
         )
     try:

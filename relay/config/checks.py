@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from relay.address import Transport
 from relay.config.settings import Peers, Settings
-from relay.config.values import IPAddress, advertised, ip_of
+from relay.config.values import IPAddress, Listen, advertised, ip_of
 
 _PRIVATE = tuple(
     ipaddress.ip_network(text)
@@ -93,24 +93,38 @@ def _relay_addresses(settings: Settings) -> list[str]:
     if all(advertised(each.address, addresses) is None for each in settings.listen):
         shown = settings.listen[0].url
         faults.append(f"listen[0]: {shown!r}: expected relay.addresses to have one of its family")
-    faults += _private_relays(settings)
+    faults += [
+        f"{key}: a private address, though {each.url} is open to others: "
+        "expected PUBLIC/LOCAL, or listeners on private addresses alone"
+        for key, each in _private_relays(settings)
+        if not ip_of(each.address).is_unspecified
+    ]
     return faults
 
 
-def _private_relays(settings: Settings) -> Iterator[str]:
-    """An address that means nothing to clients who come from outside."""
+def private_relays(settings: Settings) -> list[str]:
+    """What is right in a private network, or in a container of one, and nowhere else."""
+    return [
+        f"{key}: a private address, and {each.url} is every address of this host: "
+        "clients from outside of your network cannot use it; for them write PUBLIC/LOCAL"
+        for key, each in _private_relays(settings)
+    ]
+
+
+def _private_relays(settings: Settings) -> Iterator[tuple[str, Listen]]:
+    """Addresses that mean nothing to clients from outside, and the listener that lets them in."""
     for index, address in enumerate(settings.relay.addresses):
         ip = ip_of(address.public)
         if ip.is_loopback or not _is_private(ip):
             continue
-        for each in settings.listen:
-            if each.address.family == address.family and not _is_private(ip_of(each.address)):
-                yield (
-                    f"relay.addresses[{index}]: {str(ip)!r}: a private address, though {each.url} "
-                    "is open to others: expected PUBLIC/LOCAL, or listeners on private addresses "
-                    "alone"
-                )
-                break
+        open_ones = [
+            each
+            for each in settings.listen
+            if each.address.family == address.family and not _is_private(ip_of(each.address))
+        ]
+        if open_ones:
+            worst = min(open_ones, key=lambda each: ip_of(each.address).is_unspecified)
+            yield f"relay.addresses[{index}]: {str(ip)!r}", worst
 
 
 def _is_private(ip: IPAddress) -> bool:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from relay.config import document
-from relay.config.checks import check
+from relay.config.checks import check, private_relays
 from relay.config.environment import overlay
 from relay.config.settings import Settings
 from relay.errors import ConfigError
@@ -59,12 +59,13 @@ def parse(content: bytes, environ: Mapping[str, str]) -> Settings:
 
 def cautions(settings: Settings) -> list[str]:
     """What is allowed and yet worth a line on stderr; one sentence each."""
-    return [
+    short = [
         f"auth.secrets[{index}]: shorter than {SHORT_SECRET} characters: "
         "whoever holds one credential can find it by trying"
         for index, secret in enumerate(settings.auth.secrets)
         if len(secret.get_secret_value()) < SHORT_SECRET
     ]
+    return [*short, *private_relays(settings)]
 
 
 def _is_section(name: str) -> bool:

@@ -31,7 +31,7 @@ def json(body: BaseModel, status: int = 200) -> Response:
 
 
 def json_without_none(body: BaseModel, status: int = 200) -> Response:
-    """The same, where what is not there is left out."""
+    """JSON response without null fields."""
     text = body.model_dump_json(exclude_none=True)
     return Response(text, status, media_type="application/json")
 

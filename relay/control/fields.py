@@ -1,7 +1,7 @@
 """Fields of a body that are not known, and what is likely meant.
 
 Rules of this file: a name that the client made up is said again only where it is letters alone and
-near to a known one: a slip then, and neither an address nor somebody's name.
+all but the same as a known one: a slip then, and neither an address nor somebody's name.
 """
 
 import difflib
@@ -15,6 +15,8 @@ BODY = "asked"
 """What every endpoint calls the parameter that is its body."""
 
 _WORD = re.compile(r"[A-Za-z_]{1,40}")
+_SLIP = 0.8
+"""How near, by `difflib`: `rings` is to `ring`, and `Alice` is not to `ice`."""
 
 
 def unknown_field(endpoint: Callable[..., Any], loc: Sequence[str | int]) -> str:
@@ -26,11 +28,12 @@ def unknown_field(endpoint: Callable[..., Any], loc: Sequence[str | int]) -> str
     """
     *places, name = loc
     known = _known(get_type_hints(endpoint)[BODY], places)
-    near = difflib.get_close_matches(str(name).lower(), known, n=1)
-    if near and _WORD.fullmatch(str(name)):
-        return f"{'.'.join(map(str, loc))}: not known here; did you mean {near[0]}?"
-    where = ".".join(map(str, places)) or "body"
-    return f"{where}: a field that is not known here; known are {', '.join(known)}"
+    word = str(name).lower() if _WORD.fullmatch(str(name)) else ""
+    if slip := difflib.get_close_matches(word, known, n=1, cutoff=_SLIP):
+        return f"{'.'.join(map(str, loc))}: not known here; did you mean {slip[0]}?"
+    near = difflib.get_close_matches(word, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    return f"{'.'.join(map(str, places)) or 'body'}: a field that is not known here; {hint}"
 
 
 def _known(annotation: Any, places: Sequence[str | int]) -> list[str]:

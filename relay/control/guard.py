@@ -31,6 +31,8 @@ OPEN_PATHS = viewer.PATHS | {"/healthz", "/readyz", "/metrics", "/openapi.json"}
 """What tells nothing about anybody: probes and scrapers carry no tokens, and the rest is published
 with the source."""
 
+_WHICH_HOST = "No API token is configured, so requests must use Host: localhost or an IP address."
+
 _log = logging.getLogger(__name__)
 
 
@@ -67,7 +69,7 @@ class Guard:
         if scope["path"] in OPEN_PATHS:
             return None
         if not self._settings.tokens and not _is_this_host(headers.get("host", "")):
-            return problem("cross_site", "Without api.tokens, localhost or an address is asked.")
+            return problem("cross_site", _WHICH_HOST)
         if self._is_authenticated(headers):
             return None
         return problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})

@@ -89,7 +89,7 @@ class AskedAcceptance(Asked):
 
 
 class AskedPartyChange(Asked):
-    """A party of the call, or one that joins it. What is absent stays as it is, or is off."""
+    """A party of the call, or one that joins it. What is absent stays as it was, or is off."""
 
     id: PartyId
     enhanced_call_privacy: bool | None = None

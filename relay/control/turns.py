@@ -1,4 +1,4 @@
-"""Turns at what parties send: a flood of it waits for itself, and nothing else waits for it.
+"""Per-call limit on descriptions and candidates, so that one party's flood delays nobody else.
 
 Rules of this file: descriptions and candidates come from parties, any of which may be hostile, and
 everything else from the signaling server. Were they all served as they come, the end of a call

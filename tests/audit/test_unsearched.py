@@ -1,5 +1,6 @@
 """What was not searched is said, counted, and leaves no verdict of clean."""
 
+import json
 import struct
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -22,6 +23,7 @@ from tests.audit.captures import (
     ALICE,
     ALICE_PUBLIC,
     BOB_PUBLIC,
+    RELAYED,
     SERVER,
     segment,
     stun,
@@ -183,6 +185,39 @@ def test_an_address_that_is_called_a_relays_is_not_passed_over_in_silence(tmp_pa
     assert report.verdict is Verdict.INCOMPLETE
     given = {"alice": [ip_address(ALICE_PUBLIC)]}
     assert audit(assign(files, []), given).verdict is Verdict.LEAK
+
+
+def test_who_calls_a_partys_address_a_relays_does_not_hide_it(tmp_path: Path) -> None:
+    """The party's own description names it, and nothing but what the other was told contradicts."""
+    srflx = f"a=candidate:1 1 udp 1 {ALICE_PUBLIC} 1 typ srflx raddr 192.168.17.5 rport 1\r\n"
+    called = f"a=candidate:1 1 udp 1 {ALICE_PUBLIC} 1 typ relay raddr 0.0.0.0 rport 9\r\n"
+    bobs = "a=candidate:1 1 udp 1 203.0.113.190 1 typ host\r\n"
+    files = write(
+        tmp_path,
+        alice_sent_sdp=f"v=0\r\n{srflx}",
+        bob_sent_sdp=f"v=0\r\n{bobs}",
+        bob_sdp=f"v=0\r\n{called}",
+    )
+    report = audit(assign(files, []))
+    assert _kinds(report) == [("disputed_address", "alice", 1)]
+    assert report.verdict is Verdict.INCOMPLETE
+
+
+def test_the_relays_address_that_a_masked_party_takes_for_its_own_is_not_disputed(
+    tmp_path: Path,
+) -> None:
+    """Its server-reflexive candidate is one, and so is what it is told as its mapped address."""
+    relay = f"a=candidate:1 1 udp 1 {RELAYED} 50000 typ relay raddr {RELAYED} rport 1023\r\n"
+    srflx = f"a=candidate:2 1 udp 1 {RELAYED} 1023 typ srflx raddr 192.168.17.5 rport 1\r\n"
+    bobs = "a=candidate:1 1 udp 1 203.0.113.190 1 typ host\r\n"
+    wrote = {"from": "alice", "candidates": [srflx.strip(), relay.strip()]}
+    files = write(
+        tmp_path,
+        alice_json=json.dumps(wrote),
+        bob_sent_sdp=f"v=0\r\n{bobs}",
+        bob_sdp=f"v=0\r\n{relay}",
+    )
+    assert audit(assign(files, [])).verdict is Verdict.CLEAN
 
 
 def test_what_stays_within_a_private_network_has_no_public_address(tmp_path: Path) -> None:

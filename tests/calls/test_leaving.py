@@ -120,6 +120,22 @@ def test_who_leaves_takes_no_privacy_of_the_others_along() -> None:
     assert (crowded.masked, crowded.half_relayed) == (["alice"], False)
 
 
+def test_who_joins_again_has_the_privacy_that_was_on_before() -> None:
+    book = Book(Rules(masking=Masking.OPTED_IN))
+    call = book.create(ALICE, BOB, CAROL)
+
+    def change(party: PartyChange) -> None:
+        book.registry.change(call.id, Change((party,)), book.token, book.now)
+
+    change(PartyChange("carol", enhanced_call_privacy=True))
+    book.registry.end_party(call.id, "carol", book.now)
+    with pytest.raises(CallError) as fault:
+        change(PartyChange("carol", enhanced_call_privacy=False))
+    assert (fault.value.kind, _names(call)) == ("only_tightens", ["alice", "bob"])
+    change(PartyChange("carol"))
+    assert call.masked == ["alice", "carol"]
+
+
 def test_a_call_is_half_relayed_no_more_without_its_unmasked_party() -> None:
     book = Book(Rules(masking=Masking.OPTED_IN))
     dan = Party("dan", enhanced_call_privacy=True)

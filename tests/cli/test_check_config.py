@@ -17,7 +17,7 @@ def _tls(files: certificates.Files) -> str:
 
 
 def test_what_this_host_does_not_have_is_a_fault(tmp_path: Path) -> None:
-    done = _check(tmp_path, "user: cvnobody0\nfastpath: {interfaces: [cv0]}\n")
+    done = _check(tmp_path, "user: cvnobody0\nfastpath: {interfaces: [cv0], mode: require}\n")
     assert (done.code, done.out) == (2, "")
     assert [line.split(": ")[1] for line in done.err.splitlines()] == [
         "user",

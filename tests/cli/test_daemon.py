@@ -1,7 +1,9 @@
 """The commands against a daemon that runs, as a user types them in a second terminal."""
 
+import http.server
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +130,25 @@ def test_the_api_that_is_not_there_says_what_to_check() -> None:
             "callveil: no answer from http://127.0.0.1:9: Connection refused; "
             "check that callveil serve runs there\n"
         )
+
+
+class _Forbids(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = json.dumps({"detail": "Use localhost."}).encode()
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: it would be on the terminal."""
+
+
+def test_what_forbids_something_else_than_the_token_says_so_itself() -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), _Forbids) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        done = callveil("status", "--api", f"http://127.0.0.1:{server.server_port}")
+    assert (done.code, done.err) == (1, "callveil: the API refused (403): Use localhost.\n")
 
 
 def test_a_token_comes_from_the_configuration_or_the_environment(tmp_path: Path) -> None:

@@ -91,11 +91,18 @@ def test_users_and_interfaces_are_this_hosts() -> None:
     (_, there), *_ = socket.if_nameindex()
     known = parse(f"user: {getpass.getuser()}\nfastpath: {{interfaces: [{there}]}}".encode(), {})
     assert look_at_host(known) == ([], [])
-    unknown = parse(f"user: cvnobody0\nfastpath: {{interfaces: [{there}, cv0]}}".encode(), {})
-    faults, _ = look_at_host(unknown)
+    lacking = f"user: cvnobody0\nfastpath: {{interfaces: [{there}, cv0], mode: require}}"
+    faults, _ = look_at_host(parse(lacking.encode(), {}))
     assert faults[0] == "user: 'cvnobody0': expected the name of a user of this host"
     assert faults[1].startswith("fastpath.interfaces[1]: 'cv0': expected an interface of this host")
     assert there in faults[1]
+
+
+def test_an_interface_that_is_not_there_yet_keeps_nothing_from_the_user_path() -> None:
+    faults, (caution,) = look_at_host(parse(b"fastpath: {interfaces: [cv0]}", {}))
+    assert faults == []
+    assert caution.startswith("fastpath.interfaces[0]: 'cv0': this host has ")
+    assert caution.endswith("; without it everything takes the user path")
 
 
 def test_interfaces_that_are_not_used_are_not_looked_for() -> None:

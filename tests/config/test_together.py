@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from relay.config import parse
+from relay.config import cautions, parse
 from tests.config.faults import faults_of
 
 _BOTH = "relay: {addresses: [192.0.2.1, '2001:db8::1']}\n"
@@ -108,11 +108,9 @@ def test_what_can_be_had_beside_each_other_is_taken(urls: list[str]) -> None:
 @pytest.mark.parametrize(
     ("listen", "address"),
     [
-        ("udp://0.0.0.0:3478", "10.0.0.7"),
         ("tcp://192.0.2.1:3478", "192.168.1.9"),
-        ("udp://[::]:3478", "fd00::7"),
         ("udp://[2001:db8::1]:3478", "fe80::7"),
-        ("udp://0.0.0.0:3478", "100.64.0.7/192.168.1.9"),
+        ("udp://192.0.2.1:3478", "100.64.0.7/192.168.1.9"),
     ],
 )
 def test_clients_from_outside_are_not_told_a_private_address(listen: str, address: str) -> None:
@@ -123,6 +121,27 @@ def test_clients_from_outside_are_not_told_a_private_address(listen: str, addres
     assert line == (
         f"relay.addresses[0]: '{public}': a private address, though {listen} is open to others: "
         "expected PUBLIC/LOCAL, or listeners on private addresses alone"
+    )
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("udp://0.0.0.0:3478", "10.0.0.7"),
+        ("udp://[::]:3478", "fd00::7"),
+        ("tcp://0.0.0.0:3478", "192.168.1.9/172.17.0.2"),
+    ],
+)
+def test_on_every_address_of_a_host_a_private_one_is_told_with_a_caution(
+    listen: str, address: str
+) -> None:
+    """All of them may be private: a relay for an office, or in a container."""
+    settings = parse(f"listen: ['{listen}']\nrelay: {{addresses: ['{address}']}}".encode(), {})
+    (line,) = cautions(settings.with_secret(bytes))
+    public = address.partition("/")[0]
+    assert line == (
+        f"relay.addresses[0]: '{public}': a private address, and {listen} is every address of this "
+        "host: clients from outside of your network cannot use it; for them write PUBLIC/LOCAL"
     )
 
 
@@ -138,7 +157,8 @@ def test_clients_from_outside_are_not_told_a_private_address(listen: str, addres
     ],
 )
 def test_a_private_network_and_nat_are_no_fault(listen: list[str], addresses: list[str]) -> None:
-    assert parse(f"listen: {listen}\nrelay: {{addresses: {addresses}}}".encode(), {}).listen
+    settings = parse(f"listen: {listen}\nrelay: {{addresses: {addresses}}}".encode(), {})
+    assert cautions(settings.with_secret(bytes)) == []
 
 
 def test_udp_and_tcp_share_a_port_and_port_0_is_always_another() -> None:

@@ -120,7 +120,14 @@ TWO = [{"id": "a"}, {"id": "b"}]
             {"parties": [{"id": "a", "ice": {"ufrag": "abcd", "pw": "", "pwd": "p" * 22}}, TWO[1]]},
             "parties.0.ice.pw: not known here; did you mean pwd?",
         ),
-        ({"party": TWO}, "parties: Field required; party: not known here; did you mean parties?"),
+        (
+            {"party": TWO},
+            "parties: Field required; body: a field that is not known here; did you mean parties?",
+        ),
+        (
+            {"parties": [{"id": "a", "Alice": {}}, TWO[1]]},
+            "parties.0: a field that is not known here; did you mean ice?",
+        ),
         ({"parties": TWO, "ring": "yes"}, "ring: Input should be a valid boolean"),
         ({"parties": TWO, "ring": 1}, "ring: Input should be a valid boolean"),
         ({"parties": TWO, "mode": "p2p"}, "mode: Input should be 'turn' or 'ports'"),

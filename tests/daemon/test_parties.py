@@ -56,7 +56,7 @@ def assert_gone(gone: TurnClient, others: Iterable[TurnClient]) -> None:
         gone.send(other.relayed, b"let me in")
         other.send_on(CHANNEL + 2, b"are you there")
         other.send(gone.relayed, b"are you there")
-        assert other.bind(CHANNEL + 2, gone.relayed) == 403
+        assert other.bind(CHANNEL + 9, gone.relayed) == 403
         assert has_heard_nothing(gone, other)
         assert has_heard_nothing(other, gone)
     assert gone.allocate().code == 403

@@ -58,6 +58,18 @@ def test_tokens_are_replaced(daemon: Daemon) -> None:
     assert daemon.ask("GET", "/v1/calls", token=NEW_TOKEN).status == 200
 
 
+def test_the_last_token_stays_while_the_api_is_open_to_other_hosts(tmp_path: Path) -> None:
+    """On loopback none is needed, but that is where it listens after a restart only."""
+    api = {"listen": "0.0.0.0:0", "tokens": [TOKEN]}
+    with running(tmp_path, config_of(api=api)) as daemon:
+        daemon.configure(config_of(api={"listen": "127.0.0.1:0", "tokens": []}))
+        daemon.signal(signal.SIGHUP)
+        daemon.until_said("reload_refused")
+        assert daemon.ask("GET", "/v1/calls", token="").status == 401
+        refused = daemon.ask("POST", "/v1/reload")
+        assert refused.body["detail"].startswith("1 fault: api.tokens: expected one until")
+
+
 def test_limits_hold_for_later_calls(daemon: Daemon) -> None:
     before = daemon.create_call(ring=False)
     reload(daemon, config_of(limits={"legs_per_call": 2, "bitrate_bps": 8000}))

@@ -26,10 +26,12 @@ def complete(rebuilt: Rebuilt, candidates: Iterable[HeldCandidate]) -> str:
     for each in candidates:
         at = mids.index(each.sdp_mid) if each.sdp_mid in mids else each.sdp_m_line_index
         if each.candidate and at is not None and at < len(sections):
-            added[at][f"a={each.candidate}\r\n"] = None
+            added[at][each.candidate] = None
     placed = zip(sections, rebuilt.destinations, added, strict=True)
     return head + "".join(
-        _directed(section, destination) + "".join(lines) for section, destination, lines in placed
+        _directed(section, destination or Destination.first_of(lines) or NOWHERE)
+        + "".join(f"a={line}\r\n" for line in lines)
+        for section, destination, lines in placed
     )
 
 

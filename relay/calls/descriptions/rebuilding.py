@@ -38,13 +38,13 @@ class Rebuilt(NamedTuple):
         sdp: it.
         removed: what is not in it any more.
         held: candidates that were set apart, since the call rings.
-        destinations: of each section, once it does not.
+        destinations: of each section, once it does not; None for that of its first candidate.
     """
 
     sdp: str
     removed: tuple[Removed, ...]
     held: tuple[HeldCandidate, ...] = ()
-    destinations: tuple[Destination, ...] = ()
+    destinations: tuple[Destination | None, ...] = ()
 
 
 def rebuild(sdp: str, leg: LegDescription) -> Rebuilt:

@@ -1,7 +1,8 @@
 """One media section: its `m=` line and what follows up to the next."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Self
 
 from relay.calls.descriptions import candidates
 from relay.calls.descriptions.attributes import Level, Writing, rewrite
@@ -49,6 +50,17 @@ class Destination(NamedTuple):
 
     port: str
     connection: str
+
+    @classmethod
+    def at(cls, host: str, port: str) -> Self:
+        """A relayed address."""
+        return cls(port, f"IN IP{6 if ':' in host else 4} {host}")
+
+    @classmethod
+    def first_of(cls, candidates: Iterable[str]) -> Self | None:
+        """That of the first rebuilt candidate, if there is one."""
+        first = next(iter(candidates), None)
+        return cls.at(*first.split(" ")[4:6]) if first is not None else None
 
     @property
     def rtcp(self) -> str:
@@ -135,7 +147,7 @@ class Section:
     def lines(self, session: Session) -> list[str]:
         """The section, rebuilt. After `close`."""
         tally = self._writing.tally
-        default = NOWHERE if self._leg.ringing else self.destination(session)
+        default = NOWHERE if self._leg.ringing else self.destination(session) or NOWHERE
         port = self._port if int(self._port) == 0 else default.port
         tally.constant(Kind.PORT, self._port, port)
         for was in self._connections:
@@ -149,8 +161,10 @@ class Section:
         lines += self._attributes
         return lines if self._leg.ringing else [*lines, *(f"a={c}" for c in self._candidates)]
 
-    def destination(self, session: Session) -> Destination:
+    def destination(self, session: Session) -> Destination | None:
         """A relayed address of the leg's, or constants; what is to be said once nothing rings.
+
+        None where that is the first candidate, and none is known yet.
 
         Clients that do not trickle hold the default destination against the candidates, and take a
         description in which it is none of them for one without ICE (RFC 8839 section 4.2.5, which
@@ -161,14 +175,9 @@ class Section:
             return NOWHERE
         named = next(iter((*self._connections, *session.connections)), "")
         relayed = _relayed(named.removeprefix("IN IP4 ").removeprefix("IN IP6 "), self._port, leg)
-        first = next(iter(self._candidates), None)
         if relayed is not None:
-            host, port = relayed.host, str(relayed.port)
-        elif first is not None:
-            host, port = first.split(" ")[4:6]
-        else:
-            return NOWHERE
-        return Destination(port, f"IN IP{6 if ':' in host else 4} {host}")
+            return Destination.at(relayed.host, str(relayed.port))
+        return Destination.first_of(self._candidates)
 
     def held(self) -> list[HeldCandidate]:
         """The candidates that are to be passed on once the call is accepted."""

@@ -26,6 +26,16 @@ def test_it_is_what_the_description_would_have_been_in_an_active_call(name: str)
     assert complete(ringing, ringing.held).replace(end, "") == whole.sdp.replace(end, "")
 
 
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_passing_it_through_the_relay_twice_changes_nothing(name: str) -> None:
+    """The second time its candidates are not in it: they wait already."""
+    leg = LegDescription(RELAYED, ringing=True)
+    once = rebuild(sample(name), leg)
+    twice = rebuild(once.sdp, leg)
+    assert (twice.sdp, twice.held) == (once.sdp, ())
+    assert complete(twice, once.held) == complete(once, once.held)
+
+
 def test_a_trickled_candidate_goes_to_its_section_by_mid_or_else_by_index() -> None:
     held = [HeldCandidate(ONE, "picture", 0), HeldCandidate(TWO, None, 0)]
     assert complete(RINGING, held) == SDP.replace("m=video", f"a={TWO}\r\nm=video") + f"a={ONE}\r\n"
