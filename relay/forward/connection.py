@@ -91,6 +91,8 @@ class Connection(Stream):
         self._frames = None
         if self._idle is not None:
             self._idle.cancel()
+        # No cycles: the collector comes seldom, and what TLS keeps of a connection is large.
+        self._transport = self._idle = None
         self._arrival.end()
         if self._listener.connections.pop(self._client, None) is not None:
             self._listener.core.disconnect(self._client)

@@ -1,6 +1,7 @@
 """TCP and TLS listeners: frames, routes, and what a connection lives and dies by."""
 
 import asyncio
+import gc
 import os
 import socket
 import struct
@@ -9,6 +10,7 @@ import pytest
 
 from relay.address import Transport
 from relay.errors import DropReason
+from relay.forward.connection import Connection
 from relay.turn.effects import Deliver, DropRoute, Send, SetLeg
 from tests.forward.loopback import ALICE, AMPLE, BOB, V4, V6, Stage, StreamClient, channel_data
 from tests.forward.loops import on_uvloop
@@ -46,6 +48,35 @@ async def test_frames_come_whole_however_the_stream_is_cut(transport: Transport)
         await stage.core.until(lambda: len(stage.core.received) == 8)
         assert stage.core.datagrams == frames * 2
         assert {client for _, client in stage.core.received} == {client.five_tuple}
+
+
+@pytest.mark.parametrize("is_cut", [False, True], ids=["closed by the client", "cut"])
+@on_uvloop
+async def test_an_ended_connection_is_freed_without_the_collector(
+    transport: Transport, is_cut: bool
+) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        async with Stage() as stage:
+            client = await stage.connect(await stage.stream(transport))
+            client.say(STUN)
+            await stage.core.until(lambda: bool(stage.core.received))
+            assert _connections() == 1
+            if is_cut:
+                client.say(b"\xff")
+            else:
+                client.close()
+            await stage.core.until(lambda: bool(stage.core.disconnected))
+            await asyncio.sleep(0)
+            assert _connections() == 0
+    finally:
+        gc.enable()
+
+
+def _connections() -> int:
+    """How many are kept alive, by whatever."""
+    return sum(isinstance(each, Connection) for each in gc.get_objects())
 
 
 @pytest.mark.parametrize("host", [V4, V6])
