@@ -25,7 +25,7 @@ from relay.stun.message import Class, Method
 from tests.hostile import messages
 from tests.lab.calls import mint
 from tests.lab.relay import TCP_PORT, TLS_PORT, UDP_PORT
-from tests.lab.topology import RELAY, SINK
+from tests.lab.topology import ANYWHERE, RELAY, SINK
 from tests.lab.turn_client import TurnClient
 from tests.turn import wire
 
@@ -72,7 +72,7 @@ def datagrams(size: int, *, is_forged: bool) -> Callable[[Pace], Iterator[Sent]]
         length = _HEADERS + len(payload)
         ring = Slots(_SLOTS, length)
         ring.data[:] = np.frombuffer(_header(len(payload)) + payload, np.uint8)
-        source = np.frombuffer(ip_address("100.64.0.0").packed, np.uint8)
+        source = np.frombuffer(ANYWHERE.network_address.packed, np.uint8)
         sent = 0
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
             raw.connect((RELAY.v4, 0))

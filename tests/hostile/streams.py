@@ -5,13 +5,11 @@ import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
-from ipaddress import ip_address
 
 from tests.lab.relay import TCP_PORT, TLS_PORT, Relay
-from tests.lab.topology import RELAY
+from tests.lab.topology import RELAY, anywhere
 
 _IP_TRANSPARENT = 19  # Linux's number, which the socket module does not name
-_FROM = int(ip_address("100.64.0.0"))  # 100.64.0.0/10: the sink's, as everything is
 _PATIENCE_S = 20
 
 
@@ -20,7 +18,7 @@ def connect_from_anywhere(relay: Relay, rng: random.Random, port: int = TCP_PORT
     stream = relay.lab.sink.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         stream.setsockopt(socket.SOL_IP, _IP_TRANSPARENT, 1)
-        stream.bind((str(ip_address(_FROM + rng.getrandbits(22))), 0))
+        stream.bind((str(anywhere(rng)), 0))
         stream.settimeout(_PATIENCE_S)
         stream.connect((RELAY.v4, port))
     except BaseException:

@@ -13,11 +13,10 @@ from ipaddress import ip_address
 from relay.audit.packets import UDP
 from tests.lab.polling import wait_until
 from tests.lab.relay import UDP_PORT, Relay
-from tests.lab.topology import RELAY
+from tests.lab.topology import RELAY, anywhere
 
 _BURST = 128
 _QUEUE_BYTES = 1 << 20  # of the daemon's receive buffer of several megabytes
-_FROM = int(ip_address("100.64.0.0"))  # 100.64.0.0/10: the sink's, as everything is
 
 
 def flood(relay: Relay, payloads: Sequence[bytes], count: int, rng: random.Random) -> None:
@@ -39,7 +38,7 @@ def _packet(rng: random.Random, payload: bytes, target: bytes) -> bytes:
     length = 8 + len(payload)
     return (
         struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, UDP, 0)
-        + struct.pack("!I", _FROM + rng.getrandbits(22))
+        + anywhere(rng).packed
         + target
         + struct.pack("!HHHH", rng.randrange(1024, 65536), UDP_PORT, length, 0)
         + payload

@@ -20,12 +20,12 @@ from relay.audit.packets import UDP
 from relay.stun.message import Class, Method
 from tests.lab.namespaces import close_pipes
 from tests.lab.relay import UDP_PORT, Relay
-from tests.lab.topology import RELAY
+from tests.lab.topology import ANYWHERE, RELAY
 from tests.turn import wire
 
 _ROOT = Path(__file__).parents[2]
 _BATCH = 64
-_NETWORK = 100, 64  # 100.64.0.0/10: the sink's, as everything is
+_NETWORK = ANYWHERE.network_address.packed
 _SOURCE_AT, _PORT_AT, _TRANSACTION_AT = 12, 20, 28 + 8
 _READY = "pouring\n"
 
@@ -77,7 +77,7 @@ def _allocates(padding: int) -> Slots:
     length = 8 + len(payload)
     packet = (
         struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, UDP, 0)
-        + bytes((*_NETWORK, 0, 1))
+        + _NETWORK
         + ip_address(RELAY.v4).packed
         + struct.pack("!HHHH", 4096, UDP_PORT, length, 0)
         + payload

@@ -9,11 +9,12 @@ the relay keeps them apart. `internet` forwards; `relay` does not.
 """
 
 import itertools
+import random
 import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import Any, NamedTuple, Self
 
 from tests.lab import namespaces
@@ -55,6 +56,15 @@ CALLEE = Party(
 )
 RELAY = Pair("203.0.113.77", "2001:db8:5eed:1::77")
 SINK = Pair("192.0.2.2", "2001:db8:ffff:5::2")
+
+ANYWHERE = IPv4Network("100.64.0.0/10")
+"""Where strangers are from: the sink's, as every address is that nobody else has."""
+
+
+def anywhere(rng: random.Random) -> IPv4Address:
+    """The address of some stranger."""
+    return ANYWHERE[rng.getrandbits(ANYWHERE.max_prefixlen - ANYWHERE.prefixlen)]
+
 
 UPLINK = "uplink"
 """The interface of every host but `internet` and the routers' inner side (`inner`)."""
