@@ -3,8 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 iproute2 janus nftables procps python3-gi python3-venv tcpdump
-PROGRAM := $(wildcard $(addprefix relay/forward/fastpath/,*.c *.h build_hook.py compile.py))
-PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/control tests/config
+PROGRAM := $(wildcard $(addprefix relay/forward/kernel/,*.c *.h build_hook.py compile.py))
+PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/sdp tests/api tests/config
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` overrules it.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \

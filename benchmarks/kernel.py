@@ -19,9 +19,9 @@ from benchmarks.results import InstallRecord, KernelRecord, ProgramRecord
 from benchmarks.topology import LINKS, RELAY_ADDRESS, Link, Topology
 from benchmarks.turn_client import CHANNEL, FIRST_PORT
 from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
+from relay.effects import LegKey, SetLeg, SetRoute
 from relay.errors import FastPathError
-from relay.forward.fastpath import FastPath
-from relay.turn.effects import LegKey, SetLeg, SetRoute
+from relay.forward.kernel import FastPath
 
 _SERVER = ServerAddress.parse(RELAY_ADDRESS, 3478)
 _LEASE_S = 30

@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks.topology import RELAY_ADDRESS, Topology, inside, run_command
 from relay.address import ServerAddress
-from relay.forward.fastpath.adoption import close_maps
-from relay.forward.fastpath.layout import MAPS
-from relay.forward.fastpath.program import pins_of
+from relay.forward.kernel.adoption import close_maps
+from relay.forward.kernel.layout import MAPS
+from relay.forward.kernel.program import pins_of
 
 _SHARED_QDISC = "clsact"
 

@@ -21,10 +21,11 @@ TOP_LEVEL = {
 }
 GENERATED = {"dist", "test-output"}
 
-_FIRST = {"errors", "address", "clock", "special_use"}
-_DOING = {
-    *_FIRST,
-    *("stun", "turn", "calls", "ports", "forward", "control", "config", "metrics", "logs"),
+_GROUND = {"errors", "address", "clock", "special_use", "effects"}
+_WIRED = {
+    *_GROUND,
+    *("stun", "sdp", "contacts", "calls", "turn", "ice", "forward", "api", "config"),
+    *("metrics", "logs", "crowd"),
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,65 +33,54 @@ MAY_IMPORT: dict[str, set[str]] = {
     "address": set(),
     "clock": set(),
     "special_use": set(),
-    "stun": _FIRST,
-    "turn": {*_FIRST, "stun"},
-    "calls": {*_FIRST, "stun"},
-    "ports": {*_FIRST, "stun", "calls", "turn.effects", "turn.ports", "turn.rate"},
+    "effects": {"errors", "address"},
+    "stun": _GROUND,
+    "sdp": {*_GROUND, "stun"},
+    "contacts": set(),
+    "calls": {*_GROUND, "stun", "sdp"},
+    "turn": {*_GROUND, "stun", "calls"},
+    "ice": {*_GROUND, "stun", "calls"},
     "crowd": {"address"},
     "forward": {
-        *("errors", "address", "crowd", "turn.effects", "turn.rate"),
+        *("errors", "address", "effects", "crowd", "calls.rate"),
         *("stun.framing", "stun.indications"),
     },
-    "control": {*_FIRST, "stun", "calls", "metrics", "logs"},
+    "api": {*_GROUND, "stun", "sdp", "contacts", "calls", "ice.access", "metrics", "logs"},
     "logs": set(),
-    "metrics": {*_FIRST, "stun"},
-    "config": _FIRST,
-    "relayed_ports": _DOING,
-    "engine": {*_DOING, "relayed_ports"},
-    "listeners": {*_DOING, "engine"},
-    "kernel": {"errors", "address", "forward", "config"},
-    "privileges": {"errors"},
-    "http_connection": {"address", "crowd"},
-    "serving": {"errors", "http_connection"},
-    "files": set(),
-    "api": {*_DOING, "engine", "serving"},
-    "demo": {"errors", "logs", "serving"},
-    "daemon": {
-        *(*_DOING, "relayed_ports", "engine", "listeners", "kernel", "privileges"),
-        *("serving", "api", "demo", "files"),
-    },
-    "probe": {*_FIRST, "calls", "config"},
-    "audit": {*_FIRST, "stun"},
-    "cli": {*_FIRST, "audit", "calls", "config", "logs", "probe", "daemon"},
+    "metrics": {*_GROUND, "stun"},
+    "config": _GROUND,
+    "daemon": _WIRED,
+    "tools": {*_GROUND, "stun", "calls", "config"},
+    "cli": {*_GROUND, "calls", "config", "logs", "tools", "daemon"},
 }
 """Who may import whom, by the first name below `relay`; the table of the design, row by row. The
 last rows wire: each may import those before it. A dotted name allows that one module."""
 
-PURE = ("stun", "turn", "calls", "ports")
+PURE = ("effects", "stun", "sdp", "contacts", "calls", "turn", "ice")
 IMPURE = {
     *("socket", "ssl", "select", "selectors", "asyncio", "threading", "subprocess", "ctypes"),
     *("time", "datetime", "random", "secrets", "uuid", "os", "pathlib", "logging", "sys"),
 }
 
 MAY_REVEAL = {
-    "relay/forward/sockets.py": "binds the relay's own sockets",
-    "relay/forward/udp.py": "sends to a client, and to nobody else",
-    "relay/listeners.py": "tells clients where the relay listens",
-    "relay/control/endpoints.py": "tells a signaling server where a relayed port is",
-    "relay/audit/report.py": "shows an operator what is in the operator's own captures, if asked",
-    "relay/engine.py": "tells parties each other's relayed addresses, which are the relay's own",
+    "relay/forward/user/sockets.py": "binds the relay's own sockets",
+    "relay/forward/user/udp.py": "sends to a client, and to nobody else",
+    "relay/daemon/listeners.py": "tells clients where the relay listens",
+    "relay/api/schemas/endpoints.py": "tells a signaling server where a relayed port is",
+    "relay/tools/audit/report.py": "shows an operator the operator's own captures, if asked",
+    "relay/daemon/engine.py": "tells parties the relay's own addresses",
 }
 
 MAY_READ_CLOCKS = {
-    "relay/daemon.py": "the one place that does, for everybody",
-    "relay/forward/udp.py": "once per batch: asking the daemon would cost a call per wake-up",
-    "relay/forward/connection.py": "once per frame, likewise",
-    "relay/forward/lane.py": "bounds the time of what it runs",
+    "relay/daemon/run.py": "the one place that does, for everybody",
+    "relay/forward/user/udp.py": "once per batch: asking the daemon would cost a call per wake-up",
+    "relay/forward/user/connection.py": "once per frame, likewise",
+    "relay/forward/user/lane.py": "bounds the time of what it runs",
     "relay/cli/commands.py": "a process of its own: expiry of a credential and of a certificate",
     "relay/logs.py": "when a line was said",
     "relay/cli/probing.py": "a process of its own: a credential's expiry",
-    "relay/probe/leg.py": "a process of its own: measures round trips",
-    "relay/probe/run.py": "a process of its own: measures round trips",
+    "relay/tools/probe/leg.py": "a process of its own: measures round trips",
+    "relay/tools/probe/run.py": "a process of its own: measures round trips",
 }
 
 LONGEST_FILE, LONGEST_FUNCTION = 300, 60
@@ -267,31 +257,35 @@ def test_the_source_keeps_the_rule(rule: Rule) -> None:
 @pytest.mark.parametrize(
     ("rule", "path", "text"),
     [
-        (upward_imports, "relay/stun/a.py", "from relay.turn.effects import Send"),
-        (upward_imports, "relay/turn/a.py", "from relay.calls.registry import Registry"),
+        (upward_imports, "relay/stun/a.py", "from relay.calls.pool import Pool"),
+        (upward_imports, "relay/calls/a.py", "from relay.ice.server import Ports"),
         (upward_imports, "relay/calls/a.py", "def f():\n    from relay.turn import table"),
         (upward_imports, "relay/forward/a.py", "from relay.turn.server import Server"),
         (upward_imports, "relay/forward/a.py", "from relay.stun import framing, message"),
-        (upward_imports, "relay/control/a.py", "import relay.engine"),
-        (upward_imports, "relay/engine.py", "from relay import daemon"),
+        (upward_imports, "relay/api/a.py", "import relay.daemon.engine"),
+        (upward_imports, "relay/metrics.py", "from relay import daemon"),
         (upward_imports, "relay/address.py", "from relay.errors import Malformed"),
-        (upward_imports, "relay/stun/a.py", "from ..turn import effects"),
+        (upward_imports, "relay/stun/a.py", "from ..turn import table"),
         (upward_imports, "relay/unheard_of.py", "from relay.errors import Malformed"),
         *((impure_imports, "relay/turn/a.py", f"import {name}") for name in sorted(IMPURE)),
         (impure_imports, "relay/calls/a.py", "from os import urandom"),
         (impure_imports, "relay/stun/a.py", "def f():\n    import asyncio.events"),
         (revealed_addresses, "relay/turn/server.py", "host, _ = client.client.reveal()"),
         (revealed_addresses, "relay/logs.py", "show = Address.reveal"),
-        (clock_readings, "relay/engine.py", "now = time.monotonic()"),
+        (clock_readings, "relay/daemon/engine.py", "now = time.monotonic()"),
         (clock_readings, "relay/metrics.py", "from time import time_ns"),
-        (clock_readings, "relay/control/a.py", "datetime.now(UTC)"),
+        (clock_readings, "relay/api/a.py", "datetime.now(UTC)"),
         (clock_readings, "relay/forward/forwarder.py", "now = loop.time()"),
-        (composed_log_events, "relay/engine.py", "log.info(f'{client} came')"),
-        (composed_log_events, "relay/engine.py", "_log.info('came', extra={'from': f'{client}'})"),
-        (composed_log_events, "relay/engine.py", "log.warning('{}'.format(client))"),
-        (composed_log_events, "relay/engine.py", "log.error('gone ' + name)"),
-        (composed_log_events, "relay/engine.py", "log.error('%s' % name)"),
-        (composed_log_events, "relay/engine.py", "logging.getLogger('a').info(error)"),
+        (composed_log_events, "relay/daemon/engine.py", "log.info(f'{client} came')"),
+        (
+            composed_log_events,
+            "relay/daemon/engine.py",
+            "_log.info('came', extra={'from': f'{client}'})",
+        ),
+        (composed_log_events, "relay/daemon/engine.py", "log.warning('{}'.format(client))"),
+        (composed_log_events, "relay/daemon/engine.py", "log.error('gone ' + name)"),
+        (composed_log_events, "relay/daemon/engine.py", "log.error('%s' % name)"),
+        (composed_log_events, "relay/daemon/engine.py", "logging.getLogger('a').info(error)"),
         (overlong_parts, "relay/a.py", "\n" * 301),
         (overlong_parts, "relay/a.py", "def f():\n" + "    pass\n" * 60),
     ],

@@ -13,7 +13,7 @@ from examples.signaling.app import make_app
 from examples.signaling.calls import RING_S
 from examples.signaling.callveil import Callveil
 from examples.signaling.messages import MAX_BYTES
-from relay.privileges import set_core_dumps
+from relay.daemon.privileges import set_core_dumps
 
 
 def main(

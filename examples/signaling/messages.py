@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from relay.calls.permission import Switch
+from relay.contacts import Switch
 
 MAX_BYTES = 300_000
 """A description of 256 KiB, callveil's limit, with what JSON adds to a usual one."""

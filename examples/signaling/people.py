@@ -7,7 +7,7 @@ another holds while that one is away. A page is told things; nothing waits for i
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from relay.calls.permission import CalleeSettings, Decision, MessageRequest, Relationship, decide
+from relay.contacts import CalleeSettings, Decision, MessageRequest, Relationship, decide
 
 if TYPE_CHECKING:
     from examples.signaling.calls import Call

@@ -11,7 +11,7 @@ from examples.signaling import messages
 from examples.signaling.calls import Calls
 from examples.signaling.callveil import Callveil
 from examples.signaling.people import Contact, Page, People, Person
-from relay.calls.permission import CalleeSettings, MessageRequest
+from relay.contacts import CalleeSettings, MessageRequest
 
 Handler = Callable[[Person, Any], Awaitable[None]]
 

@@ -1,7 +1,7 @@
 """How much a party may have rebuilt, and what of it waits for the call to be accepted."""
 
-from relay.calls.descriptions import HeldCandidate, Rebuilt
 from relay.errors import CallError
+from relay.sdp import HeldCandidate, Rebuilt
 
 _BURST_BYTES = 512 * 1024
 """Two descriptions of the longest, or two thousand candidates: a client gathers some twenty."""

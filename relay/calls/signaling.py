@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from relay.calls.call import Call, Leg, State
-from relay.calls.descriptions import (
+from relay.calls.intake import Intake
+from relay.errors import CallError
+from relay.sdp import (
     HeldCandidate,
     LegDescription,
     Rebuilt,
@@ -17,8 +19,6 @@ from relay.calls.descriptions import (
     rebuild,
     rebuild_candidate,
 )
-from relay.calls.intake import Intake
-from relay.errors import CallError
 
 RelayedAddresses = Mapping[str, Sequence[tuple[str, int]]]
 """Of each leg that has an allocation: numeric host and port of each."""

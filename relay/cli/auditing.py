@@ -10,7 +10,7 @@ import typer
 from relay.cli.options import Json
 
 if TYPE_CHECKING:
-    from relay.audit.spellings import IP
+    from relay.tools.audit.spellings import IP
 
 INCOMPLETE = 3
 """Exit code: nothing was found, and not everything was searched."""
@@ -51,8 +51,8 @@ def audit(
     Exit 1 if one shows; 0 if none does and everything was searched; 3 if none does, but something
     was not searched or not looked for; 2 if a file cannot be read or nothing can be looked for.
     """
-    from relay.audit import Verdict, assign  # noqa: PLC0415
-    from relay.audit import audit as run  # noqa: PLC0415
+    from relay.tools.audit import Verdict, assign  # noqa: PLC0415
+    from relay.tools.audit import audit as run  # noqa: PLC0415
 
     named = [(name, Path(path)) for name, path in _pairs("--party", party)]
     secrets: dict[str, list[IP]] = {}

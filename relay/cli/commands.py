@@ -68,8 +68,9 @@ def serve(
     calls, running ones go on; a second one stops. SIGHUP reads configuration and certificates
     again. Ctrl-C stops.
     """
-    from relay import daemon, logs  # noqa: PLC0415
+    from relay import logs  # noqa: PLC0415
     from relay.config import cautions, load, look_at_certificate  # noqa: PLC0415
+    from relay.daemon import run as daemon  # noqa: PLC0415
 
     logs.configure(log_level, as_json=log_json)
     settings = load(config, os.environ)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from relay.calls.credentials import Credential
     from relay.config import Settings
-    from relay.probe import Report, TurnUrl
+    from relay.tools.probe import Report, TurnUrl
 
 CREDENTIAL_TTL_S = 300
 """Long enough for any probe, short for a credential that nobody needs later."""
@@ -77,7 +77,7 @@ def probe(  # noqa: PLR0913  one parameter per option
 
     from relay import logs  # noqa: PLC0415
     from relay.config import load  # noqa: PLC0415
-    from relay.probe import Plan, run  # noqa: PLC0415
+    from relay.tools.probe import Plan, run  # noqa: PLC0415
 
     logs.configure("error")  # the TURN client's own log names addresses
     settings = load(config, os.environ)
@@ -98,7 +98,7 @@ def probe(  # noqa: PLR0913  one parameter per option
 
 def _parsed(url: str) -> "TurnUrl":
     from relay.errors import ConfigError  # noqa: PLC0415
-    from relay.probe import TurnUrl  # noqa: PLC0415
+    from relay.tools.probe import TurnUrl  # noqa: PLC0415
 
     try:
         return TurnUrl.parse(url)
@@ -108,7 +108,7 @@ def _parsed(url: str) -> "TurnUrl":
 
 def _first_listener(settings: "Settings") -> "TurnUrl":
     from relay.errors import ConfigError  # noqa: PLC0415
-    from relay.probe import TurnUrl  # noqa: PLC0415
+    from relay.tools.probe import TurnUrl  # noqa: PLC0415
 
     listen = settings.listen[0]
     try:

@@ -7,14 +7,7 @@ the key, never ignored; no fault, `repr` or dump shows a secret or a token.
 from relay.config.host import look_at_certificate, look_at_host
 from relay.config.load import cautions, load, parse
 from relay.config.settings import Settings
-from relay.config.values import (
-    ApiListen,
-    DeniedPeers,
-    Listen,
-    PortRange,
-    RelayAddress,
-    advertised,
-)
+from relay.config.values import ApiListen, DeniedPeers, Listen, PortRange, RelayAddress, advertised
 
 __all__ = [
     "ApiListen",

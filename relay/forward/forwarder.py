@@ -10,18 +10,7 @@ import os
 from collections.abc import Callable
 
 from relay.address import FiveTuple, ServerAddress, Transport
-from relay.errors import DropReason
-from relay.forward.connection import Connection
-from relay.forward.core import Receiver
-from relay.forward.descriptors import Descriptors
-from relay.forward.fastpath import FastPath, LegCounts
-from relay.forward.gate import Gate
-from relay.forward.port import PortListener, SharedBatches
-from relay.forward.routes import Meter, Route, Tally
-from relay.forward.slots import Batch
-from relay.forward.tcp import TcpListener
-from relay.forward.udp import UdpListener, best_batch
-from relay.turn.effects import (
+from relay.effects import (
     NO_CHANNEL,
     ClosePort,
     Count,
@@ -34,6 +23,17 @@ from relay.turn.effects import (
     SetLeg,
     SetRoute,
 )
+from relay.errors import DropReason
+from relay.forward.kernel import FastPath, LegCounts
+from relay.forward.user.connection import Connection
+from relay.forward.user.core import Receiver
+from relay.forward.user.descriptors import Descriptors
+from relay.forward.user.gate import Gate
+from relay.forward.user.port import PortListener, SharedBatches
+from relay.forward.user.routes import Meter, Route, Tally
+from relay.forward.user.slots import Batch
+from relay.forward.user.tcp import TcpListener
+from relay.forward.user.udp import UdpListener, best_batch
 
 
 class Forwarder:

@@ -2,7 +2,7 @@
 
 import logging
 
-from relay.forward.fastpath.netlink import ADDRESS_GROUPS, Changes, Netlink
+from relay.forward.netlink import ADDRESS_GROUPS, Changes, Netlink
 
 log = logging.getLogger(__name__)
 

@@ -4,15 +4,15 @@ from collections import OrderedDict
 from typing import Any, NamedTuple
 
 from relay.address import IPV4, IPV6, FiveTuple, PeerAddress, ServerAddress
+from relay.calls.pool import RESERVATION_S, Entropy
 from relay.clock import Now
+from relay.effects import Effect, LegConnected, LegIdle, LegKey, SetLeg
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute
 from relay.turn.authority import Calls, Grant
-from relay.turn.effects import Effect, LegConnected, LegIdle, LegKey, SetLeg
 from relay.turn.legs import Leg
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.outer import OuterPort, remember_own
-from relay.turn.ports import RESERVATION_S, Entropy
 from relay.turn.request import Request
 from relay.turn.routes import Routes
 from relay.turn.settings import TurnSettings

@@ -5,15 +5,15 @@ until then goes through a rate, and a forged source uses up nobody's but its own
 """
 
 from relay.address import FiveTuple, Transport
+from relay.calls.rate import Rate, SourceRate
 from relay.clock import Now
+from relay.effects import Count, Effect, LegKey
 from relay.errors import DropReason, Malformed, Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.credentials import long_term_key, rest_password
 from relay.stun.integrity import verify
 from relay.stun.message import HEADER_SIZE, Message, Method
 from relay.turn import nonce as nonces
-from relay.turn.effects import Count, Effect, LegKey
-from relay.turn.rate import Rate, SourceRate
 from relay.turn.request import Credential, failure, wants_fingerprint
 from relay.turn.settings import TurnSettings
 from relay.turn.table import Allocation

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from relay.address import FiveTuple, PeerAddress
 from relay.clock import Now
+from relay.effects import NO_CHANNEL, Count, Deliver, Effect, Via
 from relay.errors import DropReason, Malformed
 from relay.stun import channel_data
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, Method, build
 from relay.turn import demand
-from relay.turn.effects import NO_CHANNEL, Count, Deliver, Effect, Via
 from relay.turn.guesses import Guesses
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.table import Allocation, Table

@@ -6,8 +6,8 @@ to `relay.turn.data` then, sets it again.
 """
 
 from relay.clock import Now
+from relay.effects import DropRoute, Effect, SetRoute, Via
 from relay.turn.bindings import Demand
-from relay.turn.effects import DropRoute, Effect, SetRoute, Via
 from relay.turn.table import Allocation
 
 PACKETS_FIRST = 8

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from relay.turn.effects import LegKey
-from relay.turn.ports import Pool
+from relay.calls.pool import Pool
+from relay.effects import LegKey
 
 if TYPE_CHECKING:
     from relay.turn.table import Allocation

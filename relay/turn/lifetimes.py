@@ -5,7 +5,7 @@ import math
 from itertools import count
 
 from relay.clock import Now
-from relay.turn.effects import DropLeg, Effect, LegIdle, LegKey
+from relay.effects import DropLeg, Effect, LegIdle, LegKey
 from relay.turn.legs import Leg
 from relay.turn.routes import Routes
 from relay.turn.table import Allocation, Table

@@ -10,9 +10,9 @@ import ipaddress
 import math
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
+from relay.effects import NO_CHANNEL, ClosePort, Effect, OpenOuterPort
 from relay.turn import demand
 from relay.turn.bindings import Binding
-from relay.turn.effects import NO_CHANNEL, ClosePort, Effect, OpenOuterPort
 from relay.turn.legs import ClosedCall, Leg
 from relay.turn.routes import Routes
 from relay.turn.table import CHANNEL_REST_S, Allocation

@@ -2,12 +2,12 @@
 
 from relay.address import PeerAddress
 from relay.clock import Now
+from relay.effects import Effect
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.channel_data import FIRST_CHANNEL, LAST_CHANNEL
 from relay.turn import demand
 from relay.turn.bindings import Binding
-from relay.turn.effects import Effect
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.request import Request
 from relay.turn.routes import Routes

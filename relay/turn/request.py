@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.address import FiveTuple
+from relay.effects import Answered, Effect, Send
 from relay.errors import Malformed, Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, build
-from relay.turn.effects import Answered, Effect, Send
 from relay.turn.table import Allocation
 
 KNOWN = frozenset(

@@ -6,9 +6,9 @@ decides packet by packet under the same rules, and is noted in `relay.turn.deman
 """
 
 from relay.clock import Now
+from relay.effects import DropRoute, Effect, SetRoute
 from relay.turn import demand
 from relay.turn.bindings import Binding
-from relay.turn.effects import DropRoute, Effect, SetRoute
 from relay.turn.table import Allocation, Table
 
 

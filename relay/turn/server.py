@@ -7,7 +7,9 @@ and raises nothing.
 from collections.abc import Callable
 
 from relay.address import FiveTuple, PeerAddress, ServerAddress, Transport
+from relay.calls.pool import Entropy, PortPool
 from relay.clock import Now
+from relay.effects import Answered, Count, Effect, Send
 from relay.errors import DropReason, Malformed, Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, Method, build, parse
@@ -16,11 +18,9 @@ from relay.turn.allocate import Allocations
 from relay.turn.authenticate import Authenticator
 from relay.turn.authority import Calls
 from relay.turn.data import Data
-from relay.turn.effects import Answered, Count, Effect, Send
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.outer import confine
 from relay.turn.peers import Peers
-from relay.turn.ports import Entropy, PortPool
 from relay.turn.request import KNOWN, Request, failure, wants_fingerprint
 from relay.turn.routes import Routes
 from relay.turn.settings import TurnSettings

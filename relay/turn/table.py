@@ -13,10 +13,10 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from relay.address import FiveTuple, PeerAddress, ServerAddress
+from relay.calls.pool import CallPorts, Entropy, PortPool
+from relay.effects import LegKey, Via
 from relay.turn.bindings import Binding, Demand
-from relay.turn.effects import LegKey, Via
 from relay.turn.legs import ClosedCall, Leg
-from relay.turn.ports import CallPorts, Entropy, PortPool
 
 if TYPE_CHECKING:
     from relay.turn.outer import OuterPort

@@ -1,1 +1,1 @@
-"""What captures and descriptions tell of a party: every part of `relay.audit`."""
+"""What captures and descriptions tell of a party: every part of `relay.tools.audit`."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.audit.capture_file import CaptureReader, Frame, Unreadable
+from relay.tools.audit.capture_file import CaptureReader, Frame, Unreadable
 from tests.audit import captures
 
 FRAMES = [captures.udp(captures.ALICE, captures.SERVER, bytes(size)) for size in (0, 1, 2, 1200)]

@@ -11,8 +11,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.audit.certificates import Certificate, CertificateReader
-from relay.audit.packets import parse
+from relay.tools.audit.certificates import Certificate, CertificateReader
+from relay.tools.audit.packets import parse
 from tests.audit import captures
 from tests.audit.captures import ALICE, BOB
 

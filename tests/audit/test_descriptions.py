@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.audit.capture_file import Unreadable
-from relay.audit.descriptions import candidates, fingerprints, place, read
+from relay.tools.audit.capture_file import Unreadable
+from relay.tools.audit.descriptions import candidates, fingerprints, place, read
 
 _PRINT = ":".join(["AB"] * 32)
 _LATE = "candidate:1 1 udp 1 10.0.0.1 9 typ host"

@@ -4,9 +4,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from relay.audit.own import Survey, is_behind_nat
-from relay.audit.packets import parse
 from relay.stun.message import Class, Method
+from relay.tools.audit.own import Survey, is_behind_nat
+from relay.tools.audit.packets import parse
 from tests.audit.captures import (
     ALICE,
     ALICE_PUBLIC,

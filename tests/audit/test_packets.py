@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.audit.layers import Kind, clear_spans, layers
-from relay.audit.packets import TCP, UDP, parse
+from relay.tools.audit.layers import Kind, clear_spans, layers
+from relay.tools.audit.packets import TCP, UDP, parse
 from tests.audit import captures
 from tests.audit.captures import ALICE, SERVER
 

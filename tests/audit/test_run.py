@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from relay.audit import Report, Verdict, assign, audit
-from relay.audit.search import BATCH
-from relay.audit.spellings import literals
 from relay.errors import ConfigError
 from relay.stun.message import Class, Method
+from relay.tools.audit import Report, Verdict, assign, audit
+from relay.tools.audit.search import BATCH
+from relay.tools.audit.spellings import literals
 from tests.audit import captures
 from tests.audit.captures import (
     ALICE,

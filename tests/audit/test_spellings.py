@@ -9,10 +9,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from relay.audit.layers import clear_spans
-from relay.audit.packets import parse
-from relay.audit.search import find
-from relay.audit.spellings import literals
+from relay.tools.audit.layers import clear_spans
+from relay.tools.audit.packets import parse
+from relay.tools.audit.search import find
+from relay.tools.audit.spellings import literals
 from tests.lab.topology import CALLEE, CALLER
 
 _V4, _V6 = CALLER.public

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.audit import Gap, Report, Verdict, assign, audit
-from relay.audit.layers import Kind, clear_spans, layers
-from relay.audit.packets import TCP, parse
-from relay.audit.search import Item, search
-from relay.audit.spellings import literals
-from relay.audit.streams import MAX_STREAMS, MAX_WAITING, Streams
 from relay.stun.message import Class, Method
+from relay.tools.audit import Gap, Report, Verdict, assign, audit
+from relay.tools.audit.layers import Kind, clear_spans, layers
+from relay.tools.audit.packets import TCP, parse
+from relay.tools.audit.search import Item, search
+from relay.tools.audit.spellings import literals
+from relay.tools.audit.streams import MAX_STREAMS, MAX_WAITING, Streams
 from tests.audit import captures
 from tests.audit.captures import (
     ALICE,

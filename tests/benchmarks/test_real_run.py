@@ -23,7 +23,7 @@ from benchmarks.systems import SYSTEMS
 from benchmarks.topology import PREFIX, RELAY_ADDRESS, Topology, inside, run_command
 from benchmarks.turn_client import CHANNEL
 from relay.address import ServerAddress
-from relay.forward.fastpath.program import Program
+from relay.forward.kernel.program import Program
 from tests.benchmarks.command import start
 from tests.lab import requirements
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.audit.search import Hit, find
+from relay.tools.audit.search import Hit, find
 from tests.browser.fixtures import OUTPUT, Tabs
 from tests.lab.capture import Capture, capturing
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab

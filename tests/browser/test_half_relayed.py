@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from relay.audit.search import find
+from relay.tools.audit.search import find
 from tests.browser.fixtures import OUTPUT, Tabs
 from tests.browser.test_calls import answer, calling
 from tests.lab.capture import capturing

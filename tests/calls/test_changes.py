@@ -6,10 +6,10 @@ import pytest
 
 from relay.calls.call import Call, Masking, Party, Policy, Rules, State
 from relay.calls.changes import Change, Changed, PartyChange
-from relay.calls.descriptions import HeldCandidate, Rebuilt
 from relay.calls.intake import Intake
 from relay.calls.registry import RING_TIMEOUT_S
 from relay.errors import CallError
+from relay.sdp import HeldCandidate, Rebuilt
 from tests.calls.book import ALICE, BOB, CAROL, WALL_AHEAD_S, Book
 
 

@@ -3,12 +3,12 @@
 import pytest
 
 from relay.calls.call import Call, Masking, Rules
-from relay.calls.descriptions import HeldCandidate, Kind, Rebuilt
 from relay.calls.leaving import Answered
 from relay.calls.signaling import describe, release, trickle
 from relay.errors import CallError
+from relay.sdp import HeldCandidate, Kind, Rebuilt
 from tests.calls.book import ALICE, BOB, CAROL, Book
-from tests.calls.descriptions.samples import RELAYED, leaks, sample
+from tests.sdp.samples import RELAYED, leaks, sample
 
 OURS = "candidate:1 1 udp 50331647 192.0.2.1 50000 typ relay raddr 0.0.0.0 rport 9"
 SENT = HeldCandidate(

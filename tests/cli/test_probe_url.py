@@ -3,7 +3,7 @@
 import pytest
 
 from relay.config import Listen
-from relay.probe import TurnUrl
+from relay.tools.probe import TurnUrl
 
 
 @pytest.mark.parametrize(

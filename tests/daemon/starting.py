@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["relay.daemon", "relay.api", "relay.control.app"])
+_CONTEXT.set_forkserver_preload(["relay.daemon", "relay.api", "relay.api.app"])
 
 
 class Started(NamedTuple):

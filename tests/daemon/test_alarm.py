@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from relay.address import ClientAddress, FiveTuple, Transport
-from relay.engine import ALARM_INTERVAL_S
+from relay.daemon.engine import ALARM_INTERVAL_S
 from relay.errors import DropReason
 from tests.daemon.test_engine import Stage
 from tests.forward.loops import on_uvloop

@@ -13,18 +13,18 @@ import pytest
 from relay.address import FiveTuple, PeerAddress, ServerAddress
 from relay.calls import credentials
 from relay.calls.call import Call, Order, Party, Rules
+from relay.calls.rate import SourceRate
 from relay.calls.registry import RING_TIMEOUT_S, Registry
 from relay.clock import Now
-from relay.engine import Engine
+from relay.daemon.engine import Engine
+from relay.effects import Count, Effect, LegKey
 from relay.errors import DropReason
-from relay.forward.streams import Streams
-from relay.forward.tcp import TcpListener
-from relay.forward.udp import UdpListener
-from relay.ports.settings import PortSettings
+from relay.forward.user.streams import Streams
+from relay.forward.user.tcp import TcpListener
+from relay.forward.user.udp import UdpListener
+from relay.ice.settings import PortSettings
 from relay.special_use import Denied
 from relay.stun.message import Method
-from relay.turn.effects import Count, Effect, LegKey
-from relay.turn.rate import SourceRate
 from relay.turn.settings import TurnSettings
 from tests.daemon.process import CHANNEL, SECRET, has_heard_nothing, hears
 from tests.forward.loops import on_uvloop

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from relay.http_connection import KEPT_S, PATIENCE_S
-from relay.serving import HttpServer, bind
+from relay.daemon.http_connection import KEPT_S, PATIENCE_S
+from relay.daemon.serving import HttpServer, bind
 from tests.forward.loops import on_movable_loop, on_uvloop, pass_time
 
 CONNECTIONS = 8

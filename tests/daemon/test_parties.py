@@ -6,13 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.daemon.process import (
-    CHANNEL,
-    Config,
-    Daemon,
-    has_heard_nothing,
-    hears,
-)
+from tests.daemon.process import CHANNEL, Config, Daemon, has_heard_nothing, hears
 from tests.lab.turn_client import TurnClient
 from tests.turn.wire import channel_data
 

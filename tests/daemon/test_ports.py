@@ -12,11 +12,11 @@ import pytest
 
 from relay.address import ClientAddress
 from relay.calls.call import Call
-from relay.calls.endpoint import Access, Endpoint, IceCredentials
 from relay.calls.registry import RING_TIMEOUT_S
 from relay.errors import CallError, DropReason
-from relay.forward import sockets
-from relay.ports.routes import RENEWAL_S, ROUTE_LIFETIME_S
+from relay.forward.user import sockets
+from relay.ice.access import Access, Endpoint, IceCredentials
+from relay.ice.routes import RENEWAL_S, ROUTE_LIFETIME_S
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.daemon.test_engine import Stage, do

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.running import callveil
 from tests.daemon.process import Daemon, config_of, running
-from tests.fastpath import requirements
+from tests.kernel import requirements
 
 _NET_ADMIN = 1 << 12
 

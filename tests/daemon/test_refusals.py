@@ -1,7 +1,7 @@
 """Whoever may not be in a call cannot tell why: every refusal is the same."""
 
-from relay.calls.endpoint import Access
 from relay.calls.registry import RING_TIMEOUT_S
+from relay.ice.access import Access
 from relay.stun.attributes import Attribute
 from tests.calls.book import ALICE, BOB, CAROL
 from tests.daemon.test_engine import Stage, do

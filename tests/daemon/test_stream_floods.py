@@ -7,15 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.crowding import (
-    HALF_A_HELLO,
-    THERE,
-    Pipeline,
-    connected,
-    crowd,
-    party_from,
-    where,
-)
+from tests.daemon.crowding import HALF_A_HELLO, THERE, Pipeline, connected, crowd, party_from, where
 from tests.daemon.process import CHANNEL, Config, Daemon, config_of, hears, joined, running
 from tests.forward import certificates
 from tests.lab.polling import wait_until

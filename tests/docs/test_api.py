@@ -4,11 +4,11 @@ import json
 import re
 from typing import Any
 
-from relay.control.app import make_app
-from relay.control.guard import OPEN_PATHS
-from relay.control.problems import KINDS
-from relay.control.relay import ControlSettings
-from tests.control.memory_relay import SECRET, URLS, MemoryRelay
+from relay.api.app import make_app
+from relay.api.guard import OPEN_PATHS
+from relay.api.problems import KINDS
+from relay.api.relay import ControlSettings
+from tests.api.memory_relay import SECRET, URLS, MemoryRelay
 from tests.docs.pages import assert_shows, blocks, parse_json, read
 
 _ENDPOINT = re.compile(r"^\| `([A-Z]+) (/\S+)` \| ([0-9]{3}) \|", re.MULTILINE)

@@ -14,10 +14,10 @@ from relay.address import PeerAddress, ServerAddress
 from relay.calls.credentials import mint
 from relay.calls.registry import Registry
 from relay.config import Settings
-from relay.daemon import SystemClocks, rules_of, turn_settings_of
-from relay.engine import Engine
-from relay.forward.udp import UdpListener
-from relay.relayed_ports import port_settings_of
+from relay.daemon.engine import Engine
+from relay.daemon.relayed_ports import port_settings_of
+from relay.daemon.run import SystemClocks, rules_of, turn_settings_of
+from relay.forward.user.udp import UdpListener
 from relay.stun import channel_data
 from relay.stun.attributes import Attribute
 from relay.stun.credentials import long_term_key

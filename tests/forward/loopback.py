@@ -8,19 +8,19 @@ from collections.abc import Callable
 from typing import Self
 
 from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
+from relay.calls.rate import SourceRate
+from relay.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute, Via
 from relay.errors import DropReason
-from relay.forward import sockets
 from relay.forward.forwarder import Forwarder
-from relay.forward.gate import Gate
-from relay.forward.mmsg import MmsgBatch
-from relay.forward.plain import PlainBatch
-from relay.forward.routes import Tally
-from relay.forward.slots import Batch
-from relay.forward.streams import Streams
-from relay.forward.tcp import TcpListener
-from relay.forward.udp import UdpListener
-from relay.turn.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute, Via
-from relay.turn.rate import SourceRate
+from relay.forward.user import sockets
+from relay.forward.user.gate import Gate
+from relay.forward.user.mmsg import MmsgBatch
+from relay.forward.user.plain import PlainBatch
+from relay.forward.user.routes import Tally
+from relay.forward.user.slots import Batch
+from relay.forward.user.streams import Streams
+from relay.forward.user.tcp import TcpListener
+from relay.forward.user.udp import UdpListener
 from tests.forward.certificates import contexts
 from tests.lab.requirements import require_ipv6
 

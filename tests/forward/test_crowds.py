@@ -9,11 +9,11 @@ import pytest
 
 from relay.address import Transport
 from relay.crowd import Crowd
+from relay.effects import OpenPort
 from relay.errors import DropReason
-from relay.forward import sockets
-from relay.forward.arrival import HANDSHAKE_S
-from relay.forward.tcp import TcpListener
-from relay.turn.effects import OpenPort
+from relay.forward.user import sockets
+from relay.forward.user.arrival import HANDSHAKE_S
+from relay.forward.user.tcp import TcpListener
 from tests.forward.certificates import hello
 from tests.forward.loopback import Stage, StreamClient
 from tests.forward.loops import on_movable_loop, on_uvloop, pass_time

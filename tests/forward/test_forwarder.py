@@ -6,8 +6,7 @@ from typing import get_args
 import pytest
 
 from relay.address import ClientAddress, FiveTuple, Transport
-from relay.errors import DropReason
-from relay.turn.effects import (
+from relay.effects import (
     NO_CHANNEL,
     ClosePort,
     Count,
@@ -20,6 +19,7 @@ from relay.turn.effects import (
     SetLeg,
     SetRoute,
 )
+from relay.errors import DropReason
 from tests.forward.loopback import (
     ALICE,
     AMPLE,

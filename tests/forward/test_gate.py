@@ -10,10 +10,10 @@ import pytest
 
 from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
-from relay.forward import sockets
-from relay.forward.gate import CLIENT_PER_S, PER_S, Gate
-from relay.forward.mmsg import MmsgBatch
-from relay.forward.slots import PAYLOAD_MAX, Batch
+from relay.forward.user import sockets
+from relay.forward.user.gate import CLIENT_PER_S, PER_S, Gate
+from relay.forward.user.mmsg import MmsgBatch
+from relay.forward.user.slots import PAYLOAD_MAX, Batch
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.forward.loopback import V4, V6, channel_data

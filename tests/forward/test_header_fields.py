@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from relay.forward.slots import Batch
-from relay.turn.effects import Deliver, Send
+from relay.effects import Deliver, Send
+from relay.forward.user.slots import Batch
 from tests.forward.loopback import ALICE, BATCHES, V4, V6, Stage, UdpClient, channel_data
 from tests.forward.loops import on_uvloop
 

@@ -3,7 +3,7 @@
 import pytest
 
 from relay.address import Transport
-from relay.forward.connection import IDLE_S
+from relay.forward.user.connection import IDLE_S
 from tests.forward.loopback import Stage
 from tests.forward.loops import on_movable_loop, pass_time
 from tests.forward.test_streams import STUN, greeted

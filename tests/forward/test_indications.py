@@ -3,11 +3,11 @@
 import pytest
 
 from relay.address import PeerAddress, Transport
+from relay.effects import NO_CHANNEL, DropRoute, SetLeg, SetRoute
 from relay.errors import DropReason
-from relay.forward.slots import PAYLOAD_MAX, Batch
+from relay.forward.user.slots import PAYLOAD_MAX, Batch
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, Method, build, parse
-from relay.turn.effects import NO_CHANNEL, DropRoute, SetLeg, SetRoute
 from tests.forward.loopback import (
     ALICE,
     BATCHES,

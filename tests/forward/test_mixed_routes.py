@@ -3,9 +3,9 @@
 import pytest
 
 from relay.address import Transport
+from relay.effects import NO_CHANNEL, ClosePort, DropRoute, SetLeg
 from relay.errors import DropReason
-from relay.forward.slots import Batch
-from relay.turn.effects import NO_CHANNEL, ClosePort, DropRoute, SetLeg
+from relay.forward.user.slots import Batch
 from tests.forward.loopback import ALICE, AMPLE, BATCHES, BOB, V4, V6, Stage, UdpClient
 from tests.forward.loops import on_uvloop
 from tests.forward.test_forwarder import as_sent_over, client_over

@@ -1,8 +1,8 @@
 """TURN over TLS and TURN without it on one port: the first byte tells."""
 
 from relay.address import Transport
+from relay.effects import Deliver, Send
 from relay.errors import DropReason
-from relay.turn.effects import Deliver, Send
 from tests.forward.loopback import ALICE, BOB, Stage, channel_data
 from tests.forward.loops import on_uvloop
 from tests.forward.test_streams import STUN, greeted, padded

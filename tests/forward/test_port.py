@@ -7,9 +7,7 @@ import socket
 import pytest
 
 from relay.address import ClientAddress, FiveTuple, Transport
-from relay.errors import DropReason
-from relay.forward.slots import PAYLOAD_MAX, SLOTS, Batch
-from relay.turn.effects import (
+from relay.effects import (
     NO_CHANNEL,
     ClosePort,
     Deliver,
@@ -20,17 +18,9 @@ from relay.turn.effects import (
     SetLeg,
     SetRoute,
 )
-from tests.forward.loopback import (
-    ALICE,
-    AMPLE,
-    BATCHES,
-    BOB,
-    FOREVER_NS,
-    V4,
-    V6,
-    Stage,
-    UdpClient,
-)
+from relay.errors import DropReason
+from relay.forward.user.slots import PAYLOAD_MAX, SLOTS, Batch
+from tests.forward.loopback import ALICE, AMPLE, BATCHES, BOB, FOREVER_NS, V4, V6, Stage, UdpClient
 from tests.forward.loops import on_uvloop
 
 RTP = b"\x80\x60"

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from relay.address import FiveTuple
+from relay.effects import NO_CHANNEL
 from relay.errors import DropReason
-from relay.forward.gate import PER_S, USERNAME, Gate
-from relay.forward.slots import Batch
-from relay.forward.udp import UdpListener
-from relay.turn.effects import NO_CHANNEL
+from relay.forward.user.gate import PER_S, USERNAME, Gate
+from relay.forward.user.slots import Batch
+from relay.forward.user.udp import UdpListener
 from tests.forward.loopback import BATCHES, NotingCore, Stage, UdpClient
 from tests.forward.loops import on_uvloop
 

@@ -6,7 +6,7 @@ import pytest
 
 from relay.address import FiveTuple, Transport
 from relay.errors import DropReason
-from relay.forward.connection import STRANGERS_FRAMES
+from relay.forward.user.connection import STRANGERS_FRAMES
 from tests.forward.loopback import STRANGERS_PER_S, Stage, StreamClient
 from tests.forward.loops import on_uvloop
 from tests.forward.test_crowds import ELSEWHERE, THERE, arrived

@@ -3,9 +3,9 @@
 import pytest
 
 from relay.address import Transport
+from relay.effects import Deliver, Send
 from relay.errors import DropReason
-from relay.forward.connection import MEDIA_QUEUE_BYTES
-from relay.turn.effects import Deliver, Send
+from relay.forward.user.connection import MEDIA_QUEUE_BYTES
 from tests.forward.loopback import ALICE, BOB, Stage, channel_data
 from tests.forward.loops import on_uvloop
 from tests.forward.test_streams import STUN, greeted, padded

@@ -9,9 +9,9 @@ import struct
 import pytest
 
 from relay.address import Transport
+from relay.effects import Deliver, DropRoute, Send, SetLeg
 from relay.errors import DropReason
-from relay.forward.connection import Connection
-from relay.turn.effects import Deliver, DropRoute, Send, SetLeg
+from relay.forward.user.connection import Connection
 from tests.forward.loopback import ALICE, AMPLE, BOB, V4, V6, Stage, StreamClient, channel_data
 from tests.forward.loops import on_uvloop
 from tests.turn import wire

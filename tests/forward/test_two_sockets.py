@@ -5,10 +5,10 @@ import socket
 import pytest
 
 from relay.errors import DropReason
-from relay.forward import sockets
-from relay.forward.gate import PER_S, Gate
-from relay.forward.slots import Batch
-from relay.forward.udp import UdpListener
+from relay.forward.user import sockets
+from relay.forward.user.gate import PER_S, Gate
+from relay.forward.user.slots import Batch
+from relay.forward.user.udp import UdpListener
 from relay.stun.message import Class, Method
 from tests.forward.loopback import BATCHES, V4, V6, Stage, channel_data
 from tests.forward.loops import on_uvloop

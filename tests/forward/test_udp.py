@@ -7,10 +7,10 @@ import time
 import pytest
 
 from relay.address import ServerAddress
+from relay.effects import DropRoute, Send, SetLeg
 from relay.errors import DropReason
-from relay.forward import udp
-from relay.forward.slots import PAYLOAD_MAX, SLOTS, Batch
-from relay.turn.effects import DropRoute, Send, SetLeg
+from relay.forward.user import udp
+from relay.forward.user.slots import PAYLOAD_MAX, SLOTS, Batch
 from tests.forward.loopback import (
     ALICE,
     AMPLE,

@@ -6,20 +6,13 @@ import socket
 import pytest
 
 from relay.address import ClientAddress, FiveTuple, Transport
+from relay.effects import Deliver, Send, SetRoute
 from relay.errors import DropReason
-from relay.forward import mmsg, udp
-from relay.forward.mmsg import MmsgBatch
-from relay.forward.plain import PlainBatch
-from relay.forward.slots import PAYLOAD_MAX, Batch
-from relay.turn.effects import Deliver, Send, SetRoute
-from tests.forward.loopback import (
-    ALICE,
-    BATCHES,
-    FOREVER_NS,
-    V4,
-    Stage,
-    channel_data,
-)
+from relay.forward.user import mmsg, udp
+from relay.forward.user.mmsg import MmsgBatch
+from relay.forward.user.plain import PlainBatch
+from relay.forward.user.slots import PAYLOAD_MAX, Batch
+from tests.forward.loopback import ALICE, BATCHES, FOREVER_NS, V4, Stage, channel_data
 from tests.forward.loops import on_uvloop
 
 pytestmark = pytest.mark.parametrize("batch", BATCHES)

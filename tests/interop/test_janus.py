@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from relay.audit.search import find
+from relay.tools.audit.search import find
 from tests.lab.calls import credential_of
 from tests.lab.party import Party
 from tests.lab.polling import PATIENCE_S, wait_until

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from relay.audit.search import find
+from relay.tools.audit.search import find
 from tests.lab.calls import credential_of
 from tests.lab.namespaces import Namespace
 from tests.lab.polling import wait_until

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from relay.audit.packets import Packet, parse
+from relay.tools.audit.packets import Packet, parse
 from tests.lab import pcap
 from tests.lab.namespaces import Namespace
 from tests.lab.polling import PATIENCE_S
@@ -76,7 +76,7 @@ class Capture:
         return is_there
 
     def frames(self) -> list[bytes]:
-        """The same, as bytes, for `relay.audit.search.find`."""
+        """The same, as bytes, for `relay.tools.audit.search.find`."""
         return [packet.frame for packet in self.packets()]
 
     def stop(self) -> list[Packet]:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from relay.audit.packets import UDP
+from relay.tools.audit.packets import UDP
 from tests.lab.polling import wait_until
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import RELAY, anywhere

@@ -5,8 +5,8 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from relay.audit.capture_file import CaptureReader
-from relay.audit.packets import ETHERNET, Packet
+from relay.tools.audit.capture_file import CaptureReader
+from relay.tools.audit.packets import ETHERNET, Packet
 
 
 class Follower:

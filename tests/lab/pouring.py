@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.mmsg import Slots
-from relay.audit.packets import UDP
 from relay.stun.message import Class, Method
+from relay.tools.audit.packets import UDP
 from tests.lab.namespaces import close_pipes
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import ANYWHERE, RELAY

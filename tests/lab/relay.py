@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from relay.audit.search import Hit, find
+from relay.tools.audit.search import Hit, find
 from tests.forward import certificates
 from tests.lab.polling import PATIENCE_S, wait_until
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab

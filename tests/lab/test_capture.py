@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.audit.packets import UDP, parse
-from relay.audit.search import find
+from relay.tools.audit.packets import UDP, parse
+from relay.tools.audit.search import find
 from tests.lab.capture import capturing
 from tests.lab.pcap import checksum_is_right
 from tests.lab.topology import CALLER, RELAY, Lab

@@ -12,8 +12,8 @@ from ipaddress import ip_address
 import pytest
 
 from relay.address import IPV4, IPV6, PeerAddress
-from relay.audit.packets import TCP, UDP, Packet
 from relay.stun.message import Method
+from relay.tools.audit.packets import TCP, UDP, Packet
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Legs, legs, mint
 from tests.lab.capture import Capture, capturing
 from tests.lab.relay import UDP_PORT, Config, Relay

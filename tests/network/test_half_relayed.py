@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from relay.address import PeerAddress
-from relay.audit.packets import Packet
-from relay.audit.search import find
 from relay.stun.attributes import Attribute
+from relay.tools.audit.packets import Packet
+from relay.tools.audit.search import find
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
 from tests.lab.namespaces import Namespace

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from socket import AF_INET, IPPROTO_ICMP, SOCK_RAW
 
-from relay.audit.packets import UDP, Packet
+from relay.tools.audit.packets import UDP, Packet
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, legs
 from tests.lab.capture import Capture, capturing
 from tests.lab.polling import wait_until

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from relay.address import IPV4, IPV6, PeerAddress
-from relay.audit.search import find
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
+from relay.tools.audit.search import find
 from relay.turn.demand import PACKETS_FIRST
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing

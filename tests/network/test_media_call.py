@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from relay.audit.packets import Packet
-from relay.audit.search import find
+from relay.tools.audit.packets import Packet
+from relay.tools.audit.search import find
 from tests.lab.capture import Capture, capturing
 from tests.lab.party import Party, parties
 from tests.lab.polling import wait_until

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from relay.address import IPV4, IPV6
-from relay.audit.packets import UDP, Packet
+from relay.tools.audit.packets import UDP, Packet
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
 from tests.lab.relay import Relay

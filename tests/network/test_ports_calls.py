@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.fastpath.frames import End, packet
+from tests.kernel.frames import End, packet
 from tests.lab.polling import wait_until
 from tests.lab.relay import Config, Relay
 from tests.lab.topology import RELAY, Lab

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.audit.packets import UDP, Packet
-from relay.audit.search import find
+from relay.tools.audit.packets import UDP, Packet
+from relay.tools.audit.search import find
 from tests.lab.capture import Capture, capturing
 from tests.lab.party import Party, parties
 from tests.lab.pcap import checksum_is_right

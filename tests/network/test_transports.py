@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from relay.address import IPV4, IPV6
-from relay.audit.search import find
+from relay.tools.audit.search import find
 from tests.lab.calls import Access, credential_of, flowing, legs
 from tests.lab.capture import capturing
 from tests.lab.party import Party, parties

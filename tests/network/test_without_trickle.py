@@ -6,7 +6,7 @@ accepted; `descriptions` of the answer to accept has them again.
 
 import pytest
 
-from relay.audit.search import find
+from relay.tools.audit.search import find
 from tests.lab.party import Party, parties
 from tests.lab.polling import wait_until
 from tests.lab.relay import Config, Relay

@@ -11,7 +11,7 @@ from relay.address import FiveTuple
 from relay.calls.registry import Registry
 from relay.cli.main import run
 from relay.clock import Now
-from relay.turn.effects import Effect
+from relay.effects import Effect
 from relay.turn.server import Server
 
 FAULT = b"fault!"

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from relay.audit import Report, Source, audit
-from relay.audit.packets import Packet
+from relay.tools.audit import Report, Source, audit
+from relay.tools.audit.packets import Packet
 from tests.lab import topology
 from tests.lab.capture import Capture, capturing
 from tests.lab.party import Party, parties

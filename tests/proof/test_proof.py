@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from relay.audit import Gap
-from relay.audit.search import find
+from relay.tools.audit import Gap
+from relay.tools.audit.search import find
 from tests.cli.running import callveil
 from tests.lab import topology
 from tests.lab.requirements import require

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from relay.audit import Exposure
+from relay.tools.audit import Exposure
 from tests.proof.placing import Placed
 
 NOTHING = "nothing"

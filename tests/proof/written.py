@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from relay.audit.search import find
+from relay.tools.audit.search import find
 from tests.lab import topology
 from tests.lab.polling import wait_until
 from tests.lab.relay import UDP_PORT, Relay

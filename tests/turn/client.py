@@ -10,10 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.clock import Now
-from relay.errors import Rejected
-from relay.stun.attributes import Attribute
-from relay.stun.message import Class, Method
-from relay.turn.effects import (
+from relay.effects import (
     NO_CHANNEL,
     Answered,
     ClosePort,
@@ -28,6 +25,9 @@ from relay.turn.effects import (
     SetRoute,
     Via,
 )
+from relay.errors import Rejected
+from relay.stun.attributes import Attribute
+from relay.stun.message import Class, Method
 from relay.turn.server import Server
 from relay.turn.settings import TurnSettings
 

@@ -3,9 +3,9 @@
 import pytest
 
 from relay.address import IPV4, IPV6, ClientAddress, Transport
+from relay.effects import Answered, LegConnected, LegKey, Send, SetLeg
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
-from relay.turn.effects import Answered, LegConnected, LegKey, Send, SetLeg
 from relay.turn.settings import port_of_nobody
 from tests.turn import wire
 from tests.turn.client import RELAY_IPV4, RELAY_IPV6, Relay

@@ -1,9 +1,9 @@
 """What any answer of the TURN server may hold: a closed list, and no address but the relay's."""
 
 from relay.address import Transport
+from relay.effects import Effect, Send
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from relay.turn.effects import Effect, Send
 from tests.turn import wire
 from tests.turn.client import LISTENER, RELAY_IPV4, RELAY_IPV6, UDP_RELAYED, Client, Relay
 

@@ -3,10 +3,10 @@
 import pytest
 
 from relay.address import Transport
+from relay.effects import Answered, Count, Effect, LegKey, Send
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from relay.turn.effects import Answered, Count, Effect, LegKey, Send
 from tests.turn import wire
 from tests.turn.client import LISTENER, OLD_SECRET, REALM, UDP_RELAYED, Client, Exchange, Relay
 

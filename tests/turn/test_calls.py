@@ -5,9 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from relay.address import Transport
-from relay.errors import DropReason
-from relay.stun.message import Method
-from relay.turn.effects import (
+from relay.effects import (
     Answered,
     Count,
     Deliver,
@@ -19,6 +17,8 @@ from relay.turn.effects import (
     SetLeg,
     SetRoute,
 )
+from relay.errors import DropReason
+from relay.stun.message import Method
 from tests.turn import wire
 from tests.turn.client import Client, Relay
 

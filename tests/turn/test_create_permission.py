@@ -3,10 +3,10 @@
 import pytest
 
 from relay.address import IPV6, PeerAddress
+from relay.effects import Answered, Count, Deliver, Effect, Send
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
-from relay.turn.effects import Answered, Count, Deliver, Effect, Send
 from tests.turn import wire
 from tests.turn.client import RELAY_IPV4, RELAY_IPV6, Client, Relay
 

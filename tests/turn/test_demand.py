@@ -5,8 +5,8 @@ import gc
 import pytest
 
 from relay.address import PeerAddress
+from relay.effects import Deliver, DropRoute, Effect, SetRoute, Via
 from relay.turn.demand import PACKETS_FIRST
-from relay.turn.effects import Deliver, DropRoute, Effect, SetRoute, Via
 from relay.turn.table import CHANNEL_REST_S, Allocation
 from tests.turn.client import Client, Relay
 

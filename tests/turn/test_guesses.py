@@ -1,10 +1,10 @@
 """A forged source that guesses addresses: nobody is told anything, and it is seen."""
 
 from relay.address import ClientAddress, FiveTuple
+from relay.effects import Count
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from relay.turn.effects import Count
 from tests.turn import wire
 from tests.turn.client import LISTENER, Relay
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relay.effects import Answered, Deliver, Effect, Send, SetLeg, SetRoute
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from relay.turn.effects import Answered, Deliver, Effect, Send, SetLeg, SetRoute
 from tests.turn import wire
 from tests.turn.client import UDP_RELAYED, Client, Relay
 

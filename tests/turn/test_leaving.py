@@ -1,7 +1,6 @@
 """A party leaves a call: what is its own goes at once, and nothing of the others' does."""
 
-from relay.errors import DropReason
-from relay.turn.effects import (
+from relay.effects import (
     ClosePort,
     Count,
     Deliver,
@@ -12,6 +11,7 @@ from relay.turn.effects import (
     LegKey,
     SetRoute,
 )
+from relay.errors import DropReason
 from tests.turn.client import Client, Relay
 from tests.turn.test_outer_ports import half_relayed, outside, own
 

@@ -9,18 +9,12 @@ from dataclasses import dataclass, field
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from relay.address import PeerAddress
+from relay.effects import Count, Deliver, Effect
 from relay.stun.attributes import Attribute
 from relay.turn.demand import PACKETS_FIRST
-from relay.turn.effects import Count, Deliver, Effect
 from tests.turn import wire
 from tests.turn.client import RELAY_IPV4, Client, Exchange, Relay
 

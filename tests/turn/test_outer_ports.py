@@ -6,10 +6,7 @@ from dataclasses import replace
 import pytest
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
-from relay.errors import DropReason
-from relay.stun.attributes import Attribute
-from relay.turn.demand import PACKETS_FIRST
-from relay.turn.effects import (
+from relay.effects import (
     NO_CHANNEL,
     ClosePort,
     Count,
@@ -19,6 +16,9 @@ from relay.turn.effects import (
     SetLeg,
     SetRoute,
 )
+from relay.errors import DropReason
+from relay.stun.attributes import Attribute
+from relay.turn.demand import PACKETS_FIRST
 from relay.turn.outer import OuterPort, OwnAddress
 from tests.turn import wire
 from tests.turn.client import LISTENER, LOCAL_IPV4, RELAY_IPV4, Client, Relay

@@ -2,11 +2,11 @@
 
 import pytest
 
+from relay.effects import Answered, Count, Deliver, DropRoute, LegIdle
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
 from relay.turn.demand import PACKETS_FIRST
-from relay.turn.effects import Answered, Count, Deliver, DropRoute, LegIdle
 from tests.turn import wire
 from tests.turn.client import Client, Relay
 from tests.turn.test_outer_ports import half_relayed

@@ -1,8 +1,8 @@
 """`peers: relay`: any allocation of the relay may be a peer, but never a leg of a closed call."""
 
 from relay.address import PeerAddress
+from relay.effects import Count, Deliver, DropRoute, SetRoute
 from relay.errors import DropReason
-from relay.turn.effects import Count, Deliver, DropRoute, SetRoute
 from tests.turn import wire
 from tests.turn.client import RELAY_IPV4, Client, Relay
 

@@ -6,9 +6,9 @@ from random import Random
 import pytest
 
 from relay.address import IPV4, IPV6, Transport
+from relay.calls.pool import CallPorts, Pool, PortPool
+from relay.effects import LegKey
 from relay.stun.attributes import Attribute
-from relay.turn.effects import LegKey
-from relay.turn.ports import CallPorts, Pool, PortPool
 from tests.turn import wire
 from tests.turn.client import Client, Relay
 

@@ -1,8 +1,8 @@
 """What one leg may ask: so many requests per second, however many allocations it has."""
 
+from relay.effects import Count, Effect
 from relay.errors import DropReason
 from relay.stun.message import Method
-from relay.turn.effects import Count, Effect
 from tests.turn import wire
 from tests.turn.client import UDP_RELAYED, Client, Relay
 

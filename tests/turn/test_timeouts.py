@@ -2,8 +2,8 @@
 
 import gc
 
+from relay.effects import Count, DropRoute, LegIdle
 from relay.errors import DropReason
-from relay.turn.effects import Count, DropRoute, LegIdle
 from relay.turn.table import Allocation
 from tests.turn import wire
 from tests.turn.client import Relay

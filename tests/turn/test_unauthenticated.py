@@ -6,10 +6,10 @@ import tracemalloc
 import pytest
 
 from relay.address import ClientAddress, FiveTuple, Transport
+from relay.effects import Count, Effect, Send
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from relay.turn.effects import Count, Effect, Send
 from tests.turn import wire
 from tests.turn.client import LISTENER, UDP_RELAYED, Relay
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from relay.effects import Answered, Count, Send
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
-from relay.turn.effects import Answered, Count, Send
 from tests.turn.client import Client, Exchange, Relay
 
 Request = Callable[[Client, Client], Exchange]

@@ -1,0 +1,42 @@
+"""What endpoints have in common: the daemon, how an answer is written, how faults are described."""
+
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request, Response, Security
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel
+
+from relay.api.problems import KINDS, Problem
+from relay.api.relay import ControlSettings, Relay
+
+BEARER = Security(HTTPBearer(auto_error=False, description="one of `api.tokens`"))
+"""For the OpenAPI document only: `guard.py` is what checks."""
+
+
+async def _relay(request: Request) -> Relay:
+    return cast(Relay, request.app.state.relay)
+
+
+async def _settings(request: Request) -> ControlSettings:
+    return cast(ControlSettings, request.app.state.settings)
+
+
+Daemon = Annotated[Relay, Depends(_relay)]
+Settings = Annotated[ControlSettings, Depends(_settings)]
+
+
+def json(body: BaseModel, status: int = 200) -> Response:
+    """An answer, written once: FastAPI would validate it and write it by way of a tree."""
+    return Response(body.model_dump_json(), status, media_type="application/json")
+
+
+def json_without_none(body: BaseModel, status: int = 200) -> Response:
+    """JSON response without null fields."""
+    text = body.model_dump_json(exclude_none=True)
+    return Response(text, status, media_type="application/json")
+
+
+def faults(*kinds: str, needs_token: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The faults of an endpoint, for the OpenAPI document."""
+    statuses = [KINDS[kind] for kind in (*(["unauthenticated"] if needs_token else []), *kinds)]
+    return {status: {"model": Problem, "description": title} for status, title in statuses}

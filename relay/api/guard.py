@@ -1,0 +1,169 @@
+"""What stands before every endpoint: who may ask, how much may be sent, and no traceback out.
+
+Rules of this file: plain ASGI, since a middleware that wraps requests in tasks costs more than most
+endpoints. A body is read before anything is done with it, so that an endpoint never waits for one.
+"""
+
+import hmac
+import ipaddress
+import logging
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from relay import logs
+from relay.api import viewer
+from relay.api.paths import SENT_BY_A_PARTY, canonical
+from relay.api.problems import problem
+from relay.api.relay import ControlSettings
+from relay.api.turns import Turns
+from relay.sdp import MAX_BYTES
+
+MAX_BODY_BYTES = 64 * 1024
+"""A call with a thousand parties fits; nothing that the API takes is larger, but descriptions."""
+
+MAX_DESCRIPTION_BODY_BYTES = MAX_BYTES + MAX_BODY_BYTES
+"""A session description of the longest: JSON writes its line ends in four bytes instead of two."""
+
+OPEN_PATHS = viewer.PATHS | {"/healthz", "/readyz", "/metrics", "/openapi.json"}
+"""What tells nothing about anybody: probes and scrapers carry no tokens, and the rest is published
+with the source."""
+
+_WHICH_HOST = "No API token is configured, so requests must use Host: localhost or an IP address."
+
+_log = logging.getLogger(__name__)
+
+
+class Guard:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, settings: ControlSettings) -> None:
+        self._app = app
+        self._settings = settings
+        self._turns = Turns()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope = {**scope, "path": canonical(scope)}
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        async with self._turns.of(scope["path"]):
+            most = _most(scope["path"])
+            body = await _read(receive, headers, most)
+            if body is None:
+                too_large = problem("too_large", f"At most {most} bytes are taken.")
+                await too_large(scope, receive, send)
+                return
+            await self._run(scope, _Replay(body, receive), send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        if _is_cross_site(scope["method"], headers):
+            return problem("cross_site")
+        if scope["path"] in OPEN_PATHS:
+            return None
+        if not self._settings.tokens and not _is_this_host(headers.get("host", "")):
+            return problem("cross_site", _WHICH_HOST)
+        if self._is_authenticated(headers):
+            return None
+        return problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+
+    def _is_authenticated(self, headers: Headers) -> bool:
+        """Whether a good token came along; compared with every one, in constant time."""
+        tokens = self._settings.tokens
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        presented = given.strip().encode("latin-1")
+        is_good = False
+        for token in tokens:
+            is_good |= hmac.compare_digest(token.encode(), presented)
+        return not tokens or (is_good and scheme.lower() == "bearer")
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer; what it raises becomes a 500 that says nothing."""
+        is_started = False
+
+        async def note_and_send(message: Message) -> None:
+            nonlocal is_started
+            is_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_and_send)
+        except Exception as error:  # its message may quote a body, so places and types only
+            _log.error("api_internal_error", extra={"trace": logs.trace(error)})
+            if not is_started:
+                await problem("internal_error")(scope, receive, send)
+
+
+class _Replay:
+    """A body that has been read, handed on as one message; then what the client does next."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+def _most(path: str) -> int:
+    """How long a body may be."""
+    sent = SENT_BY_A_PARTY.fullmatch(path)
+    is_description = sent is not None and sent[2] == "description"
+    return MAX_DESCRIPTION_BODY_BYTES if is_description else MAX_BODY_BYTES
+
+
+async def _read(receive: Receive, headers: Headers, most: int) -> bytes | None:
+    """The whole body; None where it is too large, or its sender has gone."""
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > most:
+        return None
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if len(body) > most:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _is_cross_site(method: str, headers: Headers) -> bool:
+    """Whether a page of another site sends this from somebody's browser.
+
+    An API on loopback may be open; a page must not be able to drain the relay of who visits it.
+    """
+    origin = headers.get("origin")
+    if origin is None or method in ("GET", "HEAD"):
+        return False
+    try:
+        return urlsplit(origin).netloc != headers.get("host")
+    except ValueError:
+        return True
+
+
+def _is_this_host(host: str) -> bool:
+    """Whether `Host` is no name that somebody else might point here, to have a browser ask in it.
+
+    A page whose name leads to loopback a moment later is of the same site as the API (DNS
+    rebinding), and tokens are what else keeps it out.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or "localhost"  # HTTP/1.0: no browser
+        if name == "localhost" or name.endswith(".localhost"):
+            return True
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,69 @@
+"""HTTP servers in the daemon's own loop: the API, and the demo where it is asked for."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import uvicorn
+
+from relay.daemon.http_connection import KEPT_S, HttpConnection, Waiting
+from relay.errors import RelayError
+
+_STOP_S = 1
+"""Then whoever sends half a request is cut off; answers take milliseconds."""
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn, which leaves the signals to the daemon and says when it listens.
+
+    Args:
+        app: an ASGI application.
+        connections: so many there may be.
+        options: of `uvicorn.Config`, beyond what all have in common.
+    """
+
+    def __init__(self, app: Any, connections: int, **options: Any) -> None:
+        common: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
+        common |= {"server_header": False, "timeout_graceful_shutdown": _STOP_S}
+        common |= {"timeout_keep_alive": KEPT_S}
+        common |= {"ws": "none", "http": partial(HttpConnection, waiting=Waiting(connections))}
+        super().__init__(uvicorn.Config(app, **common | options))
+        self.config.load()  # while every file of the installation can still be read
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(host: str, port: int, key: str) -> socket.socket:
+    """A socket for a server, which listens.
+
+    Args:
+        key: of the configuration, for the fault.
+    Raises: RelayError, where the place cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen()  # else somebody else may still have the port, which would show too late
+    except OSError as error:
+        sock.close()
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        raise RelayError(f"{key}: {shown}:{port}: {error.strerror}") from None
+    return sock
+
+
+def url_of(sock: socket.socket) -> str:
+    """The URL of a server that was bound."""
+    host, port = sock.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

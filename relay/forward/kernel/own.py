@@ -1,0 +1,49 @@
+"""The relay's own addresses and ports as the program knows them: no packet may come from one.
+
+Rules of this file: a port costs one system call to open and one to close. What does not fit the map
+is refused by the user path, which every packet without a route goes to.
+"""
+
+from relay.address import Address
+from relay.forward.kernel import layout
+from relay.forward.kernel.maps import HashMap
+
+
+class OwnAddresses:
+    """Listeners, and relayed ports while they are open.
+
+    Args:
+        hashed: the map `listeners`; what an earlier daemon left in it goes with the first `listen`.
+    """
+
+    def __init__(self, hashed: HashMap) -> None:
+        self._hashed = hashed
+        self._listeners = {key for key, _ in hashed.items()}
+        self._ports: set[bytes] = set()
+
+    def listen(self, keys: set[bytes]) -> None:
+        """The listeners are these from now on."""
+        for key in keys - self._listeners:
+            self._hashed.set(key, 0)
+        for key in self._listeners - keys:
+            self._hashed.drop(key)
+        self._listeners = keys
+
+    def open_port(self, key: bytes) -> None:
+        """A relayed port is open."""
+        self._ports.add(key)
+        self._hashed.set(key, 0)
+
+    def close_port(self, key: bytes) -> None:
+        """It is no longer; one that was not open is no error."""
+        self._ports.discard(key)
+        if key not in self._listeners:
+            self._hashed.drop(key)
+
+    def __contains__(self, address: Address) -> bool:
+        key = layout.listener_key(address.packed, address.port)
+        return key in self._listeners or key in self._ports
+
+    def close(self) -> None:
+        """Give the map back; what is in it stays."""
+        self._hashed.close()

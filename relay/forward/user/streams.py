@@ -1,0 +1,63 @@
+"""What all TCP and TLS listeners share: who may be there, and how much of each turn they get."""
+
+from typing import Protocol
+
+from relay.address import IPV4, ClientAddress
+from relay.calls.rate import SourceRate
+from relay.crowd import Crowd
+from relay.forward.user.descriptors import Descriptors
+from relay.forward.user.lane import Lane
+
+PER_SOURCE = 256
+"""Strangers of one /24 or /48: a carrier's NAT at a busy time, since most clients are strangers for
+less than a second."""
+IN_SUM = 4096
+"""Strangers in all; one that has said nothing costs some two kilobytes."""
+IN_TLS = 1024
+"""Of them in TLS or behind it, which costs some sixty kilobytes each."""
+
+_BUFFER_BYTES = 64 * 1024  # read at a time: as much as one frame is
+_STRANGERS_BUFFER_BYTES = 2048
+_V6_PREFIX_BYTES = 6
+
+
+class Stranger(Protocol):
+    """A connection without an allocation."""
+
+    def crowd_out(self) -> None:
+        """Make room: it ends at once."""
+        ...
+
+
+class Streams:
+    """
+    Args:
+        rate: of what strangers say, their own: no forged datagram uses it up.
+        descriptors: shared with whatever else has a socket per client.
+    """
+
+    def __init__(self, rate: SourceRate, descriptors: Descriptors) -> None:
+        self._rate = rate
+        self.descriptors = descriptors
+        descriptors.make_room = self.make_room
+        self.strangers: Crowd[Stranger] = Crowd(PER_SOURCE, IN_SUM)
+        self.in_tls: Crowd[Stranger] = Crowd(PER_SOURCE, IN_TLS)
+        self.strangers_lane = Lane()
+        self.clients_lane = Lane()
+        # One for all connections, since what is read is taken out before anything else is read.
+        self.buffer = memoryview(bytearray(_BUFFER_BYTES))
+        self.strangers_buffer = self.buffer[:_STRANGERS_BUFFER_BYTES]
+
+    def may_say_more(self, client: ClientAddress, mono: float) -> bool:
+        """Whether one more frame of strangers of this source is within their rate."""
+        if client.family != IPV4:  # a network of 65,536 /64s could fill every place of the rate
+            prefix = client.packed[:_V6_PREFIX_BYTES]
+            client = ClientAddress(prefix + bytes(16 - _V6_PREFIX_BYTES), 0)
+        return self._rate.is_within(client, mono)
+
+    def make_room(self) -> bool:
+        """Cut the oldest stranger. Returns: whether there was one."""
+        oldest = self.strangers.take_oldest()
+        if oldest is not None:
+            oldest.crowd_out()
+        return oldest is not None

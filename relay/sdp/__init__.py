@@ -1,0 +1,29 @@
+"""Session descriptions and candidates, rebuilt so that they name no address but the relay's. Pure.
+
+A signaling server written in Python may use this package instead of the HTTP API:
+
+    leg = LegDescription(relayed=(("192.0.2.1", 50000),))
+    rebuilt = rebuild(offer, leg)        # a whole description; raises CallError
+    late = rebuild_candidate(text, leg)  # one trickled candidate; late.candidate is None if dropped
+"""
+
+from relay.sdp.candidates import RebuiltCandidate, rebuild_candidate
+from relay.sdp.completing import complete
+from relay.sdp.leg import LegDescription
+from relay.sdp.lines import MAX_BYTES
+from relay.sdp.rebuilding import Rebuilt, rebuild
+from relay.sdp.removal import Kind, Removed
+from relay.sdp.section import HeldCandidate
+
+__all__ = [
+    "MAX_BYTES",
+    "HeldCandidate",
+    "Kind",
+    "LegDescription",
+    "Rebuilt",
+    "RebuiltCandidate",
+    "Removed",
+    "complete",
+    "rebuild",
+    "rebuild_candidate",
+]

@@ -1,0 +1,255 @@
+"""One media section: its `m=` line and what follows up to the next."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple, Self
+
+from relay.sdp import candidates
+from relay.sdp.attributes import Level, Writing, rewrite
+from relay.sdp.leg import LegDescription, Relayed
+from relay.sdp.lines import Line, refusal
+from relay.sdp.removal import Kind
+
+CONNECTION = "IN IP4 0.0.0.0"
+"""With port 9, what says "see the candidates" (RFC 8839 section 4.3.1, RFC 8840 section 4.1.1)."""
+
+_MEDIA = re.compile(
+    r"(audio|video|application|text|image|message) (\d{1,5})(?:/\d{1,5})? ([A-Za-z/]{3,24})"
+    r"((?: (?:\d{1,5}|webrtc-datachannel|t38|\*)){1,128})",
+    re.ASCII,
+)
+_DTLS = frozenset(
+    {
+        *("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVP"),
+        *("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP"),
+    }
+)
+_DTLS_IF_FINGERPRINTED = frozenset({"RTP/SAVPF", "RTP/SAVP"})
+"""As clients wrote DTLS-SRTP before RFC 5764 section 9; without a fingerprint it means SDES."""
+_PLAIN = frozenset({"RTP/AVP", "RTP/AVPF"})
+_REJECTED_ONLY = frozenset({*_PLAIN, "udptl", "TCP/MSRP", "TCP/TLS/MSRP", "UDP/BFCP", "TCP/BFCP"})
+_BANDWIDTH = re.compile(r"(?:AS|TIAS|CT|RS|RR):\d{1,10}", re.ASCII)
+
+
+class HeldCandidate(NamedTuple):
+    """A candidate that is not passed on before the call is accepted.
+
+    Args:
+        candidate: rebuilt, as `RTCIceCandidateInit.candidate` takes it.
+        sdp_mid: of the section it belongs to, where that has one.
+        sdp_m_line_index: of that section, from 0.
+    """
+
+    candidate: str
+    sdp_mid: str | None
+    sdp_m_line_index: int | None
+
+
+class Destination(NamedTuple):
+    """Where a section says that media goes by default: a port, and the value of a `c=` line."""
+
+    port: str
+    connection: str
+
+    @classmethod
+    def at(cls, host: str, port: str) -> Self:
+        """A relayed address."""
+        return cls(port, f"IN IP{6 if ':' in host else 4} {host}")
+
+    @classmethod
+    def first_of(cls, candidates: Iterable[str]) -> Self | None:
+        """That of the first rebuilt candidate, if there is one."""
+        first = next(iter(candidates), None)
+        return cls.at(*first.split(" ")[4:6]) if first is not None else None
+
+    @property
+    def rtcp(self) -> str:
+        """The value of `a=rtcp`."""
+        return f"{self.port} {self.connection}"
+
+
+NOWHERE = Destination("9", CONNECTION)
+
+
+class Session(NamedTuple):
+    """What the lines before the first section say of all of them.
+
+    Args:
+        is_trickling: candidates may come later.
+        connections: the values of its `c=` lines.
+    """
+
+    is_trickling: bool
+    connections: tuple[str, ...]
+
+
+class Section:
+    """Takes the lines of one section and gives them back rebuilt.
+
+    Args:
+        index: of the section, from 0.
+        media: its `m=` line.
+    Raises: CallError, where the `m=` line is not understood.
+    """
+
+    def __init__(self, index: int, media: Line, leg: LegDescription, writing: Writing) -> None:
+        parts = _MEDIA.fullmatch(media.value)
+        if parts is None:
+            raise refusal(media, "media that is not understood.")
+        self._line = media
+        self._index = index
+        self._leg = leg
+        self._writing = writing
+        self._kind, self._port, self._transport, self._formats = parts.groups()
+        self._is_live = int(self._port) != 0
+        self._bandwidths: list[str] = []
+        self._attributes: list[str] = []
+        self._candidates: dict[str, None] = {}
+        self._connections: list[str] = []
+        self._rtcp: list[str] = []
+        self._is_trickling = False
+        self._mid: str | None = None
+        self._has_fingerprint = False
+        self._key: Line | None = None
+
+    def take(self, line: Line) -> None:
+        """Take the next line of the section. Raises: CallError."""
+        tally = self._writing.tally
+        if line.type == "a":
+            self._take_attribute(line)
+        elif line.type == "c":
+            self._connections.append(line.value)
+        elif line.type == "b":
+            kept = bandwidth(line.value, self._writing)
+            self._bandwidths += [kept] if kept else []
+        else:
+            tally.add(Kind.KEY if line.type == "k" else Kind.SESSION_TEXT)
+
+    def close(self, *, is_fingerprinted: bool) -> None:
+        """Check the whole section; `is_fingerprinted`: for all sections at once.
+
+        Raises: CallError `plain_media` or `bad_description`.
+        """
+        if not self._is_live:
+            if self._transport not in _DTLS | _DTLS_IF_FINGERPRINTED | _REJECTED_ONLY:
+                raise refusal(self._line, "a transport that is not known.")
+            return
+        if self._key is not None:
+            raise refusal(self._key, "a media key, which whoever reads this has.", "plain_media")
+        has_keys = self._has_fingerprint or is_fingerprinted
+        if self._transport in _PLAIN or (
+            self._transport in _DTLS_IF_FINGERPRINTED and not has_keys
+        ):
+            raise refusal(self._line, "media without DTLS-SRTP.", "plain_media")
+        if self._transport not in _DTLS | _DTLS_IF_FINGERPRINTED:
+            raise refusal(self._line, "a transport that is not relayed.")
+
+    def lines(self, session: Session) -> list[str]:
+        """The section, rebuilt. After `close`."""
+        tally = self._writing.tally
+        default = NOWHERE if self._leg.ringing else self.destination(session) or NOWHERE
+        port = self._port if int(self._port) == 0 else default.port
+        tally.constant(Kind.PORT, self._port, port)
+        for was in self._connections:
+            tally.constant(Kind.CONNECTION, was, default.connection)
+        for was in self._rtcp:
+            tally.constant(Kind.RTCP, was, default.rtcp)
+        lines = [f"m={self._kind} {int(port)} {self._transport}{self._formats}"]
+        lines += [f"c={default.connection}", *self._bandwidths]
+        if self._is_live and "RTP" in self._transport:
+            lines += [f"a=rtcp:{default.rtcp}", "a=rtcp-mux"]
+        lines += self._attributes
+        return lines if self._leg.ringing else [*lines, *(f"a={c}" for c in self._candidates)]
+
+    def destination(self, session: Session) -> Destination | None:
+        """A relayed address of the leg's, or constants; what is to be said once nothing rings.
+
+        None where that is the first candidate, and none is known yet.
+
+        Clients that do not trickle hold the default destination against the candidates, and take a
+        description in which it is none of them for one without ICE (RFC 8839 section 4.2.5, which
+        exempts these constants, as older clients do not). Those without ICE have nothing else.
+        """
+        leg = self._leg
+        if session.is_trickling or self._is_trickling or not leg.masked:
+            return NOWHERE
+        named = next(iter((*self._connections, *session.connections)), "")
+        relayed = _relayed(named.removeprefix("IN IP4 ").removeprefix("IN IP6 "), self._port, leg)
+        if relayed is not None:
+            return Destination.at(relayed.host, str(relayed.port))
+        return Destination.first_of(self._candidates)
+
+    def held(self) -> list[HeldCandidate]:
+        """The candidates that are to be passed on once the call is accepted."""
+        if not self._leg.ringing:
+            return []
+        return [HeldCandidate(each, self._mid, self._index) for each in self._candidates]
+
+    def _take_attribute(self, line: Line) -> None:
+        name, _, value = line.value.partition(":")
+        if name == "candidate":
+            self._take_candidate(line.value)
+        elif name == "rtcp":
+            self._rtcp.append(value)
+        elif name == "remote-candidates":
+            self._writing.tally.add(Kind.REMOTE_CANDIDATES)
+        elif name == "crypto":
+            self._key = line
+        elif name != "rtcp-mux":
+            kept = attribute(name, value, Level.MEDIA, self._leg, self._writing)
+            if kept is not None:
+                self._attributes.append(kept)
+                self._note(name, value)
+            elif name == "mid":
+                raise refusal(line, "a mid of letters and digits is expected.")
+
+    def _note(self, name: str, value: str) -> None:
+        """What the section needs to know of an attribute that was kept."""
+        if name == "mid":
+            self._mid = value
+        elif name == "fingerprint":
+            self._has_fingerprint = True
+        elif name == "bundle-only":
+            self._is_live = True
+        elif name == "ice-options":
+            self._is_trickling = has_trickle(value)
+
+    def _take_candidate(self, text: str) -> None:
+        kept = candidates.rewrite(text, self._leg, self._writing.tally)
+        if kept in self._candidates:
+            self._writing.tally.add(Kind.CANDIDATE_DUPLICATE)
+        elif kept is not None:
+            self._candidates[kept] = None
+
+
+def _relayed(host: str, port: str, leg: LegDescription) -> Relayed | None:
+    try:
+        return leg.relayed(host, int(port))
+    except ValueError:
+        return None
+
+
+def has_trickle(options: str) -> bool:
+    """Whether `ice-options` says that candidates may come later: RFC 8840 section 3."""
+    return "trickle" in options.split(" ")
+
+
+def attribute(
+    name: str, value: str, level: Level, leg: LegDescription, writing: Writing
+) -> str | None:
+    """The line of an attribute; None where it is dropped.
+
+    Before a call is accepted nobody says that no more candidates will come.
+    """
+    if name == "end-of-candidates" and leg.ringing:
+        return None
+    kept = rewrite(name, value, level, writing)
+    return f"a={kept}" if kept else None
+
+
+def bandwidth(value: str, writing: Writing) -> str | None:
+    """The `b=` line, where its modifier is known (RFC 8866 section 5.8, RFC 3556, RFC 3890)."""
+    if _BANDWIDTH.fullmatch(value):
+        return f"b={value}"
+    writing.tally.add(Kind.BANDWIDTH)
+    return None

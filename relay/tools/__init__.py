@@ -1,0 +1,1 @@
+"""Programs beside the daemon: `probe` measures a relay, `audit` searches captures."""

@@ -1,0 +1,140 @@
+"""The OpenAPI document: operations that a person would name so, and examples that are true."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.api.memory_relay import Api
+
+Json = dict[str, Any]
+
+OPERATIONS = {
+    "create_call",
+    "list_calls",
+    "get_call",
+    "change_call",
+    "end_call",
+    "accept_call",
+    "end_party",
+    "set_endpoint",
+    "rebuild_description",
+    "rebuild_candidate",
+    "decide_permission",
+    "get_health",
+    "get_readiness",
+    "get_metrics",
+    "get_status",
+    "drain",
+    "reload",
+}
+
+
+def _document() -> Json:
+    return Api().app.openapi()
+
+
+def _operations(document: Json) -> Iterator[tuple[str, Json]]:
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            yield path, operation
+
+
+def _example(name: str) -> Any:
+    return _document()["components"]["schemas"][name]["example"]
+
+
+def test_operation_ids_are_short_and_each_is_there_once() -> None:
+    ids = [operation["operationId"] for _, operation in _operations(_document())]
+    assert sorted(ids) == sorted(OPERATIONS)
+
+
+def test_tokens_are_asked_for_below_v1_and_every_fault_is_a_problem() -> None:
+    document = _document()
+    for path, operation in _operations(document):
+        assert ("security" in operation) == path.startswith("/v1/")
+        for status, response in operation["responses"].items():
+            types = list(response.get("content", {}))
+            assert status < "400" or types == ["application/problem+json"]
+    assert "ValidationError" not in str(document)
+
+
+def test_every_body_has_an_example_with_every_field_that_is_required() -> None:
+    document = _document()
+    schemas = document["components"]["schemas"]
+    bodies = [
+        content["schema"]
+        for _, operation in _operations(document)
+        for part in (operation.get("requestBody", {}), *operation["responses"].values())
+        for kind, content in part.get("content", {}).items()
+        if kind.endswith("json")
+    ]
+    assert len(bodies) > 50
+    for schema in bodies:
+        (name,) = _names(schema)
+        assert _lacking(schemas[name]["example"], schemas[name], schemas) == []
+    for schema in schemas.values():
+        if "example" in schema:
+            assert _lacking(schema["example"], schema, schemas) == []
+
+
+def _names(schema: Json) -> list[str]:
+    """The models that a schema refers to."""
+    refs = [each.get("$ref") for each in (schema, *schema.get("anyOf", ()))]
+    return [ref.rpartition("/")[2] for ref in refs if ref]
+
+
+def _lacking(value: Any, schema: Json, schemas: Json) -> list[str]:
+    """Fields that an example lacks, or that no schema knows."""
+    if _names(schema):
+        return min((_lacking(value, schemas[name], schemas) for name in _names(schema)), key=len)
+    if isinstance(value, list):
+        return [each for item in value for each in _lacking(item, schema["items"], schemas)]
+    if not isinstance(value, dict):
+        return []
+    known, more = schema.get("properties", {}), schema.get("additionalProperties")
+    lacking = [name for name in schema.get("required", ()) if name not in value]
+    for name, part in value.items():
+        if name not in known and not more:
+            lacking.append(f"{name} is not known")
+        else:
+            lacking += _lacking(part, known.get(name) or more or {}, schemas)
+    return lacking
+
+
+async def _created(api: Api, body: Json) -> str:
+    answer = await api("POST", "/v1/calls", json=body)
+    assert answer.status_code == 201, answer.text
+    call, parties = answer.json()["id"], answer.json()["parties"]
+    leg = next(iter(parties.values()))["leg"]
+    api.relay.relayed_addresses[call] = {leg: [("192.0.2.1", 50_000)]}
+    return str(call)
+
+
+async def test_what_is_asked_in_examples_is_answered_as_in_examples() -> None:
+    api = Api()
+    call = await _created(api, _example("AskedCall"))
+    path = f"/v1/calls/{call}"
+    described = await api("POST", f"{path}/description", json=_example("AskedDescription"))
+    assert described.json() == _example("Description")
+    accepted = (await api("POST", f"{path}/accept")).json()
+    for field in ("state", "masked", "candidates", "descriptions"):
+        assert accepted[field] == _example("AcceptedCall")[field]
+    trickled = await api("POST", f"{path}/candidate", json=_example("AskedCandidate"))
+    assert trickled.json() == _example("TrickledCandidate")
+    changed = await api("PATCH", path, json=_example("AskedChange"))
+    assert list(changed.json()["parties"]) == ["alice", "bob", "carol"]
+    permission = await api("POST", "/v1/permission", json=_example("AskedPermission"))
+    assert permission.json() == _example("Permission")
+
+
+async def test_so_it_is_with_devices_and_with_relayed_ports() -> None:
+    api = Api()
+    body = _example("AskedCall")
+    answered = _example("AskedAcceptance")
+    parties = [*body["parties"], {"id": answered["party"]}]
+    call = await _created(api, {**body, "parties": parties})
+    accepted = await api("POST", f"/v1/calls/{call}/accept", json=answered)
+    assert list(accepted.json()["parties"]) == ["alice", "bob-phone"]
+    parties = [_example("AskedParty"), {"id": "bob"}]
+    call = await _created(api, {"parties": parties, "mode": "ports"})
+    told = await api("POST", f"/v1/calls/{call}/endpoint", json=_example("AskedEndpoint"))
+    assert told.status_code == 200
