@@ -8,13 +8,12 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from benchmarks.conversation import Exchange, Refused, Request
 from benchmarks.frames import Line
 from benchmarks.generator import Flow
 from relay.address import PeerAddress
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, Pair
 from relay.stun.credentials import long_term_key, rest_password
 from relay.stun.message import Class, Message, Method, build
 
@@ -44,7 +43,7 @@ class Leg:
     channel: int = CHANNEL
     relayed: PeerAddress | None = None
     is_bound: bool = False
-    _challenge: tuple[tuple[Attribute, Any], ...] = ()
+    _challenge: tuple[Pair, ...] = ()
     _key: bytes | None = None
 
     def allocate(self) -> Exchange:
@@ -74,7 +73,8 @@ class Leg:
 
         Raises: Refused.
         """
-        attributes = [(Attribute.CHANNEL_NUMBER, self.channel), (Attribute.XOR_PEER_ADDRESS, peer)]
+        channel = (Attribute.CHANNEL_NUMBER, self.channel)
+        attributes = (channel, (Attribute.XOR_PEER_ADDRESS, peer))
         _check_success((yield self._request(Method.CHANNEL_BIND, attributes)))
         self.is_bound = True
 
@@ -85,7 +85,7 @@ class Leg:
         """
         _check_success((yield self._request(Method.REFRESH, [(Attribute.LIFETIME, 0)])))
 
-    def _request(self, method: Method, attributes: Iterable[tuple[Attribute, Any]]) -> Request:
+    def _request(self, method: Method, attributes: Iterable[Pair]) -> Request:
         transaction_id = next(_transactions).to_bytes(12, "big")
         attributes = (*attributes, *self._challenge)
         datagram = build(method, Class.REQUEST, transaction_id, attributes, key=self._key)

@@ -4,8 +4,6 @@ Rules of this file: the checks are those of RFC 8489 section 9.1.3 in its order;
 verified draws short answers within its source's rate, and changes nothing.
 """
 
-from typing import Any
-
 from relay.address import FiveTuple
 from relay.calls.rate import SourceRate
 from relay.clock import Now
@@ -14,18 +12,16 @@ from relay.errors import DropReason, Malformed, Rejected
 from relay.ice.candidate import Generation
 from relay.ice.leg import PortLeg
 from relay.ice.settings import PortSettings
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, Pair, numbers
 from relay.stun.integrity import verify
 from relay.stun.message import Class, Message, Method, build
 
-_KNOWN = frozenset(
-    {
-        Attribute.USERNAME,
-        Attribute.MESSAGE_INTEGRITY,
-        Attribute.MESSAGE_INTEGRITY_SHA256,
-        Attribute.PRIORITY,
-        Attribute.USE_CANDIDATE,
-    }
+_KNOWN = numbers(
+    Attribute.USERNAME,
+    Attribute.MESSAGE_INTEGRITY,
+    Attribute.MESSAGE_INTEGRITY_SHA256,
+    Attribute.PRIORITY,
+    Attribute.USE_CANDIDATE,
 )
 """What a check may require to be understood: RFC 8445 section 7.1."""
 
@@ -47,7 +43,8 @@ class Check:
         self._client = client
         self._generation = generation
         self.is_present = generation is leg.ice
-        self.nominates = any(kind == Attribute.USE_CANDIDATE for kind, _ in message.attributes)
+        nomination = Attribute.USE_CANDIDATE.number
+        self.nominates = any(kind == nomination for kind, _ in message.attributes)
 
     def success(self, is_masked: bool) -> list[Effect]:
         """The success response.
@@ -67,7 +64,7 @@ class Check:
         code = (Attribute.ERROR_CODE, (420, ""))
         return self._answer(Class.ERROR, 420, code, (Attribute.UNKNOWN_ATTRIBUTES, unknown))
 
-    def _answer(self, cls: Class, code: int, *attributes: tuple[Attribute, Any]) -> list[Effect]:
+    def _answer(self, cls: Class, code: int, *attributes: Pair) -> list[Effect]:
         datagram = build(
             Method.BINDING,
             cls,

@@ -1,14 +1,14 @@
 """Allocate and Refresh: RFC 8656 sections 7.2 and 8.2."""
 
 from collections import OrderedDict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from relay.address import IPV4, IPV6, FiveTuple, PeerAddress, ServerAddress
 from relay.calls.pool import RESERVATION_S, Entropy
 from relay.clock import Now
 from relay.effects import Effect, LegConnected, LegIdle, LegKey, SetLeg
 from relay.errors import Rejected
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, Pair
 from relay.turn.authority import Calls, Grant
 from relay.turn.legs import Leg
 from relay.turn.lifetimes import Lifetimes
@@ -262,7 +262,7 @@ class Allocations:
         is_masked = allocation.leg.masked and self._settings.mask_mapped_address
         nobodys = PeerAddress(allocation.relayed.packed, self._settings.masked_port)
         mapped = nobodys if is_masked else request.client.client
-        attributes: list[tuple[Attribute, Any]] = [
+        attributes: list[Pair] = [
             (Attribute.XOR_RELAYED_ADDRESS, allocation.relayed),
             (Attribute.LIFETIME, round(allocation.expires - now.mono)),
             (Attribute.XOR_MAPPED_ADDRESS, mapped),

@@ -24,7 +24,7 @@ and a channel for every candidate of the other side, need some two hundred to be
 
 _AMPLIFICATION = 1.4  # a challenge over the request that draws it, at the IP level
 _IP_AND_UDP = 28  # bytes of header over IPv4; over IPv6 the quotient is smaller
-_NONCE = Attribute.NONCE.to_bytes(2) + b"\0"  # type, and the first byte of its length
+_NONCE = Attribute.NONCE.number.to_bytes(2) + b"\0"  # type, and the first byte of its length
 _LOOKS = 4  # at what reads so; in a client's request a number does, at most, that is not aligned
 
 

@@ -12,14 +12,14 @@ from relay.clock import Now
 from relay.effects import NO_CHANNEL, Count, Deliver, Effect, Via
 from relay.errors import DropReason, Malformed
 from relay.stun import channel_data
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, numbers
 from relay.stun.message import Class, Message, Method, build
 from relay.turn import demand
 from relay.turn.guesses import Guesses
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.table import Allocation, Table
 
-_KNOWN = frozenset({Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_FRAGMENT})
+_KNOWN = numbers(Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_FRAGMENT)
 
 
 class Data:

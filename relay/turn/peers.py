@@ -67,7 +67,7 @@ class Peers:
         allocation = request.allocation()
         channel = request.get(Attribute.CHANNEL_NUMBER)
         address = request.get(Attribute.XOR_PEER_ADDRESS)
-        if channel not in _CHANNELS or address is None:
+        if channel is None or channel not in _CHANNELS or address is None:
             raise Rejected(400)
         peer = self._peer(allocation, address, now)
         if peer is None and allocation.leg.call.open:

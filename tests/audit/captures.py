@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
-from relay.address import Address, ClientAddress, PeerAddress
-from relay.stun.attributes import Attribute
+from relay.address import ClientAddress, PeerAddress
+from relay.stun.attributes import Attribute, Pair
 from relay.stun.message import Class, Method, build
 
 ALICE, ALICE_PUBLIC = "192.168.17.5", "198.51.100.23"
@@ -56,10 +56,10 @@ def _kind(source: str) -> bytes:
 
 def stun(method: Method, cls: Class, **addresses: str) -> bytes:
     """A STUN message with address attributes, named in lower case."""
-    attributes: list[tuple[Attribute, Address]] = []
+    attributes: list[Pair] = []
     for name, text in addresses.items():
         role = ClientAddress if "mapped" in name else PeerAddress
-        attributes.append((Attribute[name.upper()], role.parse(text, 50000)))
+        attributes.append((getattr(Attribute, name.upper()), role.parse(text, 50000)))
     return build(method, cls, ID, attributes)
 
 

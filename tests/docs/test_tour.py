@@ -19,7 +19,7 @@ from relay.daemon.relayed_ports import port_settings_of
 from relay.daemon.run import SystemClocks, rules_of, turn_settings_of
 from relay.forward.user.udp import UdpListener
 from relay.stun import channel_data
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, Pair
 from relay.stun.credentials import long_term_key
 from relay.stun.message import Class, Message, Method, build, parse
 from tests.docs.pages import ROOT, read
@@ -40,7 +40,7 @@ class Client:
         self.sock.setblocking(False)
         self.sock.connect(server.reveal())
         self._username, self._password = username, password
-        self._signing: list[tuple[Attribute, Any]] = []
+        self._signing: list[Pair] = []
         self._key: bytes | None = None
 
     async def allocate(self) -> PeerAddress:
@@ -64,7 +64,7 @@ class Client:
         channel = (Attribute.CHANNEL_NUMBER, CHANNEL)
         return await self.ask(Method.CHANNEL_BIND, channel, (Attribute.XOR_PEER_ADDRESS, peer))
 
-    async def ask(self, method: Method, *attributes: tuple[Attribute, Any]) -> Message:
+    async def ask(self, method: Method, *attributes: Pair) -> Message:
         """Send one request; returns its answer."""
         request = [*attributes, *self._signing]
         await self.send(build(method, Class.REQUEST, os.urandom(12), request, key=self._key))

@@ -93,7 +93,7 @@ def _flipped(rng: random.Random) -> bytes:
 
 def _any_attributes(rng: random.Random) -> bytes:
     attributes = [
-        (rng.choice((*Attribute, rng.randrange(0x10000))), rng.randbytes(rng.randrange(40)))
+        (rng.choice((*wire.NUMBERS, rng.randrange(0x10000))), rng.randbytes(rng.randrange(40)))
         for _ in range(rng.randrange(20))
     ]
     cls = rng.choice(tuple(Class))
@@ -150,7 +150,7 @@ def _signed(rng: random.Random, client: TurnClient) -> bytes:
         lambda: peers(rng, transaction_id, rng.choice((1, 2, 30, 33, 60))),
         lambda: [wire.channel_number(rng.randrange(65536)), *peers(rng, transaction_id, 1)],
         lambda: [wire.transport(17), wire.even_port(reserve=rng.random() < 0.5)],
-        lambda: [(rng.choice(tuple(Attribute)), rng.randbytes(rng.randrange(24)))],
+        lambda: [(rng.choice(wire.NUMBERS), rng.randbytes(rng.randrange(24)))],
         lambda: [(rng.randrange(0x8000), rng.randbytes(rng.randrange(24)))],
         lambda: [wire.lifetime(rng.randrange(1, 2**32))],
         list,

@@ -197,7 +197,7 @@ class Leg:
 
     def check(
         self,
-        *attributes: tuple[int, bytes],
+        *attributes: wire.Pair,
         username: str | None = None,
         pwd: str | None = None,
         sha256: bool = False,
@@ -217,7 +217,7 @@ class Leg:
             fingerprint=True,
         )
 
-    def is_heard_at(self, source: ClientAddress, *attributes: tuple[int, bytes]) -> list[Effect]:
+    def is_heard_at(self, source: ClientAddress, *attributes: wire.Pair) -> list[Effect]:
         """A right check comes from there; it is answered well, and asked back, which the party
         answers: what follows from that, or from the check where nothing was asked back.
         """
@@ -229,7 +229,7 @@ class Leg:
     def answer(
         self,
         asked: wire.Stun,
-        *attributes: tuple[int, bytes],
+        *attributes: wire.Pair,
         cls: Class = Class.SUCCESS,
         pwd: str | None = None,
     ) -> bytes:

@@ -6,7 +6,7 @@ from relay.address import ClientAddress, Transport
 from relay.effects import Answered, Count, DropRoute, LegConnected, Send, SetRoute
 from relay.errors import DropReason
 from relay.ice.leg import NOMINATED_S
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, AttributeType
 from relay.stun.message import Class, Method
 from tests.ice.stage import (
     ALICE,
@@ -62,7 +62,7 @@ def test_a_check_signed_with_sha256_verifies() -> None:
 
 
 @pytest.mark.parametrize("role", [Attribute.ICE_CONTROLLING, Attribute.ICE_CONTROLLED])
-def test_neither_role_is_a_conflict(role: Attribute) -> None:
+def test_neither_role_is_a_conflict(role: AttributeType[int]) -> None:
     """The relay never controls, and so never sends 487."""
     alice, _ = Stage().pair()
     assert answer(alice.receive(alice.check((role, bytes(8))), AT_ALICE)).code == 0

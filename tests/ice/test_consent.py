@@ -161,7 +161,7 @@ def test_no_other_answer_makes_any() -> None:
     assert alice.receive(right, AT_ALICE)[0] == LegConnected(ALICE, Transport.UDP)
 
 
-def error_code(code: int) -> tuple[int, bytes]:
+def error_code(code: int) -> wire.Pair:
     """ERROR-CODE without a reason phrase: RFC 8489 section 14.8."""
     return Attribute.ERROR_CODE, bytes((0, 0, code // 100, code % 100))
 

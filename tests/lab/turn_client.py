@@ -64,7 +64,7 @@ class TurnClient:
             key=self.key,
         )
 
-    def request(self, method: int, *attributes: tuple[int, bytes]) -> wire.Stun:
+    def request(self, method: int, *attributes: wire.Pair) -> wire.Stun:
         """Send a request, answering one challenge on the way, and return the last response.
 
         No attribute may depend on the transaction id; `about` is for those that name a peer.
@@ -97,7 +97,7 @@ class TurnClient:
                     self.inbox.append(frame)
         raise TimeoutError("no response")
 
-    def about(self, method: int, peer: PeerAddress, *more: tuple[int, bytes]) -> wire.Stun:
+    def about(self, method: int, peer: PeerAddress, *more: wire.Pair) -> wire.Stun:
         """A request that names a peer, with the nonce that `allocate` has learnt."""
         transaction_id = os.urandom(12)
         attributes = [wire.peer(peer, transaction_id), *more]
@@ -107,7 +107,7 @@ class TurnClient:
             return self.about(method, peer, *more)
         return answer
 
-    def allocate(self, *attributes: tuple[int, bytes]) -> wire.Stun:
+    def allocate(self, *attributes: wire.Pair) -> wire.Stun:
         """Allocate, and remember the relayed address if it worked."""
         answer = self.request(Method.ALLOCATE, wire.transport(_UDP_RELAYED), *attributes)
         if answer.code == 0:

@@ -317,7 +317,7 @@ class Client:
     def signed(
         self,
         method: int,
-        attributes: Iterable[tuple[int, bytes]],
+        attributes: Iterable[wire.Pair],
         transaction_id: bytes,
     ) -> bytes:
         """A request with this client's credentials and its latest nonce."""
@@ -338,7 +338,7 @@ class Client:
         )
 
     def request(
-        self, method: int, *attributes: tuple[int, bytes], transaction_id: bytes | None = None
+        self, method: int, *attributes: wire.Pair, transaction_id: bytes | None = None
     ) -> Exchange:
         """Send one authenticated request."""
         datagram = self.signed(method, attributes, transaction_id or self.transaction())
@@ -346,7 +346,7 @@ class Client:
 
     def allocate(
         self,
-        *attributes: tuple[int, bytes],
+        *attributes: wire.Pair,
         protocol: int = UDP_RELAYED,
         transaction_id: bytes | None = None,
     ) -> Exchange:
@@ -361,7 +361,7 @@ class Client:
             self.relayed = PeerAddress(*exchange.answer.address(Attribute.XOR_RELAYED_ADDRESS))
         return exchange
 
-    def refresh(self, lifetime_s: int | None = None, *attributes: tuple[int, bytes]) -> Exchange:
+    def refresh(self, lifetime_s: int | None = None, *attributes: wire.Pair) -> Exchange:
         """Refresh the allocation, or delete it with 0."""
         chosen = [] if lifetime_s is None else [wire.lifetime(lifetime_s)]
         return self.request(Method.REFRESH, *chosen, *attributes)
@@ -386,7 +386,7 @@ class Client:
             exchange = self.refresh(lifetime_s)
         exchange.accepted()
 
-    def send(self, peer: PeerAddress, data: bytes, *more: tuple[int, bytes]) -> list[Effect]:
+    def send(self, peer: PeerAddress, data: bytes, *more: wire.Pair) -> list[Effect]:
         """A Send indication."""
         transaction_id = self.transaction()
         attributes = [wire.peer(peer, transaction_id), (int(Attribute.DATA), data), *more]

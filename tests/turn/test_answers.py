@@ -81,7 +81,7 @@ def test_no_answer_holds_more_than_a_closed_list_and_no_address_but_the_relays()
     assert {0, 400, 401, 420, 437, 442} <= codes
     for answer in answers:
         assert set(answer.kinds) <= _ALLOWED
-        for kind in _ADDRESSES & set(answer.kinds):
+        for kind in set(answer.kinds).intersection(_ADDRESSES):
             packed, _ = answer.address(kind)
             assert packed in (RELAY_IPV4, RELAY_IPV6)
             assert packed != LISTENER.packed

@@ -5,7 +5,7 @@ import pytest
 from relay.address import Transport
 from relay.effects import Answered, Count, Effect, LegKey, Send
 from relay.errors import DropReason
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, AttributeType
 from relay.stun.message import Class, Method
 from tests.turn import wire
 from tests.turn.client import LISTENER, OLD_SECRET, REALM, UDP_RELAYED, Client, Exchange, Relay
@@ -14,7 +14,7 @@ TRANSACTION = bytes(range(12))
 
 
 def unsigned(
-    client: Client, method: int, *attributes: tuple[int, bytes], key: bytes | None = None
+    client: Client, method: int, *attributes: wire.Pair, key: bytes | None = None
 ) -> Exchange:
     """A request with exactly these attributes, signed only when a key is given."""
     datagram = wire.build(method, Class.REQUEST, TRANSACTION, list(attributes), key=key)
@@ -147,7 +147,7 @@ def test_key_of_another_realm_is_401() -> None:
 
 
 @pytest.mark.parametrize("missing", [Attribute.USERNAME, Attribute.REALM, Attribute.NONCE])
-def test_signed_request_without_username_realm_or_nonce_is_400(missing: Attribute) -> None:
+def test_signed_request_without_username_realm_or_nonce_is_400(missing: AttributeType[str]) -> None:
     client = Relay().client()
     client.challenge()
     attributes = [

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.effects import Answered, Deliver, Effect, Send, SetLeg, SetRoute
-from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.turn import wire
 from tests.turn.client import UDP_RELAYED, Client, Relay
@@ -54,7 +53,7 @@ VALUES = st.one_of(
     st.sampled_from([b"", bytes(4), b"\x11\0\0\0", b"\0\x01" + bytes(6), b"\0\x02" + bytes(18)]),
 )
 ATTRIBUTES = st.lists(
-    st.tuples(st.one_of(st.sampled_from(list(map(int, Attribute))), st.integers(0, 65535)), VALUES),
+    st.tuples(st.one_of(st.sampled_from(wire.NUMBERS), st.integers(0, 65535)), VALUES),
     max_size=8,
 )
 METHODS = st.one_of(st.sampled_from(list(map(int, Method))), st.integers(0, 0xFFF))

@@ -36,7 +36,7 @@ def test_binding_request_is_refused_and_the_answer_tells_nothing(transport: Tran
 def test_binding_request_of_an_authenticated_client_is_refused_too() -> None:
     client = Relay().allocated()
     exchange = Exchange(client, client.relay.receive(BINDING, client.five_tuple))
-    assert (exchange.code, exchange.answer.kinds) == (403, [Attribute.ERROR_CODE])
+    assert (exchange.code, exchange.answer.kinds) == (403, [Attribute.ERROR_CODE.number])
 
 
 def test_refused_binding_requests_are_within_the_rate_of_strangers() -> None:

@@ -408,7 +408,7 @@ def test_a_port_that_could_not_be_opened_is_done_without() -> None:
 
 
 @pytest.mark.parametrize("attribute", [wire.even_port(reserve=False), wire.even_port(reserve=True)])
-def test_a_port_that_was_asked_for_in_particular_is_none(attribute: tuple[int, bytes]) -> None:
+def test_a_port_that_was_asked_for_in_particular_is_none(attribute: wire.Pair) -> None:
     relay = half_relayed()
     effects = relay.client("alice").allocate(attribute).before_answer()
     assert not any(isinstance(effect, OpenOuterPort) for effect in effects)

@@ -165,7 +165,7 @@ def test_invented_token_is_508(token: bytes) -> None:
         wire.additional_family(IPV6),
     ],
 )
-def test_token_with_an_attribute_that_chooses_a_port_is_400(other: tuple[int, bytes]) -> None:
+def test_token_with_an_attribute_that_chooses_a_port_is_400(other: wire.Pair) -> None:
     relay = Relay()
     _, token = reserve(relay)
     assert relay.client("alice").allocate((TOKEN, token), other).code == 400

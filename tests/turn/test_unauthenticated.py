@@ -8,7 +8,7 @@ import pytest
 from relay.address import ClientAddress, FiveTuple, Transport
 from relay.effects import Count, Effect, Send
 from relay.errors import DropReason
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, AttributeType
 from relay.stun.message import Class, Method
 from tests.turn import wire
 from tests.turn.client import LISTENER, UDP_RELAYED, Relay
@@ -180,7 +180,7 @@ def test_a_challenge_is_at_most_1_4_times_what_draws_it(
 @pytest.mark.parametrize("kinds", [(), (Attribute.USERNAME,), (Attribute.REALM, Attribute.NONCE)])
 @pytest.mark.parametrize("method", Method)
 def test_no_request_of_a_stranger_draws_more_than_that(
-    method: Method, kinds: tuple[Attribute, ...]
+    method: Method, kinds: tuple[AttributeType[str], ...]
 ) -> None:
     for key in (None, bytes(16)):
         attributes: wire.Attributes = [(kind, b"") for kind in kinds]

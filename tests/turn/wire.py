@@ -9,16 +9,21 @@ import hashlib
 import hmac
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import SupportsInt
 
 from relay.address import IPV4, IPV6, Address
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, AttributeType
 from relay.stun.message import Class
 
 COOKIE = 0x2112A442
 XOR = struct.pack("!I", COOKIE)
 
-Attributes = list[tuple[int, bytes]]
+Pair = tuple[SupportsInt, bytes]
+Attributes = Sequence[Pair]
+
+NUMBERS = [each.number for each in vars(Attribute).values() if isinstance(each, AttributeType)]
 
 
 def message_type(method: int, cls: int) -> int:
@@ -27,9 +32,9 @@ def message_type(method: int, cls: int) -> int:
     return spread | (cls & 1) << 4 | (cls & 2) << 7
 
 
-def attribute(kind: int, value: bytes) -> bytes:
+def attribute(kind: SupportsInt, value: bytes) -> bytes:
     """One attribute, padded with zero bytes to a multiple of four. Spec: RFC 8489 section 14."""
-    return struct.pack("!HH", kind, len(value)) + value + bytes(-len(value) % 4)
+    return struct.pack("!HH", int(kind), len(value)) + value + bytes(-len(value) % 4)
 
 
 def build(
@@ -73,14 +78,14 @@ class Stun:
     method: int
     cls: int
     transaction_id: bytes
-    attributes: Attributes
+    attributes: list[tuple[int, bytes]]
     raw: bytes
 
-    def values(self, kind: int) -> list[bytes]:
+    def values(self, kind: SupportsInt) -> list[bytes]:
         """Every value of this attribute."""
         return [value for found, value in self.attributes if found == kind]
 
-    def value(self, kind: int) -> bytes:
+    def value(self, kind: SupportsInt) -> bytes:
         """The one value of an attribute that must be there exactly once."""
         (value,) = self.values(kind)
         return value
@@ -103,7 +108,7 @@ class Stun:
         """LIFETIME in seconds. Spec: RFC 8656 section 18.2."""
         return int.from_bytes(self.value(Attribute.LIFETIME), "big")
 
-    def address(self, kind: int) -> tuple[bytes, int]:
+    def address(self, kind: SupportsInt) -> tuple[bytes, int]:
         """An XORed address as packed IP and port. Spec: RFC 8489 section 14.2."""
         value = self.value(kind)
         pad = XOR + self.transaction_id
@@ -124,8 +129,8 @@ class Stun:
 
 
 _MACS: dict[int, str] = {
-    Attribute.MESSAGE_INTEGRITY: "sha1",
-    Attribute.MESSAGE_INTEGRITY_SHA256: "sha256",
+    Attribute.MESSAGE_INTEGRITY.number: "sha1",
+    Attribute.MESSAGE_INTEGRITY_SHA256.number: "sha256",
 }
 
 
@@ -136,7 +141,7 @@ def parse(datagram: bytes) -> Stun:
     assert cookie == COOKIE
     assert length == len(datagram) - 20
     assert length % 4 == 0
-    attributes: Attributes = []
+    attributes: list[tuple[int, bytes]] = []
     offset = 20
     while offset < len(datagram):
         found, size = struct.unpack_from("!HH", datagram, offset)
@@ -156,38 +161,38 @@ def xor_address(packed: bytes, port: int, transaction_id: bytes) -> bytes:
     return struct.pack("!BBH", 0, family, port ^ COOKIE >> 16) + masked
 
 
-def peer(address: Address, transaction_id: bytes) -> tuple[int, bytes]:
+def peer(address: Address, transaction_id: bytes) -> Pair:
     """XOR-PEER-ADDRESS. Spec: RFC 8656 section 18.3."""
     value = xor_address(address.packed, address.port, transaction_id)
     return Attribute.XOR_PEER_ADDRESS, value
 
 
-def transport(protocol: int) -> tuple[int, bytes]:
+def transport(protocol: int) -> Pair:
     """REQUESTED-TRANSPORT; 17 is UDP. Spec: RFC 8656 section 18.7."""
     return Attribute.REQUESTED_TRANSPORT, bytes((protocol, 0, 0, 0))
 
 
-def requested_family(family: int) -> tuple[int, bytes]:
+def requested_family(family: int) -> Pair:
     """REQUESTED-ADDRESS-FAMILY. Spec: RFC 8656 section 18.6."""
     return Attribute.REQUESTED_ADDRESS_FAMILY, bytes((family, 0, 0, 0))
 
 
-def additional_family(family: int) -> tuple[int, bytes]:
+def additional_family(family: int) -> Pair:
     """ADDITIONAL-ADDRESS-FAMILY. Spec: RFC 8656 section 18.11."""
     return Attribute.ADDITIONAL_ADDRESS_FAMILY, bytes((family, 0, 0, 0))
 
 
-def even_port(*, reserve: bool) -> tuple[int, bytes]:
+def even_port(*, reserve: bool) -> Pair:
     """EVEN-PORT, with the R bit where the next port is to be reserved. Spec: section 18.8."""
     return Attribute.EVEN_PORT, bytes((0x80 if reserve else 0,))
 
 
-def lifetime(seconds: int) -> tuple[int, bytes]:
+def lifetime(seconds: int) -> Pair:
     """LIFETIME. Spec: RFC 8656 section 18.2."""
     return Attribute.LIFETIME, struct.pack("!I", seconds)
 
 
-def channel_number(channel: int) -> tuple[int, bytes]:
+def channel_number(channel: int) -> Pair:
     """CHANNEL-NUMBER. Spec: RFC 8656 section 18.1."""
     return Attribute.CHANNEL_NUMBER, struct.pack("!HH", channel, 0)
 

@@ -75,10 +75,9 @@ class Survey:
             self.relays.add(ipaddress.ip_address(packet.destination))
         if message.cls != Class.SUCCESS:
             return
-        for relayed in _hosts(message, Attribute.XOR_RELAYED_ADDRESS):
-            self.relays.add(relayed)
+        self.relays.update(map(_host, message.all(Attribute.XOR_RELAYED_ADDRESS)))
         told = self._told.setdefault(packet.destination, set())
-        told.update(_hosts(message, Attribute.XOR_MAPPED_ADDRESS))
+        told.update(map(_host, message.all(Attribute.XOR_MAPPED_ADDRESS)))
 
     @property
     def is_full(self) -> bool:
@@ -128,10 +127,9 @@ class Survey:
         return always if len(always) == 1 else set()
 
 
-def _hosts(message: Message, attribute: Attribute) -> Iterable[IP]:
-    """The addresses of an attribute, without their ports."""
-    values: list[Address] = message.all(attribute)
-    return [ipaddress.ip_address(value.packed) for value in values]
+def _host(address: Address) -> IP:
+    """An address without its port."""
+    return ipaddress.ip_address(address.packed)
 
 
 def _is_unicast(destination: str) -> bool:
