@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "crowd": {"address"},
     "forward": {
         *("errors", "address", "effects", "crowd", "calls.rate"),
-        *("stun.framing", "stun.indications"),
+        *("stun.demux", "stun.framing", "stun.indications"),
     },
     "api": {*_GROUND, "stun", "sdp", "contacts", "calls", "ice.access", "metrics", "logs"},
     "logs": set(),

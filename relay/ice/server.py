@@ -31,10 +31,8 @@ from relay.ice.leg import PortCall, PortLeg
 from relay.ice.reach import Reach
 from relay.ice.routes import drops, routes_from, routes_of
 from relay.ice.settings import PortSettings
+from relay.stun.demux import STUN
 from relay.stun.message import Class, Method, parse
-
-_STUN = range(4)
-"""First bytes that mean STUN (RFC 7983 section 7). What begins so never crosses."""
 
 
 class Ports:
@@ -117,7 +115,7 @@ class Ports:
         try:
             if not datagram:
                 raise Malformed(DropReason.TOO_SHORT)
-            if datagram[0] in _STUN:
+            if datagram[0] in STUN:  # never crosses
                 return self._on_stun(datagram, leg, client, now)
         except Malformed as malformed:
             return [Count(malformed.reason)]

@@ -4,11 +4,10 @@ import struct
 from typing import NamedTuple
 
 from relay.errors import DropReason, Malformed
+from relay.stun.demux import CHANNELS
 
-FIRST_CHANNEL, LAST_CHANNEL = 0x4000, 0x7FFF
-"""Deviates: RFC 8656 section 12 keeps 0x4000..=0x4FFF of what RFC 5766 section 11 allowed. Clients
-of its time, coturn's among them, draw from all of it, and here no other protocol shares the port.
-"""
+FIRST_CHANNEL, LAST_CHANNEL = CHANNELS[0] << 8, CHANNELS[-1] << 8 | 0xFF
+"""0x4000 and 0x7FFF."""
 
 HEADER_SIZE = 4
 """Bytes: channel number and length."""

@@ -12,6 +12,7 @@ from relay.clock import Now
 from relay.effects import Answered, Count, Effect, Send
 from relay.errors import DropReason, Malformed, Rejected
 from relay.stun.attributes import Attribute
+from relay.stun.demux import CHANNELS
 from relay.stun.message import Class, Message, Method, build, parse
 from relay.turn import demand
 from relay.turn.allocate import Allocations
@@ -231,7 +232,7 @@ class Server:
 
     def _receive(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         try:
-            if datagram and 0x40 <= datagram[0] <= 0x7F:  # see relay.stun.channel_data
+            if datagram and datagram[0] in CHANNELS:
                 return self._data.on_channel_data(datagram, client, now)
             message = parse(datagram)
             if message.cls is Class.REQUEST:

@@ -35,14 +35,16 @@ NOINLINE int drop(enum drop_reason reason)
     return TC_ACT_SHOT;
 }
 
-/* Padding, which ChannelData over UDP may have, is not understood: the user path cuts it off. */
+/* CHANNELS in relay/stun/demux.py. Padding, which ChannelData over UDP may have, is not understood:
+ * the user path cuts it off.
+ */
 INLINE int is_channel_data(const struct packet *packet)
 {
     return (packet->key.channel & HTONS(0xc000)) == HTONS(0x4000) &&
            packet->udp_size == PORTS_AND_CHANNEL_SIZE + packet->payload;
 }
 
-/* RFC 7983 section 7. What begins so never crosses as it is. */
+/* STUN in relay/stun/demux.py. What begins so never crosses as it is. */
 INLINE int is_stun(const struct packet *packet)
 {
     return *(const __u8 *)&packet->key.channel <= 3;

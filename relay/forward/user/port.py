@@ -17,8 +17,9 @@ from relay.forward.user import sockets
 from relay.forward.user.routes import Route
 from relay.forward.user.slots import PAYLOAD_MAX, Batch
 from relay.forward.user.udp import UdpListener
+from relay.stun.demux import STUN
 
-_STUN_LAST = 3  # RFC 7983 section 7: the first byte of STUN is 0..=3
+_STUN_LAST = STUN[-1]
 
 
 class SharedBatches:

@@ -1,6 +1,6 @@
 """What one datagram carries, layer in layer, and which bytes of it are encrypted end to end.
 
-Rules of this file: the first byte decides what a datagram is (RFC 7983 section 7). A segment of TCP
+Rules of this file: the first byte decides what a datagram is (`relay.stun.demux`). A segment of TCP
 may begin anywhere in its stream, so it is read only if whole messages or TLS records fill it. Only
 what is certainly ciphertext, and so looks random, is left out of the clear spans; anything else,
 known or not, is clear. Any bytes are taken; nothing is raised, and nothing recurses.
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
+from relay.stun import demux
 from relay.tools.audit.packets import TCP, UDP, Packet
 
 Span = tuple[int, int]
@@ -97,13 +98,13 @@ def _joined(spans: list[Span]) -> list[Span]:
 def _layer(frame: bytes, start: int, end: int) -> Layer:
     """The layer that begins at `start`; there is at least one byte."""
     first, length = frame[start], end - start
-    if 0x40 <= first <= 0x7F and length >= 4:
+    if first in demux.CHANNELS and length >= 4:
         stop = min(start + 4 + int(_WORD.unpack_from(frame, start + 2)[0]), end)
         inner = ((start + 4, stop), (stop, end))
         return Layer(Kind.CHANNEL_DATA, start, end, ((start, start + 4),), inner)
-    if 128 <= first <= 191 and length >= 12:
+    if first in demux.RTP and length >= 12:
         return Layer(Kind.RTP, start, end, ((start, _end_of_rtp_header(frame, start, end)),))
-    if 20 <= first <= 63 and length >= 13:
+    if first in demux.DTLS and length >= 13:
         return _dtls(frame, start, end)
     if frame[start + 4 : start + 8] == COOKIE and length >= 20:
         return _stun(frame, start, end)
@@ -152,7 +153,7 @@ def _messages(frame: bytes, start: int, end: int) -> list[Span]:
     found = []
     at = start
     while at + 4 <= end:
-        if 0x40 <= frame[at] <= 0x7F:
+        if frame[at] in demux.CHANNELS:
             size = 4 + int(_WORD.unpack_from(frame, at + 2)[0])
         elif frame[at + 4 : at + 8] == COOKIE:
             size = 20 + int(_WORD.unpack_from(frame, at + 2)[0])
@@ -170,7 +171,7 @@ def _tls(frame: bytes, start: int, end: int) -> Layer | None:
     at = start
     while at < end:
         kind, version, length = _record(frame[at : min(at + 5, end)])
-        if not 20 <= kind <= 23 or version != 3 or length > _MAX_RECORD:
+        if kind not in demux.TLS or version != 3 or length > _MAX_RECORD:
             return None
         stop = min(at + 5 + length, end)
         clear.append((at, min(at + 5, stop) if kind == _APPLICATION_DATA else stop))
