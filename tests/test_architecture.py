@@ -62,6 +62,13 @@ IMPURE = {
     *("time", "datetime", "random", "secrets", "uuid", "os", "pathlib", "logging", "sys"),
 }
 
+COMPILED = {*PURE, *_GROUND}
+_BUILTINS = {
+    *("int", "float", "str", "bytes", "bytearray", "tuple", "list", "set", "frozenset", "type"),
+}
+_NO_BASES = {"Generic", "Protocol"}
+_ENUMS = {"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"}
+
 MAY_REVEAL = {
     "relay/forward/user/sockets.py": "binds the relay's own sockets",
     "relay/forward/user/udp.py": "sends to a client, and to nobody else",
@@ -157,6 +164,41 @@ def impure_imports(modules: Iterable[Module]) -> list[str]:
     ]
 
 
+def uncompilable_classes(modules: Iterable[Module]) -> list[str]:
+    """What decides can be compiled: mypyc takes none of these, or makes what fails at import."""
+    return [
+        f"{module.path}:{node.lineno}: {fault}"
+        for module in modules
+        if module.part in COMPILED
+        for node in module.nodes()
+        if isinstance(node, ast.ClassDef)
+        for fault in _faults_of(node)
+    ]
+
+
+def _faults_of(node: ast.ClassDef) -> Iterator[str]:
+    bases = {ast.unparse(base).partition("[")[0] for base in node.bases}
+    yield from (f"derives from {base}" for base in sorted(bases & _BUILTINS))
+    if any(isinstance(each, ast.ClassDef) for each in node.body):
+        yield "a class in a class"
+    if len(bases - _NO_BASES) > 1:
+        yield "two bases"
+    if "NamedTuple" in bases and "memoryview" in _names_in(node):
+        yield "a NamedTuple with a memoryview"
+    members = [each for each in node.body if isinstance(each, ast.Assign)]
+    assigned = {ast.unparse(target) for each in members for target in each.targets}
+    if bases & _ENUMS and any(assigned & _names_in(each.value) for each in members):
+        yield "a member made of members"
+    methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+    if any("cached_property" in _names_in(each) for one in methods for each in one.decorator_list):
+        yield "a cached_property"
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    found = [each for each in ast.walk(node) if isinstance(each, ast.Name | ast.Attribute)]
+    return {each.id if isinstance(each, ast.Name) else each.attr for each in found}
+
+
 def revealed_addresses(modules: Iterable[Module]) -> list[str]:
     """An address leaves its type in few places."""
     return [
@@ -242,6 +284,7 @@ Rule = Callable[[Iterable[Module]], list[str]]
 RULES: list[Rule] = [
     upward_imports,
     impure_imports,
+    uncompilable_classes,
     revealed_addresses,
     clock_readings,
     composed_log_events,
@@ -270,6 +313,17 @@ def test_the_source_keeps_the_rule(rule: Rule) -> None:
         *((impure_imports, "relay/turn/a.py", f"import {name}") for name in sorted(IMPURE)),
         (impure_imports, "relay/calls/a.py", "from os import urandom"),
         (impure_imports, "relay/stun/a.py", "def f():\n    import asyncio.events"),
+        (uncompilable_classes, "relay/stun/a.py", "class A(int, Generic[T]):\n    pass"),
+        (uncompilable_classes, "relay/address.py", "class A(tuple[int, int]):\n    pass"),
+        (uncompilable_classes, "relay/ice/a.py", "class A(B, C):\n    pass"),
+        (uncompilable_classes, "relay/ice/a.py", "class A:\n    class B:\n        pass"),
+        (uncompilable_classes, "relay/stun/a.py", "class A(NamedTuple):\n    b: memoryview | None"),
+        (uncompilable_classes, "relay/sdp/a.py", "class A(Flag):\n    B = 1\n    C = B | 2"),
+        (
+            uncompilable_classes,
+            "relay/calls/a.py",
+            "class A:\n    @functools.cached_property\n    def b(self):\n        return 1",
+        ),
         (revealed_addresses, "relay/turn/server.py", "host, _ = client.client.reveal()"),
         (revealed_addresses, "relay/logs.py", "show = Address.reveal"),
         (clock_readings, "relay/daemon/engine.py", "now = time.monotonic()"),

@@ -7,7 +7,7 @@ understand whole. A rule gives the value that is written, or None. Constants of 
 
 import re
 from collections.abc import Callable
-from enum import Flag, auto
+from enum import Flag
 from typing import NamedTuple
 
 from relay.sdp import formats
@@ -18,9 +18,9 @@ from relay.sdp.removal import Kind, Tally
 class Level(Flag):
     """Where an attribute may stand."""
 
-    SESSION = auto()
-    MEDIA = auto()
-    BOTH = SESSION | MEDIA
+    SESSION = 1
+    MEDIA = 2
+    BOTH = 3
 
 
 class Writing(NamedTuple):

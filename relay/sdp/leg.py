@@ -1,7 +1,6 @@
 """What a rebuilder has to know of the leg whose party wrote the description."""
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import NamedTuple
 
 from relay.address import PeerAddress
@@ -39,10 +38,12 @@ class LegDescription:
         masked: bool = True,
         ringing: bool = False,
     ) -> None:
-        self._relayed = tuple(relayed)
         self.masked = masked
         self.ringing = ringing
-        self._by_address  # noqa: B018  so that what is not an address fails here
+        self._by_address = {
+            PeerAddress.parse(host, port): Relayed(number, host, port)
+            for number, (host, port) in enumerate(relayed, start=1)
+        }
 
     def relayed(self, host: str, port: int) -> Relayed | None:
         """The leg's relayed address that this is, in whatever spelling; None where it is none.
@@ -50,10 +51,3 @@ class LegDescription:
         Raises: ValueError, where `host` is not a numeric address.
         """
         return self._by_address.get(PeerAddress.parse(host, port))
-
-    @cached_property
-    def _by_address(self) -> dict[PeerAddress, Relayed]:
-        return {
-            PeerAddress.parse(host, port): Relayed(number, host, port)
-            for number, (host, port) in enumerate(self._relayed, start=1)
-        }

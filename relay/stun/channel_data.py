@@ -1,7 +1,6 @@
 """ChannelData messages: four bytes in front of the payload. Spec: RFC 8656 section 12.4."""
 
 import struct
-from typing import NamedTuple
 
 from relay.errors import DropReason, Malformed
 from relay.stun.demux import CHANNELS
@@ -15,14 +14,7 @@ HEADER_SIZE = 4
 _HEADER = struct.Struct("!HH")
 
 
-class ChannelData(NamedTuple):
-    """One ChannelData message: its channel and what it carries."""
-
-    channel: int
-    payload: memoryview
-
-
-def parse(datagram: bytes | memoryview) -> ChannelData:
+def parse(datagram: bytes | memoryview) -> tuple[int, memoryview]:
     """Split one ChannelData message into channel number and payload.
 
     Args:
@@ -41,7 +33,7 @@ def parse(datagram: bytes | memoryview) -> ChannelData:
         raise Malformed(DropReason.BAD_CHANNEL)
     if HEADER_SIZE + length > len(datagram):
         raise Malformed(DropReason.BAD_LENGTH)
-    return ChannelData(channel, memoryview(datagram)[HEADER_SIZE : HEADER_SIZE + length])
+    return channel, memoryview(datagram)[HEADER_SIZE : HEADER_SIZE + length]
 
 
 def build(channel: int, payload: bytes | memoryview) -> bytes:
