@@ -19,7 +19,7 @@ from relay.daemon.relayed_ports import Decide, OuterPorts, RelayedPorts
 from relay.effects import Answered, Effect, LegConnected, LegIdle, LegKey, OpenOuterPort
 from relay.errors import DropReason, Rejected
 from relay.forward.forwarder import Forwarder
-from relay.forward.user.routes import Tally
+from relay.forward.meter import Tally
 from relay.ice.access import Access, Endpoint
 from relay.ice.server import Ports
 from relay.ice.settings import PortSettings

@@ -25,12 +25,13 @@ from relay.effects import (
 )
 from relay.errors import DropReason
 from relay.forward.kernel import FastPath, LegCounts
+from relay.forward.meter import Meter, Tally
 from relay.forward.user.connection import Connection
 from relay.forward.user.core import Receiver
 from relay.forward.user.descriptors import Descriptors
 from relay.forward.user.gate import Gate
 from relay.forward.user.port import PortListener, SharedBatches
-from relay.forward.user.routes import Meter, Route, Tally
+from relay.forward.user.routes import Route
 from relay.forward.user.slots import Batch
 from relay.forward.user.tcp import TcpListener
 from relay.forward.user.udp import UdpListener, best_batch

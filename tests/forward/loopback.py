@@ -12,11 +12,11 @@ from relay.calls.rate import SourceRate
 from relay.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute, Via
 from relay.errors import DropReason
 from relay.forward.forwarder import Forwarder
+from relay.forward.meter import Tally
 from relay.forward.user import sockets
 from relay.forward.user.gate import Gate
 from relay.forward.user.mmsg import MmsgBatch
 from relay.forward.user.plain import PlainBatch
-from relay.forward.user.routes import Tally
 from relay.forward.user.slots import Batch
 from relay.forward.user.streams import Streams
 from relay.forward.user.tcp import TcpListener

@@ -8,7 +8,7 @@ from relay.address import FiveTuple
 from relay.effects import ClosePort, Effect, OpenPort
 from relay.forward.forwarder import Forwarder
 from relay.forward.kernel import FastPath
-from relay.forward.user.routes import Tally
+from relay.forward.meter import Tally
 from relay.forward.user.udp import UdpListener
 from tests.kernel.frames import End
 from tests.kernel.paths import server_address

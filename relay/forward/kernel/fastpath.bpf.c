@@ -95,7 +95,7 @@ INLINE __u64 later(__u64 one, __u64 other)
     return one > other ? one : other;
 }
 
-/* Generic cell rates, number for number those of Meter.charge in relay/forward/user/routes.py. Two CPUs
+/* Generic cell rates, number for number those of Meter.charge in relay/forward/meter.py. Two CPUs
  * that charge one leg at the same instant may charge it for one packet only; a flow stays on one
  * CPU, and a leg has few flows. Returns 0 or the reason to drop. */
 INLINE enum drop_reason charge(struct leg *leg, __u64 payload, __u64 now_ns, __u64 burst_ns)

@@ -20,7 +20,7 @@ from relay.forward.kernel.own import OwnAddresses
 from relay.forward.kernel.peers import RelayedIps
 from relay.forward.kernel.program import PRIORITY, Program
 from relay.forward.kernel.table import RouteTable
-from relay.forward.user.routes import BURST_NS, Tally
+from relay.forward.meter import BURST_NS, Tally
 
 _LEASE, _BURST = layout.CONFIG.word("lease_until_ns"), layout.CONFIG.word("burst_ns")
 _LAYOUT = layout.CONFIG.word("layout")

@@ -13,7 +13,7 @@ from typing import Protocol
 from relay.address import ClientAddress, Transport
 from relay.crowd import source_of
 from relay.errors import DropReason
-from relay.forward.user.routes import Tally
+from relay.forward.meter import Tally
 from relay.forward.user.streams import Streams
 
 HANDSHAKE_S = 5.0

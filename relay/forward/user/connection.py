@@ -15,10 +15,11 @@ from typing import Protocol, cast
 from relay.address import FiveTuple, PeerAddress
 from relay.effects import Via
 from relay.errors import DropReason, Malformed
+from relay.forward.meter import Tally
 from relay.forward.user.arrival import Arrival, Stream
 from relay.forward.user.core import Core
 from relay.forward.user.lane import Lane
-from relay.forward.user.routes import Route, Tally
+from relay.forward.user.routes import Route
 from relay.forward.user.streams import Streams
 from relay.stun import framing, indications
 

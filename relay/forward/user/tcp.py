@@ -11,11 +11,11 @@ import ssl
 
 from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
 from relay.errors import DropReason
+from relay.forward.meter import Tally
 from relay.forward.user import sockets
 from relay.forward.user.arrival import Arrival
 from relay.forward.user.connection import Connection
 from relay.forward.user.core import Core
-from relay.forward.user.routes import Tally
 from relay.forward.user.streams import Streams
 
 _ACCEPTS = 16  # in one turn of the loop: half a millisecond

@@ -14,12 +14,13 @@ from functools import partial
 from relay.address import FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.effects import Via
 from relay.errors import DropReason
+from relay.forward.meter import Tally
 from relay.forward.user import mmsg, sockets
 from relay.forward.user.core import Receiver
 from relay.forward.user.gate import Gate
 from relay.forward.user.mmsg import MmsgBatch
 from relay.forward.user.plain import PlainBatch
-from relay.forward.user.routes import Route, Tally
+from relay.forward.user.routes import Route
 from relay.forward.user.slots import PAYLOAD_MAX, SLOTS, Batch
 from relay.stun import indications
 
