@@ -29,7 +29,7 @@ _IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 _IPV6 = re.compile(r"[0-9a-fA-F]::|::[0-9a-fA-F]|(?:[0-9a-fA-F]{1,4}:){5}")
 _EVENT = re.compile(r"[A-Za-z0-9_.% =-]{1,80}")
 
-_QUIET = ("uvicorn", "uvicorn.error", "aioice", "aiortc", "pyroute2", "asyncio")
+_QUIET = ("uvicorn", "uvicorn.error", "aioice", "aiortc", "asyncio")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 

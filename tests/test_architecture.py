@@ -5,8 +5,12 @@ beyond a rule stands in a table with its reason; every rule is shown to notice a
 """
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -83,6 +87,17 @@ MAY_READ_CLOCKS = {
     "relay/tools/probe/run.py": "a process of its own: measures round trips",
 }
 
+MAY_IMPORT_UNDECLARED = {
+    "starlette": "fastapi's own base",
+    "pydantic_core": "pydantic's own base",
+    "h11": "uvicorn's own base",
+    "hatchling": "runs the build hook, which nothing of the relay imports",
+    "examples": "`make run` from a checkout",
+}
+_DISTRIBUTIONS = packages_distributions()
+_PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+_DEPENDENCIES = {re.split(r"[^\w-]", each)[0].lower() for each in _PROJECT["dependencies"]}
+
 LONGEST_FILE, LONGEST_FUNCTION = 300, 60
 
 _CLOCKS = {
@@ -155,6 +170,23 @@ def impure_imports(modules: Iterable[Module]) -> list[str]:
         for name in imports(module)
         if name.partition(".")[0] in IMPURE
     ]
+
+
+def undeclared_imports(modules: Iterable[Module]) -> list[str]:
+    """What the relay imports is installed with it, not only with its tests or its extras."""
+    return [
+        f"{module.path}: imports {name}"
+        for module in modules
+        for name in imports(module)
+        if not _is_declared(name.partition(".")[0])
+    ]
+
+
+def _is_declared(top: str) -> bool:
+    if top in ("", "relay") or top in sys.stdlib_module_names or top in MAY_IMPORT_UNDECLARED:
+        return True
+    names = {each.lower().replace("_", "-") for each in _DISTRIBUTIONS.get(top, ())}
+    return bool(names & _DEPENDENCIES)
 
 
 def revealed_addresses(modules: Iterable[Module]) -> list[str]:
@@ -242,6 +274,7 @@ Rule = Callable[[Iterable[Module]], list[str]]
 RULES: list[Rule] = [
     upward_imports,
     impure_imports,
+    undeclared_imports,
     revealed_addresses,
     clock_readings,
     composed_log_events,
@@ -270,6 +303,8 @@ def test_the_source_keeps_the_rule(rule: Rule) -> None:
         *((impure_imports, "relay/turn/a.py", f"import {name}") for name in sorted(IMPURE)),
         (impure_imports, "relay/calls/a.py", "from os import urandom"),
         (impure_imports, "relay/stun/a.py", "def f():\n    import asyncio.events"),
+        (undeclared_imports, "relay/daemon/a.py", "def f():\n    from pyroute2 import IPRoute"),
+        (undeclared_imports, "relay/api/a.py", "import httpx"),
         (revealed_addresses, "relay/turn/server.py", "host, _ = client.client.reveal()"),
         (revealed_addresses, "relay/logs.py", "show = Address.reveal"),
         (clock_readings, "relay/daemon/engine.py", "now = time.monotonic()"),

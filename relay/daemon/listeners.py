@@ -4,7 +4,6 @@ import asyncio
 import ipaddress
 import os
 import ssl
-from collections.abc import Iterator
 
 from relay.address import ServerAddress, Transport
 from relay.api.relay import turn_url
@@ -12,6 +11,7 @@ from relay.calls.rate import SourceRate
 from relay.config import Listen, Settings, advertised
 from relay.daemon.engine import Engine
 from relay.errors import ConfigError, RelayError
+from relay.forward.netlink import Netlink
 from relay.forward.user.gate import Gate
 from relay.forward.user.streams import Streams
 from relay.forward.user.tcp import TcpListener
@@ -109,21 +109,22 @@ def _uses_tls(settings: Settings) -> bool:
     return any(listen.transport is Transport.TLS for listen in settings.listen)
 
 
-def _expand(listen: Listen) -> Iterator[ServerAddress]:
+def _expand(listen: Listen) -> list[ServerAddress]:
     """One address per listener; a UDP wildcard is every address this host has now.
 
     A wildcard socket would answer from whichever address the kernel prefers, and a client takes no
-    answer from an address that it did not ask.
+    answer from an address that it did not ask. Raises: OSError.
     """
     address = listen.address
     if listen.transport is not Transport.UDP or any(address.packed):
-        yield address
-        return
-    # Imported where it is needed: it takes a fifth of a second, and most relays name addresses.
-    from pyroute2 import IPRoute  # noqa: PLC0415
-
-    with IPRoute() as routes:
-        for found in routes.get_addr():
-            ip = ipaddress.ip_address(found.get_attr("IFA_LOCAL") or found.get_attr("IFA_ADDRESS"))
-            if len(ip.packed) == len(address.packed) and not ip.is_link_local:
-                yield ServerAddress(ip.packed, address.port)
+        return [address]
+    netlink = Netlink()
+    try:
+        found = [packed for packed in netlink.addresses() if len(packed) == len(address.packed)]
+    finally:
+        netlink.close()
+    return [
+        ServerAddress(packed, address.port)
+        for packed in found
+        if not ipaddress.ip_address(packed).is_link_local
+    ]

@@ -109,8 +109,6 @@ class Daemon:
     def bind(self) -> None:
         """Take all that asks for a privilege or a port, then give the privileges up.
 
-        It happens before the loop runs, since what lists interfaces has a loop of its own.
-
         Raises: RelayError, naming what cannot be had.
         """
         user = self._settings.user

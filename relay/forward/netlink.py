@@ -1,8 +1,8 @@
 """Questions to the kernel about links, addresses, routes and filters (rtnetlink).
 
 Rules of this file: nothing is changed, only asked; one request on a connected socket is answered
-before `send` returns, so nothing here waits. pyroute2 answers the same questions in a millisecond
-each; at thousands of calls per second they have to cost microseconds.
+before `send` returns, so nothing here waits. At thousands of calls per second a question has to
+cost microseconds: the libraries for it take a millisecond each.
 """
 
 import os

@@ -112,14 +112,15 @@ def test_clients_are_told_the_public_side_of_nat(tmp_path: Path) -> None:
 
 @pytest.fixture
 def host() -> Iterator[Namespace]:
-    """A host with several addresses, none of them link-local."""
+    """A host with several addresses, none of them link-local, and one of them on two interfaces."""
     requirements.require()
     (namespace,) = make([own_name(0, "several-addresses")])
     try:
         namespace.set_kernel({"ipv6/conf/all/disable_ipv6": 0})
         addresses = ("192.0.2.10/32", "192.0.2.11/32", "2001:db8::10/128")
         lines = [f"addr add {address} dev lo" for address in addresses]
-        namespace.set_up(["link set lo up", *lines])
+        twice = ["link add cvd-a type veth peer name cvd-b", "addr add 192.0.2.10/32 dev cvd-a"]
+        namespace.set_up(["link set lo up", *lines, *twice])
         yield namespace
     finally:
         remove([namespace.name])
