@@ -217,27 +217,6 @@ def test_routes_are_followed_even_where_a_new_interface_may_not_be_filtered(
         path.close(leave_running=False)
 
 
-def test_wildcard_listener_serves_the_address_that_the_kernel_answers_from(
-    tap: Tap,
-) -> None:
-    anywhere = [End("0.0.0.0", 3478), End("::", 3478)]  # noqa: S104 - in a namespace
-    path = open_kernel_path(anywhere)
-    try:
-        for wanted, server in zip((ROUTE4, ROUTE6), anywhere, strict=True):
-            wild = replace(wanted, server=server, target_server=server)
-            effect = set_route(wild)
-            assert path.set_route(effect)
-            tap.send(sent(wanted, PAYLOAD))
-            assert tap.received(wanted.target) == [relayed(wanted, PAYLOAD)]
-            path.drop_route(DropRoute(effect.source, effect.channel))
-            tap.send(sent(wanted, PAYLOAD))
-            assert tap.received(wanted.target) == []
-        tap.send(sent(replace(ROUTE4, source=SERVER4), PAYLOAD))
-        assert sum(path.counters().drops) == 1  # spoofed: an address of the host itself
-    finally:
-        path.close(leave_running=False)
-
-
 def test_two_relays_on_one_interface_do_not_meet(tap: Tap) -> None:
     other_port = End(SERVER4.host, 3479)
     first, second = open_kernel_path([SERVER4]), open_kernel_path([other_port])

@@ -127,13 +127,13 @@ def test_listener_stays_guarded_whatever_ports_do(tap: Tap, path: FastPath) -> N
 def test_open_ports_stay_guarded_when_the_hosts_addresses_change(
     namespace: Namespace, tap: Tap
 ) -> None:
-    path = open_kernel_path([End("0.0.0.0", 3478)])  # noqa: S104 - in a namespace
+    path = open_kernel_path(_SERVERS)
     try:
         path.open_port(server_address(PORT_A4))
         namespace.set_up(["addr add 192.0.2.99/32 dev cvf-tap"])
         while path.follow():
             pass
-        assert spoofs_dropped(tap, path, End("192.0.2.99", 3478))
+        assert spoofs_dropped(tap, path, SERVER4)
         assert spoofs_dropped(tap, path, PORT_A4)
     finally:
         path.close(leave_running=False)

@@ -13,7 +13,7 @@ from relay.address import ServerAddress, Transport
 from relay.effects import NO_CHANNEL, DropLeg, DropRoute, LegKey, SetLeg, SetRoute
 from relay.errors import DropReason, FastPathError
 from relay.forward.kernel import layout
-from relay.forward.kernel.bodies import Bodies, name_of
+from relay.forward.kernel.bodies import Bodies
 from relay.forward.kernel.interfaces import Interfaces
 from relay.forward.kernel.legs import LegCounts, Legs
 from relay.forward.kernel.own import OwnAddresses
@@ -31,7 +31,12 @@ class FastPath:
     """Routes in the kernel, beside those of the user path. Made by `open`."""
 
     def __init__(
-        self, interfaces: Interfaces, program: Program, lease_s: int, clock_ns: Callable[[], int]
+        self,
+        interfaces: Interfaces,
+        program: Program,
+        listeners: Sequence[ServerAddress],
+        lease_s: int,
+        clock_ns: Callable[[], int],
     ) -> None:
         now_ns = clock_ns()
         self._clock_ns = clock_ns
@@ -40,13 +45,12 @@ class FastPath:
         self._program = program
         self._config = program.array("config")
         self._totals, self._drops = program.counters("totals"), program.counters("drops")
-        self._own = OwnAddresses(program.listeners())
+        self._own = OwnAddresses(program.listeners(), listeners)
         self._table = RouteTable(program.routes(), program.array("slots"), now_ns)
         self._legs = Legs(program.array("legs"), self._table.adopted_legs())
         self._relayed = RelayedIps(self._config, keep=self._table.adopted > 0)
         self._bodies = Bodies(interfaces, self._legs, self._own)
         self._wanted: dict[bytes, SetRoute] = {}
-        self._installed: dict[bytes, bytes] = {}
         self._doubtful: deque[bytes] = deque()
         self._fault: FastPathError | None = None
         self.adopted = self._table.adopted
@@ -76,7 +80,8 @@ class FastPath:
         try:
             network = Interfaces(interfaces, listeners, relayed)
             try:
-                path = cls(network, Program(listeners, network.all()), lease_s, clock_ns)
+                program = Program(listeners, network.all())
+                path = cls(network, program, listeners, lease_s, clock_ns)
             except BaseException:
                 network.close()
                 raise
@@ -99,7 +104,7 @@ class FastPath:
         """
         if effect.source.transport is not Transport.UDP:
             return False
-        name = name_of(effect)
+        key = layout.route_key(effect.source, effect.channel)
         ends = effect.channel, effect.target_channel
         is_mixed = (ends[0] == NO_CHANNEL) != (ends[1] == NO_CHANNEL)
         if (
@@ -107,15 +112,15 @@ class FastPath:
             or not all(map(self._relayed.has, ends))
             or effect.target.transport is not Transport.UDP
         ):
-            self._forget(name)
+            self._forget(key)
             return False
-        self._wanted[name] = effect
-        return self._install(name, effect)
+        self._wanted[key] = effect
+        return self._install(key, effect)
 
     def drop_route(self, effect: DropRoute) -> None:
         """Forward in the kernel no longer. A route that does not exist is no error."""
         if effect.source.transport is Transport.UDP:
-            self._forget(name_of(effect))
+            self._forget(layout.route_key(effect.source, effect.channel))
 
     def open_port(self, address: ServerAddress) -> None:
         """A relayed port is open. What an earlier daemon forwarded from it ends: it was another's.
@@ -175,7 +180,7 @@ class FastPath:
             changed = self._interfaces.new_path_mtus()
             if changed:
                 wanted = self._wanted.items()
-                new = [name for name, e in wanted if e.target.client.packed in changed]
+                new = [key for key, e in wanted if e.target.client.packed in changed]
                 self._doubtful = deque(dict.fromkeys([*self._doubtful, *new]))
         self._look_again()
 
@@ -242,47 +247,36 @@ class FastPath:
         self._program.pin()
 
     def _attach(self) -> None:
-        """Filter where packets arrive now, and know the relay's own addresses of now."""
-        self._own.listen(self._interfaces.own_keys())
+        """Filter where packets arrive now."""
         self._program.attach(self._interfaces.ingress(), self._interfaces.all())
 
     def _look_again(self) -> None:
         """Install some of the doubtful routes anew."""
         for _ in range(min(_ROUTES_PER_TURN, len(self._doubtful))):
-            name = self._doubtful.popleft()
-            effect = self._wanted.get(name)
+            key = self._doubtful.popleft()
+            effect = self._wanted.get(key)
             if effect is not None:
-                self._install(name, effect)
+                self._install(key, effect)
 
-    def _install(self, name: bytes, effect: SetRoute) -> bool:
+    def _install(self, key: bytes, effect: SetRoute) -> bool:
         now_ns = self._clock_ns()
         try:
-            route = self._bodies.of(effect)
+            route = self._bodies.of(key, effect)
         except OSError:  # no memory to answer which way packets leave: the user path needs none
             route = None
-        if route is None:
-            self._remove(name, now_ns)
-            return False
-        body, leg = route
-        key = body[: layout.ROUTE_KEY.size]
-        known = self._installed.get(name)
-        if known is not None and known != key:
-            self._remove(name, now_ns)
-        # Name and key differ for a wildcard only; else one object serves three dictionaries.
-        key = known if known == key else name if name == key else key
-        if not self._table.set(key, body, effect.expires_ns, leg, now_ns):
-            self._remove(name, now_ns)
-            return False
-        self._installed[name] = key
-        return True
+        if route is not None:
+            body, leg = route
+            if self._table.set(key, body, effect.expires_ns, leg, now_ns):
+                return True
+        self._remove(key, now_ns)
+        return False
 
-    def _forget(self, name: bytes) -> None:
-        self._wanted.pop(name, None)
-        self._remove(name, self._clock_ns())
+    def _forget(self, key: bytes) -> None:
+        self._wanted.pop(key, None)
+        self._remove(key, self._clock_ns())
 
-    def _remove(self, name: bytes, now_ns: int) -> None:
+    def _remove(self, key: bytes, now_ns: int) -> None:
         # A route that is not ours may be an earlier daemon's: its client has something else now.
-        key = self._installed.pop(name, name)
         self._release(self._table.drop(key, now_ns), now_ns)
 
     def _drop_adopted(self, now_ns: int, only_expired: bool) -> None:
