@@ -58,7 +58,6 @@ class Engine:
         self.counters = Counters()
         self.is_draining = False
         self.is_ready = False
-        self.fastpath = "off"
         self.now = clocks.now
         self._mono_ns = clocks.mono_ns
         self._started = clocks.now().mono
@@ -185,8 +184,7 @@ class Engine:
         self.apply(self.server.handle_timeout(now))
         self.ports.handle_timeout()
         self._raise_alarm(now)
-        if self.forwarder.kernel is not None:
-            self.forwarder.kernel.renew(self._mono_ns())
+        self.forwarder.kernel.renew(self._mono_ns())
 
     def _raise_alarm(self, now: Now) -> None:
         """Say at most once a minute that somebody guesses addresses."""
@@ -218,7 +216,7 @@ class Engine:
             draining=self.is_draining,
             uptime_s=self.now().mono - self._started,
             allocations=sum(self.server.count_allocations().values()),
-            fastpath=self.fastpath,
+            fastpath=self.forwarder.kernel.status,
         )
 
     def drain(self) -> None:
@@ -233,11 +231,11 @@ class Engine:
     def metrics(self) -> bytes:
         """One scrape."""
         tally, kernel = self.tally, self.forwarder.kernel
-        in_kernel = kernel.counters() if kernel else Tally()
+        in_kernel = kernel.counters()
         snapshot = Snapshot(
             calls={state.value: count for state, count in self.registry.counts().items()},
             allocations={t.value: n for t, n in self.server.count_allocations().items()},
-            routes={"user": self.forwarder.routes, "kernel": kernel.routes if kernel else 0},
+            routes={"user": self.forwarder.routes, "kernel": kernel.routes},
             packets={"user": tally.packets, "kernel": in_kernel.packets},
             bytes={"user": tally.bytes, "kernel": in_kernel.bytes},
             drops={
@@ -246,8 +244,8 @@ class Engine:
                 for reason in DropReason
             },
             ports_free=self.ports.free,
-            fastpath_attached=kernel is not None,
-            restarts_adopted=int(kernel is not None and kernel.adopted > 0),
+            fastpath_attached=kernel.is_attached,
+            restarts_adopted=int(kernel.adopted > 0),
         )
         return render(snapshot, self.counters)
 

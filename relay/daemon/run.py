@@ -24,7 +24,7 @@ from relay.config import Settings, load
 from relay.daemon import files, privileges
 from relay.daemon.demo import Demo
 from relay.daemon.engine import Engine
-from relay.daemon.fastpath import follow, open_fastpath
+from relay.daemon.fastpath import close_fastpath, follow, open_fastpath
 from relay.daemon.http import bind_api, make_api
 from relay.daemon.listeners import Listeners
 from relay.daemon.relayed_ports import port_settings_of
@@ -121,7 +121,7 @@ class Daemon:
             self._tokens(),
             stun_urls(self._listeners.urls) if self._settings.privacy.stun_binding else (),
         )
-        self.engine.forwarder.kernel, self.engine.fastpath = open_fastpath(
+        kernel = self.engine.forwarder.kernel = open_fastpath(
             self._settings.fastpath,
             self._listeners.udp_addresses,
             [address.local for address in self._settings.relay.addresses],
@@ -133,10 +133,9 @@ class Daemon:
         self._demo = None
         if self._settings.demo:
             self._demo = Demo(self._api_socket, self._tokens(), self._files.http)
-        kernel = self.engine.forwarder.kernel
-        if kernel is not None and uid is not None:
+        if uid is not None:
             kernel.give_to(uid)
-        privileges.drop(user, filters=kernel is not None)
+        privileges.drop(user, filters=kernel.is_attached)
         privileges.set_core_dumps(self._settings.debug.core_dumps)
 
     async def serve(self) -> int:
@@ -144,9 +143,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         api = self._api
         self._watch_signals(loop)
-        kernel = self.engine.forwarder.kernel
-        if kernel is not None:
-            follow(loop, kernel)
+        follow(loop, self.engine.forwarder.kernel)
         await self._listeners.start(loop)
         serving = asyncio.create_task(api.serve(sockets=[self._api_socket]))
         listening = asyncio.create_task(api.listening.wait())
@@ -160,11 +157,8 @@ class Daemon:
         if self._demo is not None:
             await self._demo.stop()
         api.should_exit = True
-        if kernel is not None:
-            # Told twice to stop: calls are running, and the next daemon may take their routes over.
-            loop.remove_reader(kernel.fileno())
-            kernel.close(leave_running=self._is_replaced)
-            self.engine.forwarder.kernel = None  # closing ports is no business of its any more
+        # Told twice to stop: calls are running, and the next daemon may take their routes over.
+        close_fastpath(loop, self.engine.forwarder, leave_running=self._is_replaced)
         await self._listeners.close(loop)
         self.engine.forwarder.close_ports()
         await serving

@@ -24,7 +24,7 @@ from relay.effects import (
     SetRoute,
 )
 from relay.errors import DropReason
-from relay.forward.kernel import FastPath, LegCounts
+from relay.forward.kernel import AbsentPath, KernelPath, LegCounts
 from relay.forward.meter import Meter, Tally
 from relay.forward.user.connection import Connection
 from relay.forward.user.core import Receiver
@@ -40,8 +40,8 @@ from relay.forward.user.udp import UdpListener, best_batch
 class Forwarder:
     """The user-space path, and what it shares with the kernel's.
 
-    Every route is here; `kernel`, where it is set, has those it can take as well and sees a packet
-    first. So a route that leaves the kernel goes on here without a gap.
+    Every route is here; `kernel` has those that it can take as well, and sees a packet first. So a
+    route that leaves the kernel goes on here without a gap.
 
     Args:
         clock_ns: the monotonic clock, read for data that comes through the core.
@@ -60,7 +60,7 @@ class Forwarder:
         self._port_gate: Gate | None = None
         self._batches = SharedBatches(batch or best_batch())
         self._meters: dict[LegKey, Meter] = {}
-        self.kernel: FastPath | None = None
+        self.kernel: KernelPath = AbsentPath("off")
         self.descriptors = Descriptors()
         self.handlers: dict[type, Callable[..., None]] = {
             Send: self._send,
@@ -103,11 +103,11 @@ class Forwarder:
 
     def kernel_leg(self, leg: LegKey) -> LegCounts | None:
         """What the kernel has forwarded for a leg; None where it has none of it."""
-        return self.kernel.leg(leg) if self.kernel else None
+        return self.kernel.leg(leg)
 
     def is_in_kernel(self, leg: LegKey) -> bool:
         """Whether the kernel forwards for a leg now."""
-        return self.kernel is not None and self.kernel.has_route(leg)
+        return self.kernel.has_route(leg)
 
     @property
     def routes(self) -> int:
@@ -157,14 +157,12 @@ class Forwarder:
             listener.lead(route, target, effect.target_channel)
             route.leaves_by = self.udp[target.server].socket
         listener.set_route(source, effect.channel, route)
-        if self.kernel is not None:
-            self.kernel.set_route(effect)
+        self.kernel.set_route(effect)
 
     def _drop_route(self, effect: DropRoute) -> None:
         source = effect.source
         if source.transport is Transport.UDP:
-            if self.kernel is not None:
-                self.kernel.drop_route(effect)
+            self.kernel.drop_route(effect)
             listener = self.udp.get(source.server)
             if listener is not None:
                 listener.drop_route(source, effect.channel)
@@ -179,13 +177,11 @@ class Forwarder:
             self._meters[effect.leg] = Meter(effect.bitrate_bps, effect.packets_per_s)
         else:
             meter.limit(effect.bitrate_bps, effect.packets_per_s)
-        if self.kernel is not None:
-            self.kernel.set_leg(effect)
+        self.kernel.set_leg(effect)
 
     def _drop_leg(self, effect: DropLeg) -> None:
         self._meters.pop(effect.leg, None)
-        if self.kernel is not None:
-            self.kernel.drop_leg(effect)
+        self.kernel.drop_leg(effect)
 
     def open_port(self, address: ServerAddress, core: Receiver, gate: Gate | None) -> None:
         """Receive there; the core gets what no route forwards, of that what the gate lets pass.
@@ -198,8 +194,7 @@ class Forwarder:
         listener.start(asyncio.get_running_loop())
         self.udp[address] = listener
         self.descriptors.taken += 1
-        if self.kernel is not None:
-            self.kernel.open_port(address)
+        self.kernel.open_port(address)
 
     def _open_port(self, effect: OpenPort) -> None:
         assert self._port_core is not None  # noqa: S101  wired before the first call
@@ -211,8 +206,7 @@ class Forwarder:
             return
         for client in listener.clients():
             self._drop_route(DropRoute(client, NO_CHANNEL))
-        if self.kernel is not None:
-            self.kernel.close_port(effect.address)
+        self.kernel.close_port(effect.address)
         del self.udp[effect.address]
         self.descriptors.taken -= 1
         listener.close(asyncio.get_running_loop())

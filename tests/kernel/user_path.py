@@ -7,7 +7,7 @@ from typing import Self
 from relay.address import FiveTuple
 from relay.effects import ClosePort, Effect, OpenPort
 from relay.forward.forwarder import Forwarder
-from relay.forward.kernel import FastPath
+from relay.forward.kernel import AbsentPath, FastPath
 from relay.forward.meter import Tally
 from relay.forward.user.udp import UdpListener
 from tests.kernel.frames import End
@@ -48,7 +48,7 @@ class UserPath:
         self.tally = Tally()
         self.core = NoCore()
         self.forwarder = Forwarder(self.tally, lambda: 0)
-        self.forwarder.kernel = kernel
+        self.forwarder.kernel = kernel or AbsentPath("off")
         self.forwarder.receive_ports(self.core)
         self._ports = [server_address(end) for end in ports]
         self._listeners = [

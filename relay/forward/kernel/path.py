@@ -30,6 +30,9 @@ _ROUTES_PER_TURN = 250  # some 5 ms of asking the kernel
 class FastPath:
     """Routes in the kernel, beside those of the user path. Made by `open`."""
 
+    is_attached = True
+    status = "attached"
+
     def __init__(
         self,
         interfaces: Interfaces,
@@ -55,6 +58,8 @@ class FastPath:
         self._fault: FastPathError | None = None
         self.adopted = self._table.adopted
         """How many routes of an earlier daemon were found at the start."""
+        self.watched = (interfaces.changes.fileno(),)
+        """Readable when interfaces, addresses, routes or rules have changed: call `follow`."""
 
     @classmethod
     def open(
@@ -191,10 +196,6 @@ class FastPath:
     def give_to(self, uid: int) -> None:
         """Let another user take everything away at the end: who the daemon is going to be."""
         self._program.give_to(uid)
-
-    def fileno(self) -> int:
-        """Readable when interfaces, addresses, routes or rules have changed: call `follow`."""
-        return self._interfaces.changes.fileno()
 
     def follow(self) -> bool:
         """Follow what has changed, for a few milliseconds.
