@@ -87,6 +87,12 @@ MAY_READ_CLOCKS = {
     "relay/tools/probe/run.py": "a process of its own: measures round trips",
 }
 
+MAY_ASK_TRANSPORT = {
+    "relay/daemon/listeners.py": "makes the listener of each transport",
+    "relay/forward/kernel/path.py": "has the routes from UDP to UDP",
+    "relay/forward/user/arrival.py": "begins TLS",
+}
+
 MAY_IMPORT_UNDECLARED = {
     "starlette": "fastapi's own base",
     "pydantic_core": "pydantic's own base",
@@ -222,6 +228,18 @@ def _is_clock(node: ast.AST) -> bool:
     return (owner == "time" and node.attr in _CLOCKS) or (owner, node.attr) == ("loop", "time")
 
 
+def transport_questions(modules: Iterable[Module]) -> list[str]:
+    """Which transport a client uses is its listener's business, and nobody else's."""
+    return [
+        f"{module.path}:{node.lineno}: asks for a transport"
+        for module in modules
+        if module.part in ("forward", "daemon") and module.path not in MAY_ASK_TRANSPORT
+        for node in module.nodes()
+        if isinstance(node, ast.Compare)
+        if any(ast.unparse(each).startswith("Transport.") for each in node.comparators)
+    ]
+
+
 def composed_log_events(modules: Iterable[Module]) -> list[str]:
     """The first argument of a log call is a plain text: nothing is formatted into it."""
     return [
@@ -277,6 +295,7 @@ RULES: list[Rule] = [
     undeclared_imports,
     revealed_addresses,
     clock_readings,
+    transport_questions,
     composed_log_events,
     overlong_parts,
 ]
@@ -311,6 +330,11 @@ def test_the_source_keeps_the_rule(rule: Rule) -> None:
         (clock_readings, "relay/metrics.py", "from time import time_ns"),
         (clock_readings, "relay/api/a.py", "datetime.now(UTC)"),
         (clock_readings, "relay/forward/forwarder.py", "now = loop.time()"),
+        (
+            transport_questions,
+            "relay/forward/forwarder.py",
+            "if client.transport is not Transport.UDP: pass",
+        ),
         (composed_log_events, "relay/daemon/engine.py", "log.info(f'{client} came')"),
         (
             composed_log_events,
@@ -329,12 +353,17 @@ def test_a_breach_is_noticed(rule: Rule, path: str, text: str) -> None:
     assert len(rule([Module(path, text)])) == 1
 
 
-@pytest.mark.parametrize("allowed", [MAY_REVEAL, MAY_READ_CLOCKS])
-def test_no_exception_outlives_its_reason(allowed: dict[str, str]) -> None:
-    rule = revealed_addresses if allowed is MAY_REVEAL else clock_readings
-    elsewhere = {f"relay/x/{module.path}": module for module in SOURCE}
-    breaches = rule(Module(path, module.text) for path, module in elsewhere.items())
-    assert {line.removeprefix("relay/x/").partition(":")[0] for line in breaches} == set(allowed)
+@pytest.mark.parametrize(
+    ("rule", "allowed"),
+    [
+        (revealed_addresses, MAY_REVEAL),
+        (clock_readings, MAY_READ_CLOCKS),
+        (transport_questions, MAY_ASK_TRANSPORT),
+    ],
+)
+def test_no_exception_outlives_its_reason(rule: Rule, allowed: dict[str, str]) -> None:
+    elsewhere = [Module(f"{module.path}x", module.text) for module in SOURCE]
+    assert {line.partition("x:")[0] for line in rule(elsewhere)} == set(allowed)
 
 
 def test_every_package_and_module_has_a_row_in_the_table() -> None:

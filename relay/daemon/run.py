@@ -144,7 +144,7 @@ class Daemon:
         api = self._api
         self._watch_signals(loop)
         follow(loop, self.engine.forwarder.kernel)
-        await self._listeners.start(loop)
+        self._listeners.start(loop)
         serving = asyncio.create_task(api.serve(sockets=[self._api_socket]))
         listening = asyncio.create_task(api.listening.wait())
         await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
@@ -159,7 +159,7 @@ class Daemon:
         api.should_exit = True
         # Told twice to stop: calls are running, and the next daemon may take their routes over.
         close_fastpath(loop, self.engine.forwarder, leave_running=self._is_replaced)
-        await self._listeners.close(loop)
+        self._listeners.close(loop)
         self.engine.forwarder.close_ports()
         await serving
         log.info("stopped")

@@ -97,18 +97,17 @@ class Stage:
         self.udp = UdpListener(address, engine, engine.tally)
         streams = Streams(SourceRate(1000, bytes(32)), engine.forwarder.descriptors)
         self.tcp = TcpListener(address, engine, engine.tally, None, streams)
-        engine.forwarder.add_udp(self.udp)
-        engine.forwarder.add_stream(self.tcp)
-        self.udp.start(loop)
-        await self.tcp.start(loop)
+        for listener in (self.udp, self.tcp):
+            engine.forwarder.add(listener)
+            listener.start(loop)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         for client in self._clients:
             client.sock.close()
         self.engine.forwarder.close_ports()
-        await self.tcp.close()
-        self.udp.close(asyncio.get_running_loop())
+        for listener in (self.tcp, self.udp):
+            listener.close(asyncio.get_running_loop())
 
     def create(self, **order: Any) -> Call:
         """A call that the API has created."""

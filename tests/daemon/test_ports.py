@@ -157,7 +157,7 @@ async def test_many_calls_that_are_due_at_once_are_seen_to_in_one_tick_with_paus
     async with Stage() as stage:
         for _ in range(120):
             place(stage, phones)
-        ports = [each for each in stage.engine.forwarder.udp.values() if each is not stage.udp]
+        ports = stage.engine.forwarder.ports.values()
         stage.pass_time(RENEWAL_S)
         latest = int((stage.clocks.now().mono + ROUTE_LIFETIME_S) * 1e9)
 
@@ -204,7 +204,7 @@ async def heard_of(stage: Stage, reason: DropReason) -> None:
 async def test_routes_of_a_long_call_are_renewed_tick_by_tick(phones: tuple[Phone, Phone]) -> None:
     async with Stage() as stage:
         place(stage, phones)
-        ports = [each for each in stage.engine.forwarder.udp.values() if each is not stage.udp]
+        ports = stage.engine.forwarder.ports.values()
         for _ in range(10):
             stage.pass_time(RENEWAL_S)
             until = [route.expires_ns for port in ports for route in port._routes.values()]

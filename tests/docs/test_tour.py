@@ -88,7 +88,7 @@ async def two_clients() -> AsyncIterator[tuple[Client, Client]]:
     ports = port_settings_of(settings, bytes(32), lambda _: True)
     engine = Engine(turn_settings, registry, SystemClocks(), os.urandom, lambda: None, ports)
     listener = UdpListener(ServerAddress.parse("127.0.0.1", 0), engine, engine.tally)
-    engine.forwarder.add_udp(listener)
+    engine.forwarder.add(listener)
     listener.start(asyncio.get_running_loop())
     alice, bob = (
         Client(listener.address, *mint(turn_settings.secrets[0], "a-call", leg, 2**32))

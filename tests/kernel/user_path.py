@@ -55,7 +55,7 @@ class UserPath:
             UdpListener(server_address(end), self.core, self.tally) for end in listeners
         ]
         for listener in self._listeners:
-            self.forwarder.add_udp(listener)
+            self.forwarder.add(listener)
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()

@@ -130,7 +130,7 @@ async def laboratory(*, ring: bool) -> AsyncIterator[Laboratory]:
     ports = port_settings_of(settings, os.urandom(32), lambda _: True)
     engine = Engine(turn, registry, SystemClocks(), os.urandom, lambda: None, ports)
     listener = UdpListener(ServerAddress.parse(LOOPBACK, 0), engine, engine.tally)
-    engine.forwarder.add_udp(listener)
+    engine.forwarder.add(listener)
     loop = asyncio.get_running_loop()
     listener.start(loop)
     call = registry.create(Order((ALICE, BOB), ring=ring), engine.token, engine.now())

@@ -31,8 +31,8 @@ class Stream(asyncio.BufferedProtocol):
         raise NotImplementedError
 
 
-class Listener(Protocol):
-    """Whom it has come to."""
+class Acceptor(Protocol):
+    """The listener that has accepted it."""
 
     context: ssl.SSLContext | None
     streams: Streams
@@ -66,7 +66,7 @@ class Arrival:
         "source",
     )
 
-    def __init__(self, listener: Listener, sock: socket.socket, client: ClientAddress) -> None:
+    def __init__(self, listener: Acceptor, sock: socket.socket, client: ClientAddress) -> None:
         self._listener = listener
         self._sock = sock
         self._loop = asyncio.get_running_loop()

@@ -39,8 +39,8 @@ STRANGERS_FRAMES = 4
 after them and is no allocation yet, counts against the rate of all strangers of the source."""
 
 
-class Listener(Protocol):
-    """Whose connection it is."""
+class StreamListener(Protocol):
+    """The listener whose connection it is."""
 
     core: Core
     tally: Tally
@@ -64,7 +64,7 @@ class Connection(Stream):
         "routes",
     )
 
-    def __init__(self, listener: Listener, arrival: Arrival, client: FiveTuple) -> None:
+    def __init__(self, listener: StreamListener, arrival: Arrival, client: FiveTuple) -> None:
         self._listener = listener
         self._arrival = arrival
         self._client = client

@@ -9,8 +9,6 @@ from relay.effects import NO_CHANNEL, Via
 from relay.forward.meter import Meter
 from relay.stun.indications import TRANSACTION_ID_SIZE, DataIndications
 
-_BARE = NO_CHANNEL.to_bytes(2)
-
 
 def _transaction_ids() -> Iterator[bytes]:
     """Random ones without end; asking the kernel for each takes as long as all else together."""
@@ -23,25 +21,47 @@ def _transaction_ids() -> Iterator[bytes]:
 _TRANSACTION_IDS = _transaction_ids()
 
 
+class Outlet:
+    """How relayed data is sent to a client.
+
+    Args:
+        send: sends a whole message.
+        name: the client's socket address, packed; empty over a stream.
+        leaves_by: the socket that reaches the client over UDP; None over a stream.
+    """
+
+    __slots__ = ("leaves_by", "name", "send")
+
+    def __init__(
+        self,
+        send: Callable[[bytes], None],
+        name: bytes = b"",
+        leaves_by: socket.socket | None = None,
+    ) -> None:
+        self.send = send
+        self.name = name
+        self.leaves_by = leaves_by
+
+
 class Route:
     """Where data of one client goes: what it sends on one channel or to one peer, or all that comes
     to a port.
 
     Args:
-        channel: how the target gets it: on this channel, bare, or in indications of this peer.
-        send: sends a whole message to the target.
+        via: how the target gets it: on this channel, bare, or in indications of this peer.
+        outlet: of the target.
         meter: the sender's leg.
         expires_ns: on the monotonic clock.
 
-    `rewrite` is what to write over the source's key in a received batch, where a batch can carry it
-    on as it is; else None. `name` is the target's socket address, where a batch can carry it on in
-    another framing; else None. `leaves_by` is the socket that reaches the target over UDP; None
-    over a stream.
+    `send`, `name` and `leaves_by` are the outlet's. `channel` is what the target's ChannelData
+    begins with; empty where it gets bare data or indications. `rewrite` is what the listener where
+    the route starts writes over the source's key in a received batch, where a batch can carry it on
+    as it is; else None.
     """
 
     __slots__ = (
-        "_channel",
         "_indications",
+        "channel",
         "expires_ns",
         "leaves_by",
         "meter",
@@ -50,31 +70,30 @@ class Route:
         "send",
     )
 
-    def __init__(
-        self,
-        channel: Via,
-        send: Callable[[bytes], None],
-        meter: Meter,
-        expires_ns: int,
-    ) -> None:
-        self._channel = b""
+    def __init__(self, via: Via, outlet: Outlet, meter: Meter, expires_ns: int) -> None:
+        self.channel = b""
         self._indications: DataIndications | None = None
-        if isinstance(channel, PeerAddress):
-            self._indications = DataIndications(channel)
-        else:
-            self._channel = channel.to_bytes(2)
-        self.send = send
+        if isinstance(via, PeerAddress):
+            self._indications = DataIndications(via)
+        elif via != NO_CHANNEL:
+            self.channel = via.to_bytes(2)
+        self.send = outlet.send
+        self.name = outlet.name
+        self.leaves_by = outlet.leaves_by
         self.meter = meter
         self.expires_ns = expires_ns
         self.rewrite: bytes | None = None
-        self.name: bytes | None = None
-        self.leaves_by: socket.socket | None = None
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether the target gets the data as it is."""
+        return not self.channel and self._indications is None
 
     def head(self, size: int) -> bytes:
         """What the target gets before so many bytes of application data."""
         if self._indications is not None:
             return self._indications.head(size, next(_TRANSACTION_IDS))
-        return b"" if self._channel == _BARE else self._channel + size.to_bytes(2)
+        return self.channel + size.to_bytes(2) if self.channel else b""
 
     def tail(self, size: int) -> bytes:
         """What it gets after them."""
