@@ -4,13 +4,13 @@ from relay.effects import SetRoute
 from relay.forward.kernel import layout
 from relay.forward.kernel.interfaces import Interfaces, is_link_local
 from relay.forward.kernel.legs import Legs
-from relay.forward.kernel.own import OwnAddresses
+from relay.forward.kernel.own import OwnTransportAddresses
 
 
 class Bodies:
     """Asks which way packets leave, and writes `struct route`."""
 
-    def __init__(self, interfaces: Interfaces, legs: Legs, own: OwnAddresses) -> None:
+    def __init__(self, interfaces: Interfaces, legs: Legs, own: OwnTransportAddresses) -> None:
         self._interfaces = interfaces
         self._legs = legs
         self._own = own

@@ -11,7 +11,7 @@ from relay.forward.kernel import layout
 from relay.forward.kernel.maps import HashMap
 
 
-class OwnAddresses:
+class OwnTransportAddresses:
     """Listeners, and relayed ports while they are open.
 
     Args:
@@ -20,7 +20,7 @@ class OwnAddresses:
 
     def __init__(self, hashed: HashMap, listeners: Sequence[ServerAddress]) -> None:
         self._hashed = hashed
-        self._listeners = {layout.listener_key(each.packed, each.port) for each in listeners}
+        self._listeners = set(map(layout.listener_key, listeners))
         self._ports: set[bytes] = set()
         left = {key for key, _ in hashed.items()}
         for key in left - self._listeners:
@@ -40,7 +40,7 @@ class OwnAddresses:
             self._hashed.drop(key)
 
     def __contains__(self, address: Address) -> bool:
-        key = layout.listener_key(address.packed, address.port)
+        key = layout.listener_key(address)
         return key in self._listeners or key in self._ports
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from relay.forward.kernel import layout
 from relay.forward.kernel.bodies import Bodies
 from relay.forward.kernel.interfaces import Interfaces
 from relay.forward.kernel.legs import LegCounts, Legs
-from relay.forward.kernel.own import OwnAddresses
+from relay.forward.kernel.own import OwnTransportAddresses
 from relay.forward.kernel.peers import RelayedIps
 from relay.forward.kernel.program import PRIORITY, Program
 from relay.forward.kernel.table import RouteTable
@@ -48,7 +48,7 @@ class FastPath:
         self._program = program
         self._config = program.array("config")
         self._totals, self._drops = program.counters("totals"), program.counters("drops")
-        self._own = OwnAddresses(program.listeners(), listeners)
+        self._own = OwnTransportAddresses(program.listeners(), listeners)
         self._table = RouteTable(program.routes(), program.array("slots"), now_ns)
         self._legs = Legs(program.array("legs"), self._table.adopted_legs())
         self._relayed = RelayedIps(self._config, keep=self._table.adopted > 0)
@@ -132,14 +132,14 @@ class FastPath:
 
         Its routes come with `set_route`, and each goes with `drop_route` before `close_port`.
         """
-        key = layout.listener_key(address.packed, address.port)
+        key = layout.listener_key(address)
         self._own.open_port(key)
         now_ns = self._clock_ns()
         self._release(self._table.drop_adopted_at(key, now_ns), now_ns)
 
     def close_port(self, address: ServerAddress) -> None:
         """A relayed port is no longer ours."""
-        self._own.close_port(layout.listener_key(address.packed, address.port))
+        self._own.close_port(layout.listener_key(address))
 
     def set_leg(self, effect: SetLeg) -> bool:
         """Let a leg exist with these caps. Returns: False where there is no room for it."""
