@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query, Response, status
 from relay.api.dependencies import BEARER, Daemon, Settings, faults, json, json_without_none
 from relay.api.paths import CallId, PartyId
 from relay.api.relay import ControlSettings, LegView, Relay
-from relay.api.routes.signaling import AcceptedCall
 from relay.api.schemas.calls import (
     AskedAcceptance,
     AskedCall,
@@ -25,6 +24,7 @@ from relay.api.schemas.calls import (
     head,
 )
 from relay.api.schemas.endpoints import AskedEndpoint, EndpointView, PortParty, ToldEndpoint
+from relay.api.schemas.signaling import AcceptedCall
 from relay.calls import credentials
 from relay.calls.call import Call, Leg
 from relay.calls.signaling import release

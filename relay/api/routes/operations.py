@@ -6,7 +6,7 @@ from relay import __version__
 from relay.api.configuration import told
 from relay.api.dependencies import BEARER, Daemon, faults, json
 from relay.api.relay import Relay
-from relay.api.schemas.calls import Health, StatusView
+from relay.api.schemas.operations import Health, StatusView
 from relay.errors import CallError, ConfigError
 from relay.metrics import CONTENT_TYPE
 

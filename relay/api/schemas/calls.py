@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from relay import __version__
-from relay.api.relay import LegView, Status
+from relay.api.relay import LegView
 from relay.api.schemas.base import Asked, PartyId, PartyName
 from relay.api.schemas.endpoints import ASKED_ICE, AskedAccess, PortParty
 from relay.api.schemas.examples import ACTIVE, HEAD, LEG, SERVERS
@@ -206,45 +205,6 @@ class CallList(BaseModel):
 
     calls: list[CallView]
     next: int | None
-
-
-class Health(BaseModel):
-    """The daemon answers."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
-
-    status: Literal["ok", "ready"]
-
-
-class StatusView(BaseModel):
-    """How the daemon is."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "version": __version__,
-                "ready": True,
-                "draining": False,
-                "uptime_s": 86400.5,
-                "calls": {"ringing": 1, "active": 12},
-                "allocations": 26,
-                "fastpath": "attached",
-            }
-        }
-    )
-
-    version: str
-    ready: bool
-    draining: bool
-    uptime_s: float
-    calls: dict[Literal["ringing", "active"], int]
-    allocations: int
-    fastpath: str
-
-    @classmethod
-    def of(cls, version: str, status: Status, calls: dict[str, int]) -> Self:
-        """What the daemon says of itself, and how many calls there are."""
-        return cls.model_validate({"version": version, "calls": calls, **status._asdict()})
 
 
 def head(call: Call) -> dict[str, Any]:
