@@ -14,22 +14,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay import logs
-from relay.api import viewer
-from relay.api.paths import SENT_BY_A_PARTY, canonical
+from relay.api.paths import canonical
 from relay.api.problems import problem
 from relay.api.relay import ControlSettings
+from relay.api.requirements import Requirements, look_up
 from relay.api.turns import Turns
-from relay.sdp import MAX_BYTES
-
-MAX_BODY_BYTES = 64 * 1024
-"""A call with a thousand parties fits; nothing that the API takes is larger, but descriptions."""
-
-MAX_DESCRIPTION_BODY_BYTES = MAX_BYTES + MAX_BODY_BYTES
-"""A session description of the longest: JSON writes its line ends in four bytes instead of two."""
-
-OPEN_PATHS = viewer.PATHS | {"/healthz", "/readyz", "/metrics", "/openapi.json"}
-"""What tells nothing about anybody: probes and scrapers carry no tokens, and the rest is published
-with the source."""
 
 _WHICH_HOST = "No API token is configured, so requests must use Host: localhost or an IP address."
 
@@ -50,12 +39,13 @@ class Guard:
             return
         scope = {**scope, "path": canonical(scope)}
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope, headers)
+        required, call = look_up(scope["path"])
+        refusal = self._refusal(scope["method"], headers, required)
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        async with self._turns.of(scope["path"]):
-            most = _most(scope["path"])
+        async with self._turns.of(call if required.takes_turns else ""):
+            most = required.max_body_bytes
             body = await _read(receive, headers, most)
             if body is None:
                 too_large = problem("too_large", f"At most {most} bytes are taken.")
@@ -63,10 +53,11 @@ class Guard:
                 return
             await self._run(scope, _Replay(body, receive), send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        if _is_cross_site(scope["method"], headers):
+    def _refusal(self, method: str, headers: Headers, required: Requirements) -> Response | None:
+        """Why the request is not answered; None where it may be."""
+        if _is_cross_site(method, headers):
             return problem("cross_site")
-        if scope["path"] in OPEN_PATHS:
+        if not required.needs_token:
             return None
         if not self._settings.tokens and not _is_this_host(headers.get("host", "")):
             return problem("cross_site", _WHICH_HOST)
@@ -113,13 +104,6 @@ class _Replay:
             return await self._receive()
         body, self._body = self._body, None
         return {"type": "http.request", "body": body, "more_body": False}
-
-
-def _most(path: str) -> int:
-    """How long a body may be."""
-    sent = SENT_BY_A_PARTY.fullmatch(path)
-    is_description = sent is not None and sent[2] == "description"
-    return MAX_DESCRIPTION_BODY_BYTES if is_description else MAX_BODY_BYTES
 
 
 async def _read(receive: Receive, headers: Headers, most: int) -> bytes | None:

@@ -5,7 +5,6 @@ the one that `canonical` makes. Servers decode a path before they hand it on, an
 two names. A call that a credential has begun may have any name but one with a colon.
 """
 
-import re
 from typing import Annotated
 from urllib.parse import quote, unquote, unquote_to_bytes
 
@@ -13,9 +12,6 @@ from fastapi import Path
 from pydantic import AfterValidator
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import Scope
-
-SENT_BY_A_PARTY = re.compile(r"/v1/calls/([^/]+)/(description|candidate)")
-"""Requests that bring what a party has written, and which call they are about."""
 
 
 def canonical(scope: Scope) -> str:
