@@ -30,6 +30,7 @@ class MemoryRelay:
     told: list[tuple[str, str]] = field(default_factory=list)
     known: dict[str, dict[str, LegView]] = field(default_factory=dict)
     relayed_addresses: dict[str, dict[str, list[tuple[str, int]]]] = field(default_factory=dict)
+    is_ready: bool = True
     is_draining: bool = False
     config_faults: tuple[str, ...] = ()
     ports_fault: CallError | None = None
@@ -87,7 +88,7 @@ class MemoryRelay:
         return self.known.get(call, {})
 
     def status(self) -> Status:
-        return Status(not self.is_draining, self.is_draining, 12.5, 3, "off")
+        return Status(self.is_ready and not self.is_draining, self.is_draining, 12.5, 3, "off")
 
     def metrics(self) -> bytes:
         calls = {state.value: count for state, count in self.registry.counts().items()}

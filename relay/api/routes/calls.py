@@ -45,7 +45,7 @@ _PAGE = 200
 )
 async def create_call(asked: AskedCall, relay: Daemon, settings: Settings) -> Response:
     """Create a call, and for each party a credential, or a relayed port in `ports` mode."""
-    if relay.status().draining:
+    if relay.is_draining:
         raise CallError("draining", "No new calls begin on this relay.")
     call = relay.registry.create(asked.order(), relay.token, relay.now())
     if call.ports:

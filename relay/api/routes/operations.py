@@ -22,7 +22,7 @@ async def get_health() -> Response:
 @router.get("/readyz", response_model=Health, responses=faults("not_ready", needs_token=False))
 async def get_readiness(relay: Daemon) -> Response:
     """The daemon takes new calls."""
-    if not relay.status().ready:
+    if relay.is_draining or not relay.is_ready:
         raise CallError("not_ready", "No new calls begin on this relay.")
     return json(Health(status="ready"))
 
