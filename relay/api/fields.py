@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel
 
-BODY = "asked"
+BODY = "body"
 """What every endpoint calls the parameter that is its body."""
 
 _WORD = re.compile(r"[A-Za-z_]{1,40}")

@@ -11,11 +11,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from relay.api.fields import unknown_field
+from relay.api.schemas.base import ResponseBody
 from relay.errors import CallError
 
 MEDIA_TYPE = "application/problem+json"
@@ -47,10 +48,11 @@ _SHOWN = 8
 """Faults that are listed of one body; who made more has made the same one again."""
 
 
-class Problem(BaseModel):
-    """A fault. `call` is set where it is about a call that the relay knows."""
+class Problem(ResponseBody):
+    """Why the relay did not do what was asked (RFC 9457)."""
 
     model_config = ConfigDict(
+        json_schema_serialization_defaults_required=True,
         json_schema_extra={
             "example": {
                 "type": "urn:callveil:problem:wrong_state",
@@ -59,14 +61,19 @@ class Problem(BaseModel):
                 "detail": "The call is not ringing: active.",
                 "call": "cv_QmFzZTY0dXJsMTI4Yml0cw",
             }
-        }
+        },
     )
 
-    type: str = Field(description="urn:callveil:problem: and a word of a closed list")
+    type: str
+    """`urn:callveil:problem:` and a word of a closed list, which `docs/api.md` shows."""
     title: str
+    """What the relay says of every problem of this type."""
     status: int
+    """The status of the HTTP response."""
     detail: str = ""
+    """What is wrong with this request and what is expected. It never repeats what you sent."""
     call: str | None = None
+    """The id of the call, if the problem is about a call that the relay knows."""
 
 
 def problem(

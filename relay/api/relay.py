@@ -1,16 +1,26 @@
 """What the API needs of the daemon, and what it is told about itself.
 
 Rules of this file: it imports neither FastAPI nor pydantic, so that the daemon can use it before it
-has paid for them.
+has paid for them. `Party` and `Status` are answered as they are: their texts below fields are
+descriptions in the OpenAPI document.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
+from relay import __version__
+from relay.address import Transport
+from relay.calls.call import State
 from relay.calls.registry import Registry
 from relay.clock import Now
 from relay.ice.access import Access, Endpoint
+
+_ANSWERED: dict[str, Any] = {
+    "use_attribute_docstrings": True,
+    "json_schema_serialization_defaults_required": True,
+}
+"""How pydantic describes a value of this file: every field is in every answer."""
 
 
 @dataclass(slots=True)
@@ -30,39 +40,62 @@ class ControlSettings:
     stun_urls: tuple[str, ...] = ()
 
 
-class LegView(NamedTuple):
-    """What the forwarding side knows of one leg.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """One party of a call, with statistics of its leg."""
 
-    Args:
-        connected: it holds an allocation; of a relayed port, it is known where its party is.
-        transport: between its client and the relay, once connected: of what carries the media.
-        path: where its packets are forwarded, once any was.
-        packets, bytes: relayed from it, in application data.
-        dropped: packets from it that were not relayed.
-    """
+    __pydantic_config__: ClassVar[dict[str, Any]] = _ANSWERED
 
+    leg: str
+    """The relay's name for the party."""
     connected: bool = False
-    transport: Literal["udp", "tcp", "tls"] | None = None
+    """True if the party holds an allocation. In `ports` mode: if the relay knows where it is."""
+    transport: Transport | None = None
+    """The transport of the allocation that carries the media; before any does, of the latest one.
+    Null: the party is not connected."""
     path: Literal["kernel", "user"] | None = None
+    """Where the relay forwards the party's packets. Null: the party is not connected."""
     packets: int = 0
+    """Packets that the party sent and the relay passed on."""
     bytes: int = 0
+    """Application data in these packets, without headers."""
     dropped: int = 0
+    """Packets that the party sent and the relay did not pass on."""
 
 
-class Status(NamedTuple):
-    """How the daemon is.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The state of the relay."""
 
-    Args:
-        ready: it accepts traffic and is not draining.
-        draining: calls go on, and no new ones begin.
-        fastpath: `attached`, or in words why not.
-    """
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        **_ANSWERED,
+        "json_schema_extra": {
+            "example": {
+                "version": __version__,
+                "ready": True,
+                "draining": False,
+                "uptime_s": 86400.5,
+                "calls": {"ringing": 1, "active": 12},
+                "allocations": 26,
+                "fastpath": "attached",
+            }
+        },
+    }
 
+    version: str = __version__
+    """The version of callveil."""
     ready: bool
+    """True if the relay takes new calls."""
     draining: bool
+    """True if the relay takes no new calls while the calls that run go on."""
     uptime_s: float
+    """Seconds since the relay started."""
+    calls: Mapping[State, int]
+    """How many calls are `ringing` and how many are `active`."""
     allocations: int
+    """How many allocations clients hold."""
     fastpath: str
+    """`attached` if the kernel fast path is in use, or else the reason why not."""
 
 
 class Relay(Protocol):
@@ -131,7 +164,7 @@ class Relay(Protocol):
         """
         ...
 
-    def legs(self, call: str) -> Mapping[str, LegView]:
+    def legs(self, call: str) -> Mapping[str, Party]:
         """What is known of the legs of a call; legs that never allocated may be missing."""
         ...
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from relay.address import FiveTuple, Transport
-from relay.api.relay import LegView, Status
+from relay.api.relay import Party, Status
 from relay.calls.call import State
 from relay.calls.pool import PortPool
 from relay.calls.registry import Registry
@@ -201,7 +201,7 @@ class Engine:
         for effect in effects:
             handlers[type(effect)](effect)
 
-    def legs(self, call: str) -> dict[str, LegView]:
+    def legs(self, call: str) -> dict[str, Party]:
         """What each leg of a call has done so far; legs that never allocated are left out."""
         transports = self.server.transports_of(call)
         views = {}
@@ -217,6 +217,7 @@ class Engine:
             ready=self.is_ready and not self.is_draining,
             draining=self.is_draining,
             uptime_s=self.now().mono - self._started,
+            calls=self.registry.counts(),
             allocations=sum(self.server.count_allocations().values()),
             fastpath=self.fastpath,
         )
@@ -251,14 +252,15 @@ class Engine:
         )
         return render(snapshot, self.counters)
 
-    def _leg(self, leg: LegKey, transport: Transport | None) -> LegView:
+    def _leg(self, leg: LegKey, transport: Transport | None) -> Party:
         path: Literal["kernel", "user"] | None = None
         if transport is not None:
             path = "kernel" if self.forwarder.is_in_kernel(leg) else "user"
         counts = [x for x in (self.forwarder.meter(leg), self.forwarder.kernel_leg(leg)) if x]
-        return LegView(
+        return Party(
+            leg=leg.leg,
             connected=transport is not None,
-            transport=transport.value if transport else None,
+            transport=transport,
             path=path,
             packets=sum(count.packets for count in counts),
             bytes=sum(count.bytes for count in counts),

@@ -8,7 +8,7 @@ import httpx
 
 from relay.address import PeerAddress
 from relay.api.app import make_app
-from relay.api.relay import ControlSettings, LegView, Status
+from relay.api.relay import ControlSettings, Party, Status
 from relay.calls.call import Rules
 from relay.calls.registry import Registry
 from relay.clock import Now
@@ -28,7 +28,7 @@ class MemoryRelay:
 
     book: Book = field(default_factory=Book)
     told: list[tuple[str, str]] = field(default_factory=list)
-    known: dict[str, dict[str, LegView]] = field(default_factory=dict)
+    known: dict[str, dict[str, Party]] = field(default_factory=dict)
     relayed_addresses: dict[str, dict[str, list[tuple[str, int]]]] = field(default_factory=dict)
     is_ready: bool = True
     is_draining: bool = False
@@ -84,11 +84,18 @@ class MemoryRelay:
     def relayed(self, call: str) -> dict[str, list[tuple[str, int]]]:
         return self.relayed_addresses.get(call, {})
 
-    def legs(self, call: str) -> dict[str, LegView]:
+    def legs(self, call: str) -> dict[str, Party]:
         return self.known.get(call, {})
 
     def status(self) -> Status:
-        return Status(self.is_ready and not self.is_draining, self.is_draining, 12.5, 3, "off")
+        return Status(
+            ready=self.is_ready and not self.is_draining,
+            draining=self.is_draining,
+            uptime_s=12.5,
+            calls=self.registry.counts(),
+            allocations=3,
+            fastpath="off",
+        )
 
     def metrics(self) -> bytes:
         calls = {state.value: count for state, count in self.registry.counts().items()}

@@ -1,24 +1,35 @@
 """Look at, list, accept and end calls."""
 
-from relay.api.relay import LegView
+from dataclasses import asdict
+
+from relay.address import Transport
+from relay.api.relay import Party
 from tests.api.memory_relay import Api
 
 
 def _leg(leg: str, **known: object) -> dict[str, object]:
-    return {"leg": leg, **LegView()._asdict(), **known}
+    return {**asdict(Party(leg=leg)), **known}
 
 
 async def test_a_call_shows_the_statistics_of_its_legs() -> None:
     api = Api()
     created = await api.create(ring=True)
     legs = {name: party["leg"] for name, party in created["parties"].items()}
-    view = LegView(True, "tls", "kernel", 7, 1_120, 2)
+    view = Party(
+        leg=legs["bob"],
+        connected=True,
+        transport=Transport.TLS,
+        path="kernel",
+        packets=7,
+        bytes=1_120,
+        dropped=2,
+    )
     api.relay.known[created["id"]] = {legs["bob"]: view}
     answer = await api("GET", f"/v1/calls/{created['id']}")
     assert answer.status_code == 200
     assert answer.json() == {
         **created,
-        "parties": {"alice": _leg(legs["alice"]), "bob": _leg(legs["bob"], **view._asdict())},
+        "parties": {"alice": _leg(legs["alice"]), "bob": asdict(view)},
     }
 
 

@@ -1,13 +1,14 @@
 """Calls in ports mode over the API: created, told more about, refused."""
 
+from dataclasses import asdict
 from typing import Any
 
 import httpx
 import pytest
 
-from relay.address import ClientAddress
-from relay.api.relay import LegView
-from relay.api.schemas.endpoints import AskedIce, IceView
+from relay.address import ClientAddress, Transport
+from relay.api.relay import Party
+from relay.api.schemas import endpoints
 from relay.calls.registry import RING_TIMEOUT_S
 from relay.errors import CallError
 from relay.ice.access import Access, IceCredentials
@@ -55,7 +56,8 @@ async def test_each_party_is_told_its_own_port_and_nothing_else() -> None:
 async def test_no_password_of_ice_is_printed_where_it_passes_through() -> None:
     api = Api()
     await api.create(**_parties({"ice": ICE}))
-    asked, told = AskedIce(**ICE), IceView(ufrag="9uB6", pwd="p" * 24)
+    asked = endpoints.IceCredentials(**ICE)
+    told = endpoints.IceCredentials(ufrag="9uB6", pwd="p" * 24)
     printed = f"{asked!r} {asked} {told!r} {list(api.relay.access.values())!r}"
     assert "F7gI" in printed
     assert ICE["pwd"] not in printed
@@ -75,10 +77,18 @@ async def test_such_a_call_is_relayed_even_if_nobody_asked_for_privacy() -> None
 async def test_statistics_are_those_of_any_call() -> None:
     api = Api()
     created = await api.create(**_parties())
-    view = LegView(connected=True, transport="udp", path="user", packets=3, bytes=300, dropped=1)
+    view = Party(
+        leg=BOBS,
+        connected=True,
+        transport=Transport.UDP,
+        path="user",
+        packets=3,
+        bytes=300,
+        dropped=1,
+    )
     api.relay.known[created["id"]] = {BOBS: view}
     shown = (await api("GET", f"/v1/calls/{created['id']}")).json()["parties"]["bob"]
-    assert shown == {"leg": BOBS, **view._asdict()}
+    assert shown == asdict(view)
 
 
 async def test_no_leg_of_it_may_allocate() -> None:

@@ -34,10 +34,10 @@ def test_every_endpoint_is_there_with_its_status_and_no_other() -> None:
 def test_examples_are_those_of_the_document() -> None:
     schemas = _document()["components"]["schemas"]
     shown = [parse_json(block) for block in blocks("docs/api.md")]
-    names = ["AskedCall", "CreatedCall", "AskedAcceptance", "AcceptedCall", "AskedDescription"]
-    names += ["Description", "AskedCandidate", "TrickledCandidate", "AskedChange", "CallView"]
-    names += ["AskedParty", "PortParty", "AskedEndpoint", "ToldEndpoint"]
-    names += ["AskedPermission", "Permission", "Problem"]
+    names = ["CallCreate", "CallCreated", "CallAccept", "CallAccepted", "DescriptionCreate"]
+    names += ["Description", "CandidateCreate", "Candidate", "CallUpdate", "Call"]
+    names += ["PartyCreate", "PortPartyCreated", "EndpointUpdate", "EndpointUpdated"]
+    names += ["PermissionRequest", "Permission", "Problem"]
     for block, name in zip(shown, names, strict=True):
         assert_shows(_in_order(block), _in_order(schemas[name]["example"]), name)
 

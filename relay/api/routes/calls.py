@@ -9,24 +9,28 @@ from fastapi import APIRouter, Query, Response, status
 
 from relay.api.dependencies import BEARER, Daemon, Settings, faults, json, json_without_none
 from relay.api.paths import CallId, PartyId
-from relay.api.relay import ControlSettings, LegView, Relay
+from relay.api.relay import ControlSettings, Party, Relay
 from relay.api.schemas.calls import (
-    AskedAcceptance,
-    AskedCall,
-    AskedChange,
+    Call,
+    CallAccept,
+    CallCreate,
+    CallCreated,
     CallList,
-    CallView,
-    CreatedCall,
-    CreatedParty,
+    CallUpdate,
     IceServer,
-    PartyView,
+    PartyCreated,
     RtcConfiguration,
     head,
 )
-from relay.api.schemas.endpoints import AskedEndpoint, EndpointView, PortParty, ToldEndpoint
-from relay.api.schemas.signaling import AcceptedCall
+from relay.api.schemas.endpoints import (
+    EndpointPublic,
+    EndpointUpdate,
+    EndpointUpdated,
+    PortPartyCreated,
+)
+from relay.api.schemas.signaling import CallAccepted
+from relay.calls import call as core
 from relay.calls import credentials
-from relay.calls.call import Call, Leg
 from relay.calls.signaling import release
 from relay.errors import CallError
 from relay.ice.access import Access
@@ -40,16 +44,16 @@ _PAGE = 200
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
-    response_model=CreatedCall,
+    response_model=CallCreated,
     responses=faults("invalid_request", "draining", "out_of_ports"),
 )
-async def create_call(asked: AskedCall, relay: Daemon, settings: Settings) -> Response:
+async def create_call(body: CallCreate, relay: Daemon, settings: Settings) -> Response:
     """Create a call, and for each party a credential, or a relayed port in `ports` mode."""
     if relay.is_draining:
         raise CallError("draining", "No new calls begin on this relay.")
-    call = relay.registry.create(asked.order(), relay.token, relay.now())
+    call = relay.registry.create(body.order(), relay.token, relay.now())
     if call.ports:
-        return _with_ports(call, asked.access(), relay)
+        return _with_ports(call, body.access(), relay)
     return json(_with_credentials(call, relay, settings), status=201)
 
 
@@ -68,7 +72,7 @@ async def list_calls(
 
 @router.get(
     "/{call:name}",
-    response_model=CallView,
+    response_model=Call,
     responses=faults("unknown_call", "invalid_request"),
 )
 async def get_call(call: CallId, relay: Daemon) -> Response:
@@ -78,12 +82,10 @@ async def get_call(call: CallId, relay: Daemon) -> Response:
 
 @router.post(
     "/{call:name}/accept",
-    response_model=AcceptedCall,
+    response_model=CallAccepted,
     responses=faults("unknown_call", "unknown_party", "wrong_state", "invalid_request"),
 )
-async def accept_call(
-    call: CallId, relay: Daemon, asked: AskedAcceptance | None = None
-) -> Response:
+async def accept_call(call: CallId, relay: Daemon, body: CallAccept | None = None) -> Response:
     """Let a ringing call begin: media may cross from now on.
 
     Say who answered where a call rings on several devices: the others that were called leave the
@@ -94,21 +96,21 @@ async def accept_call(
     clients without trickle, `descriptions` has each party's latest description with its candidates
     inside.
     """
-    answered = asked.answered() if asked else None
+    answered = body.answered() if body else None
     accepted = relay.registry.accept(call, relay.now(), answered)
     if answered:
         relay.left(call)
     relay.opened(call)
-    return json(AcceptedCall.of(_view(accepted, relay), release(accepted)))
+    return json(CallAccepted.of(_view(accepted, relay), release(accepted)))
 
 
 @router.patch(
     "/{call:name}",
-    response_model=CreatedCall,
+    response_model=CallCreated,
     responses=faults("unknown_call", "wrong_state", "invalid_request"),
 )
 async def change_call(
-    call: CallId, asked: AskedChange, relay: Daemon, settings: Settings
+    call: CallId, body: CallUpdate, relay: Daemon, settings: Settings
 ) -> Response:
     """Switch a party's privacy on, extend the call, add parties: all of it or nothing.
 
@@ -116,7 +118,7 @@ async def change_call(
     its new `rtc_configuration` (`setConfiguration`) and restart ICE: what was direct ends. Privacy
     that is on stays on: switching it off is a 409.
     """
-    changed = relay.registry.change(call, asked.change(), relay.token, relay.now())
+    changed = relay.registry.change(call, body.change(), relay.token, relay.now())
     if changed.tightened:
         relay.tightened(call)
     if changed.extended:
@@ -157,43 +159,45 @@ async def end_party(call: CallId, party: PartyId, relay: Daemon) -> Response:
 
 @router.post(
     "/{call:name}/endpoint",
-    response_model=ToldEndpoint,
+    response_model=EndpointUpdated,
     responses=faults("unknown_call", "unknown_party", "wrong_state", "invalid_request"),
 )
-async def set_endpoint(call: CallId, asked: AskedEndpoint, relay: Daemon) -> Response:
+async def set_endpoint(call: CallId, body: EndpointUpdate, relay: Daemon) -> Response:
     """Say where a party of a call in `ports` mode is: its ICE credentials, or its address."""
     found = relay.registry.live(call, relay.now())
     if not found.ports:
         raise CallError("wrong_state", "The call has no relayed ports.", call)
-    leg = found.leg_of(asked.party)
-    relay.set_access(call, leg.id, asked.access())
-    told = EndpointView.of(relay.endpoint(call, leg.id))
-    return json_without_none(ToldEndpoint(endpoint=told))
+    leg = found.leg_of(body.party)
+    relay.set_access(call, leg.id, body.access())
+    told = EndpointPublic.of(relay.endpoint(call, leg.id))
+    return json_without_none(EndpointUpdated(endpoint=told))
 
 
-def _with_ports(call: Call, access: dict[str, Access], relay: Relay) -> Response:
+def _with_ports(call: core.Call, access: dict[str, Access], relay: Relay) -> Response:
     """A new call's relayed ports; where there are none the call has not been."""
     try:
         relay.open_ports(call.id, {leg.id: access[leg.name] for leg in call.legs})
     except CallError:
         relay.registry.end(call.id, relay.now())
         raise
-    parties = {
-        leg.name: PortParty(leg=leg.id, endpoint=EndpointView.of(relay.endpoint(call.id, leg.id)))
-        for leg in call.legs
-    }
-    body = CreatedCall.model_validate({**head(call), "parties": parties})
-    return json_without_none(body, status=201)
+    parties = {}
+    for leg in call.legs:
+        endpoint = EndpointPublic.of(relay.endpoint(call.id, leg.id))
+        parties[leg.name] = PortPartyCreated(leg=leg.id, endpoint=endpoint)
+    created = CallCreated.model_validate({**head(call), "parties": parties})
+    return json_without_none(created, status=201)
 
 
-def _with_credentials(call: Call, relay: Relay, settings: ControlSettings) -> CreatedCall:
+def _with_credentials(call: core.Call, relay: Relay, settings: ControlSettings) -> CallCreated:
     """The call, and for each party a credential that is valid from now on."""
     expiry = int(relay.now().wall) + relay.registry.rules.credential_ttl_s
     parties = {leg.name: _created(call, leg, settings, expiry) for leg in call.legs}
-    return CreatedCall.model_validate({**head(call), "parties": parties})
+    return CallCreated.model_validate({**head(call), "parties": parties})
 
 
-def _created(call: Call, leg: Leg, settings: ControlSettings, expiry: int) -> CreatedParty:
+def _created(
+    call: core.Call, leg: core.Leg, settings: ControlSettings, expiry: int
+) -> PartyCreated:
     """A party's way in. In a relayed call it uses nothing but the relay, or may not be masked."""
     username, password = credentials.mint(settings.secret, call.id, leg.id, expiry)
     is_direct = call.is_direct(leg)
@@ -201,11 +205,11 @@ def _created(call: Call, leg: Leg, settings: ControlSettings, expiry: int) -> Cr
     server = IceServer(urls=urls, username=username, credential=password)
     policy: Literal["all", "relay"] = "all" if is_direct else "relay"
     configuration = RtcConfiguration(ice_servers=[server], ice_transport_policy=policy)
-    return CreatedParty(leg=leg.id, rtc_configuration=configuration)
+    return PartyCreated(leg=leg.id, rtc_configuration=configuration)
 
 
-def _view(call: Call, relay: Relay) -> CallView:
+def _view(call: core.Call, relay: Relay) -> Call:
+    """A call as it stands. Built without validation: it is the daemon's own, and lists are long."""
     known = relay.legs(call.id) if call.legs else {}
-    nothing = LegView()
-    parties = {leg.name: PartyView.of(leg.id, known.get(leg.id, nothing)) for leg in call.legs}
-    return CallView.model_construct(**head(call), parties=parties)
+    parties = {leg.name: known.get(leg.id) or Party(leg=leg.id) for leg in call.legs}
+    return Call.model_construct(**head(call), parties=parties)

@@ -1,17 +1,14 @@
 """`/v1/calls/{id}/description` and `…/candidate`: what parties say, made safe to pass on."""
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 
 from relay.api.dependencies import BEARER, Daemon, faults, json
 from relay.api.paths import CallId
 from relay.api.schemas.signaling import (
-    AskedCandidate,
-    AskedDescription,
+    Candidate,
+    CandidateCreate,
     Description,
-    RemovedView,
-    TrickledCandidate,
+    DescriptionCreate,
 )
 from relay.calls.signaling import describe, trickle
 
@@ -25,29 +22,27 @@ _FAULTS = ("unknown_call", "unknown_party", "wrong_state", "too_large", "too_man
     response_model=Description,
     responses=faults(*_FAULTS, "bad_description", "plain_media"),
 )
-async def rebuild_description(call: CallId, asked: AskedDescription, relay: Daemon) -> Response:
+async def rebuild_description(call: CallId, body: DescriptionCreate, relay: Daemon) -> Response:
     """Rebuild a party's description, so that it names no address but the relay's.
 
     In a call that is not relayed it comes back as it is.
     """
     now = relay.now()
     found = relay.registry.live(call, now)
-    rebuilt = describe(found, asked.from_, asked.sdp, relay.relayed(call), now.mono)
-    removed = RemovedView.all_of(rebuilt.removed)
-    return json(Description(sdp=rebuilt.sdp, held=len(rebuilt.held), removed=removed))
+    rebuilt = describe(found, body.from_, body.sdp, relay.relayed(call), now.mono)
+    held = len(rebuilt.held)
+    return json(Description(sdp=rebuilt.sdp, held=held, removed=rebuilt.removed))
 
 
 @router.post(
     "/candidate",
-    response_model=TrickledCandidate,
+    response_model=Candidate,
     responses=faults(*_FAULTS, "invalid_request"),
 )
-async def rebuild_candidate(call: CallId, asked: AskedCandidate, relay: Daemon) -> Response:
+async def rebuild_candidate(call: CallId, body: CandidateCreate, relay: Daemon) -> Response:
     """Rebuild a party's trickled candidate; in a call that rings, hold it."""
     now = relay.now()
     found = relay.registry.live(call, now)
-    sent = asked.sent()
-    trickled = trickle(found, asked.from_, sent, relay.relayed(call), now.mono)
-    fields: dict[str, Any] = {**sent._asdict(), **trickled._asdict()}
-    fields["removed"] = RemovedView.all_of(trickled.removed)
-    return json(TrickledCandidate(**fields))
+    sent = body.sent()
+    trickled = trickle(found, body.from_, sent, relay.relayed(call), now.mono)
+    return json(Candidate(**{**sent._asdict(), **trickled._asdict()}))

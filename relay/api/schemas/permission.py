@@ -1,37 +1,42 @@
 """Bodies of `/v1/permission`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from relay.api.schemas.base import Asked
-from relay.contacts import Reason
+from relay import contacts
+from relay.api.schemas.base import ANY_TYPE, RequestBody, ResponseBody
+from relay.contacts import MessageRequest, Reason, Switch
 
-SwitchName = Literal["follow", "address_book", "verified", "accepted_message", "everyone"]
 
-
-class AskedRelationship(Asked):
-    """What is between the two. A fact that is absent counts as false."""
+class Relationship(RequestBody):
+    """What connects caller and callee. A fact that you leave out counts as false."""
 
     callee_follows_caller: bool = False
     in_callee_address_book: bool = False
+    """True if the caller is in the callee's address book."""
     caller_verified: bool = False
-    message_request: Literal["none", "sent", "accepted"] = "none"
-    blocked: Annotated[bool, Field(description="either has blocked the other")] = False
+    """True if your service vouches for who the caller is."""
+    message_request: Annotated[MessageRequest, ANY_TYPE] = MessageRequest.NONE
+    """What became of the caller's message request to the callee."""
+    blocked: bool = False
+    """True if either party blocked the other."""
 
 
-class AskedSettings(Asked):
-    """The callee's switches. What is absent is as shown."""
+class CalleeSettings(RequestBody):
+    """Whose calls the callee takes. Settings that you leave out have the values shown."""
 
     calling: bool = True
-    allow: Annotated[tuple[SwitchName, ...], Field(max_length=16, strict=False)] = (
-        "follow",
-        "accepted_message",
+    """False: the callee takes no calls."""
+    allow: Annotated[tuple[Annotated[Switch, ANY_TYPE], ...], Field(max_length=16), ANY_TYPE] = (
+        Switch.FOLLOW,
+        Switch.ACCEPTED_MESSAGE,
     )
+    """The callers that the callee admits. One that fits is enough."""
 
 
-class AskedPermission(Asked):
-    """May this caller call this callee?"""
+class PermissionRequest(RequestBody):
+    """The question whether this caller may call this callee. It names neither."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -48,12 +53,17 @@ class AskedPermission(Asked):
         }
     )
 
-    relationship: AskedRelationship = AskedRelationship()
-    settings: AskedSettings = AskedSettings()
+    relationship: Relationship = Relationship()
+    settings: CalleeSettings = CalleeSettings()
+
+    def facts(self) -> tuple[contacts.Relationship, contacts.CalleeSettings]:
+        """The same for the rules."""
+        settings = contacts.CalleeSettings(self.settings.calling, frozenset(self.settings.allow))
+        return contacts.Relationship(**dict(self.relationship)), settings
 
 
-class Permission(BaseModel):
-    """The decision. `reason` is for the callee's side; tell a caller the same for every refusal."""
+class Permission(ResponseBody):
+    """Whether the caller may call, and why."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"allowed": False, "reason": "not_admitted"}}
@@ -61,3 +71,4 @@ class Permission(BaseModel):
 
     allowed: bool
     reason: Reason
+    """For the callee's side only. Tell a caller the same for every refusal."""

@@ -1,33 +1,35 @@
-"""Bodies of `description` and `candidate`, and what `accept` releases of them."""
+"""Bodies about what parties write: descriptions, candidates, and what `accept` releases of them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from relay.api.schemas.base import Asked, PartyName
-from relay.api.schemas.calls import CallView, Camel
+from relay.api.schemas.base import CamelCase, PartyName, RequestBody, ResponseBody
+from relay.api.schemas.calls import Call
 from relay.api.schemas.examples import ACTIVE, COMPLETE, OURS, REBUILT, REMOVED, THEIRS, WRITTEN
 from relay.calls.signaling import Released
-from relay.sdp import HeldCandidate, Kind, Removed
+from relay.sdp import HeldCandidate, Removed
 from relay.sdp.formats import NAME
 
-Mid = Annotated[str, Field(pattern=f"^{NAME}$")]
-MLineIndex = Annotated[int, Field(ge=0, le=255)]
-Ufrag = Annotated[str, Field(pattern="^[A-Za-z0-9+/]{4,256}$")]
+_Mid = Annotated[str, Field(pattern=f"^{NAME}$")]
+_MLineIndex = Annotated[int, Field(ge=0, le=255)]
+_Ufrag = Annotated[str, Field(pattern="^[A-Za-z0-9+/]{4,256}$")]
 
 
-class AskedDescription(Asked):
-    """An offer or an answer, as a party's WebRTC stack wrote it."""
+class DescriptionCreate(RequestBody):
+    """A session description, an offer or an answer, as a party's WebRTC stack wrote it."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"from": "alice", "sdp": WRITTEN}})
 
-    from_: Annotated[PartyName, Field(alias="from", description="the party that wrote it")]
-    sdp: str = Field(description="at most 262144 bytes")
+    from_: Annotated[PartyName, Field(alias="from")]
+    """The id of the party that wrote it."""
+    sdp: str
+    """At most 262144 bytes."""
 
 
-class AskedCandidate(Asked):
-    """A trickled candidate: `RTCIceCandidate.toJSON()` of a browser, and whose it is."""
+class CandidateCreate(RequestBody):
+    """A trickled candidate: `RTCIceCandidate.toJSON()` of a browser, and the party that sent it."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -40,62 +42,44 @@ class AskedCandidate(Asked):
         }
     )
 
-    from_: Annotated[PartyName, Field(alias="from", description="the party that sent it")]
+    from_: Annotated[PartyName, Field(alias="from")]
+    """The id of the party that sent it."""
     candidate: Annotated[str, Field(max_length=4096)]
-    sdp_mid: Annotated[Mid | None, Field(alias="sdpMid")] = None
-    sdp_m_line_index: Annotated[MLineIndex | None, Field(alias="sdpMLineIndex")] = None
-    username_fragment: Annotated[Ufrag | None, Field(alias="usernameFragment")] = None
+    sdp_mid: Annotated[_Mid | None, Field(alias="sdpMid")] = None
+    sdp_m_line_index: Annotated[_MLineIndex | None, Field(alias="sdpMLineIndex")] = None
+    username_fragment: Annotated[_Ufrag | None, Field(alias="usernameFragment")] = None
 
     def sent(self) -> HeldCandidate:
         """The same for the rebuilder."""
         return HeldCandidate(self.candidate, self.sdp_mid, self.sdp_m_line_index)
 
 
-class RemovedView(BaseModel):
-    """So many of one kind were dropped, or replaced by a constant. Never what they were."""
-
-    kind: Kind
-    count: int
-
-    @classmethod
-    def all_of(cls, removed: tuple[Removed, ...]) -> list[Self]:
-        """One for each kind."""
-        return [cls(kind=each.kind, count=each.count) for each in removed]
-
-
-class Description(BaseModel):
-    """What goes to the other parties.
-
-    `held`: candidates that were set apart since the call rings; the answer to `accept` has them.
-    """
+class Description(ResponseBody):
+    """The description to pass on to the other parties."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"sdp": REBUILT, "held": 1, "removed": [*REMOVED]}}
     )
 
     sdp: str
+    """The description that the relay rebuilt. It names no address but the relay's. If the call is
+    not relayed, it is the description that you sent."""
     held: int
-    removed: list[RemovedView]
+    """How many candidates the relay keeps until you accept the call; `accept` answers them."""
+    removed: tuple[Removed, ...]
+    """What the relay took out or replaced by a constant: kinds and counts, never values."""
 
 
-class Candidate(Camel):
-    """`RTCIceCandidateInit` of the W3C, as `addIceCandidate` takes it."""
+class IceCandidateInit(CamelCase):
+    """`RTCIceCandidateInit` of the W3C: pass it to `addIceCandidate` as it is."""
 
     candidate: str
     sdp_mid: str | None
     sdp_m_line_index: int | None
 
-    @classmethod
-    def of(cls, held: HeldCandidate) -> Self:
-        """One that was held."""
-        return cls(**held._asdict())
 
-
-class TrickledCandidate(Camel):
-    """What goes to the other parties; `candidate` is null where nothing does, now or ever.
-
-    `held`: the call rings, and the answer to `accept` has the candidate.
-    """
+class Candidate(CamelCase):
+    """The candidate to pass on to the other parties."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -110,14 +94,17 @@ class TrickledCandidate(Camel):
     )
 
     candidate: str | None
+    """Null: do not pass anything on now."""
     sdp_mid: str | None
     sdp_m_line_index: int | None
     held: bool
-    removed: list[RemovedView]
+    """True: the relay keeps the candidate until you accept the call; `accept` answers it."""
+    removed: tuple[Removed, ...]
+    """What the relay took out or replaced by a constant: kinds and counts, never values."""
 
 
-class AcceptedCall(CallView):
-    """A call that has just been accepted, and what waited for it, by party."""
+class CallAccepted(Call):
+    """A call that you accepted, and what the relay kept of each party until then."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -131,20 +118,18 @@ class AcceptedCall(CallView):
         }
     )
 
-    candidates: dict[str, list[Candidate]] = Field(
-        description="for `addIceCandidate` of the other parties"
-    )
-    descriptions: dict[str, str] = Field(
-        description="the latest of each party that sent one, with its candidates inside"
-    )
+    candidates: dict[str, list[IceCandidateInit]]
+    """By the id of the party that sent them. Pass them to `addIceCandidate` of the others."""
+    descriptions: dict[str, str]
+    """By the id of the party that sent it: its latest description, with its candidates inside."""
 
     @classmethod
-    def of(cls, view: CallView, released: Mapping[str, Released]) -> Self:
-        """Built without validation, as the view was."""
+    def of(cls, call: Call, released: Mapping[str, Released]) -> Self:
+        """Built without validation, as the call was."""
         return cls.model_construct(
-            **dict(view),
+            **dict(call),
             candidates={
-                name: [*map(Candidate.of, each.candidates)]
+                name: [IceCandidateInit(**held._asdict()) for held in each.candidates]
                 for name, each in released.items()
                 if each.candidates
             },
