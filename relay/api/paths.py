@@ -47,11 +47,11 @@ def _checked(name: str) -> str:
 
 CallId = Annotated[
     str,
-    Path(description="as the call's creation answered it, or as a credential names it"),
+    Path(description="The id of the call, from the answer to its creation or from a credential."),
     AfterValidator(_checked),
 ]
 PartyId = Annotated[
     str,
-    Path(description="as you named it; in a call that credentials begin, its leg"),
+    Path(description="The id of the party. In a call that a credential began: its leg."),
     AfterValidator(_checked),
 ]

@@ -1,4 +1,4 @@
-"""What the API needs of the daemon, and what it is told about itself.
+"""What the API needs of the daemon, and what the daemon tells it.
 
 Rules of this file: it imports neither FastAPI nor pydantic, so that the daemon can use it before it
 has paid for them. `Party` and `Status` are answered as they are: their texts below fields are
@@ -169,7 +169,7 @@ class Relay(Protocol):
         ...
 
     def status(self) -> Status:
-        """How the daemon is. It counts every allocation: 1.5 ms where there are 20,000."""
+        """Say how the daemon is. This counts every allocation: 1.5 ms for 20,000 of them."""
         ...
 
     def metrics(self) -> bytes:

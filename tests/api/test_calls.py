@@ -50,7 +50,7 @@ async def test_accepting_an_active_call_is_a_409_and_opens_nothing() -> None:
     assert (answer.status_code, api.relay.told) == (409, [])
     assert answer.json() == {
         "type": "urn:callveil:problem:wrong_state",
-        "title": "The call is in another state",
+        "title": "The state of the call does not allow this",
         "status": 409,
         "detail": "The call is not ringing: active.",
         "call": call,

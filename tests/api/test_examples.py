@@ -59,6 +59,17 @@ def test_operation_ids_are_short_and_each_is_there_once() -> None:
     assert sorted(ids) == sorted(OPERATIONS)
 
 
+def test_every_operation_has_one_sentence_as_its_summary_and_the_rest_below() -> None:
+    for _, operation in _operations(_document()):
+        summary, rest = operation["summary"], operation.get("description", "Nothing more.")
+        assert summary[0].isupper()
+        assert "\n\n" not in summary
+        assert summary.endswith(".")
+        assert rest[0].isupper()
+        assert rest.endswith(".")
+        assert summary not in rest
+
+
 def test_schemas_have_the_names_that_were_chosen() -> None:
     assert sorted(_document()["components"]["schemas"]) == sorted(SCHEMAS)
 

@@ -49,11 +49,11 @@ async def test_without_it_everybody_stays(body: bytes) -> None:
         (
             {"party": "phone", "leg": "x"},
             "invalid_request",
-            "body: party or leg is expected, not both",
+            "body: give party or leg, not both",
         ),
         ({"party": 5}, "invalid_request", "party: Input should be a valid string"),
-        ({"answered_by": "phone"}, "invalid_request", "body: a field that is not known here"),
-        ([], "invalid_request", "a JSON object"),
+        ({"answered_by": "phone"}, "invalid_request", "body: unknown field"),
+        ([], "invalid_request", "Send a JSON object"),
     ],
 )
 async def test_a_wrong_answer_is_a_problem_and_the_call_rings_on(

@@ -1,4 +1,4 @@
-"""`/v1/calls`: create, list, look at, accept, change, end.
+"""`/v1/calls`: create, list, show, accept, change and end calls.
 
 Rules of this file: first the book of calls decides, then the daemon acts, then the client hears.
 """
@@ -48,9 +48,9 @@ _PAGE = 200
     responses=faults("invalid_request", "draining", "out_of_ports"),
 )
 async def create_call(body: CallCreate, relay: Daemon, settings: Settings) -> Response:
-    """Create a call, and for each party a credential, or a relayed port in `ports` mode."""
+    """Create a call, and for each party a TURN credential or, in `ports` mode, a relayed port."""
     if relay.is_draining:
-        raise CallError("draining", "No new calls begin on this relay.")
+        raise CallError("draining", "Create the call on another relay, or later.")
     call = relay.registry.create(body.order(), relay.token, relay.now())
     if call.ports:
         return _with_ports(call, body.access(), relay)
@@ -60,10 +60,10 @@ async def create_call(body: CallCreate, relay: Daemon, settings: Settings) -> Re
 @router.get("", response_model=CallList, responses=faults("invalid_request"))
 async def list_calls(
     relay: Daemon,
-    after: Annotated[int, Query(ge=0, description="`next` of the answer before")] = 0,
-    limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
+    after: Annotated[int, Query(ge=0, description="`next` of the previous answer.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=_PAGE, description="List this many at most.")] = _PAGE,
 ) -> Response:
-    """The calls that ring or are active, with statistics."""
+    """List the calls that ring or are active, with statistics."""
     calls = relay.registry.page(after, limit)
     following = calls[-1].number if len(calls) == limit else None
     views = [_view(call, relay) for call in calls]
@@ -76,7 +76,10 @@ async def list_calls(
     responses=faults("unknown_call", "invalid_request"),
 )
 async def get_call(call: CallId, relay: Daemon) -> Response:
-    """One call, with statistics per party. An ended one is known for a while."""
+    """Get one call with statistics.
+
+    The relay remembers an ended call for a while, without its parties.
+    """
     return json(_view(relay.registry.get(call, relay.now()), relay))
 
 
@@ -86,15 +89,15 @@ async def get_call(call: CallId, relay: Daemon) -> Response:
     responses=faults("unknown_call", "unknown_party", "wrong_state", "invalid_request"),
 )
 async def accept_call(call: CallId, relay: Daemon, body: CallAccept | None = None) -> Response:
-    """Let a ringing call begin: media may cross from now on.
+    """Accept a ringing call: from now on media may cross.
 
-    Say who answered where a call rings on several devices: the others that were called leave the
-    call, and their credentials are good for nothing. The party that was created first is the
-    caller, and stays.
+    If the call rings on several devices, say which party answered. The other parties that were
+    called leave the call, and their credentials stop working. The first party is the caller, and
+    stays.
 
-    `candidates` holds what each party sent while the call rang: pass it on to the others now. For
-    clients without trickle, `descriptions` has each party's latest description with its candidates
-    inside.
+    `candidates` in the answer is what each party sent while the call rang: pass it on to the other
+    parties now. For clients without trickle ICE, `descriptions` has each party's latest description
+    with its candidates inside.
     """
     answered = body.answered() if body else None
     accepted = relay.registry.accept(call, relay.now(), answered)
@@ -107,16 +110,17 @@ async def accept_call(call: CallId, relay: Daemon, body: CallAccept | None = Non
 @router.patch(
     "/{call:name}",
     response_model=CallCreated,
-    responses=faults("unknown_call", "wrong_state", "invalid_request"),
+    responses=faults("unknown_call", "wrong_state", "only_tightens", "invalid_request"),
 )
 async def change_call(
     call: CallId, body: CallUpdate, relay: Daemon, settings: Settings
 ) -> Response:
-    """Switch a party's privacy on, extend the call, add parties: all of it or nothing.
+    """Change a call: switch a party's privacy on, extend the call, add parties.
 
-    Every party gets a fresh credential. Where `relayed` or `masked` has changed, give each party
-    its new `rtc_configuration` (`setConfiguration`) and restart ICE: what was direct ends. Privacy
-    that is on stays on: switching it off is a 409.
+    The relay makes all the changes or none. Every party gets a fresh credential. If `relayed` or
+    `masked` has changed, give each party its new `rtc_configuration` (`setConfiguration`) and
+    restart ICE: direct connections between parties must end. Privacy cannot be switched off during
+    a call: the relay refuses that with 409.
     """
     changed = relay.registry.change(call, body.change(), relay.token, relay.now())
     if changed.tightened:
@@ -132,9 +136,10 @@ async def change_call(
     responses=faults("unknown_call", "invalid_request"),
 )
 async def end_call(call: CallId, relay: Daemon) -> Response:
-    """End a call and every leg of it, at once. Doing so again changes nothing.
+    """End a call and all its legs at once.
 
-    A call that a credential has not begun yet is begun by none afterwards.
+    Ending a call again changes nothing. You can also end a call that no credential has begun yet:
+    then no credential can begin it.
     """
     if relay.registry.end(call, relay.now()):
         relay.ended(call)
@@ -147,10 +152,10 @@ async def end_call(call: CallId, relay: Daemon) -> Response:
     responses=faults("unknown_call", "unknown_party", "invalid_request"),
 )
 async def end_party(call: CallId, party: PartyId, relay: Daemon) -> Response:
-    """End one party's leg, at once and for good; the others go on. Again changes nothing.
+    """End one party's leg at once and for good. The other parties stay.
 
-    The call ends with it where fewer than two parties would be left, and where it rings and the
-    party is the caller.
+    Ending it again changes nothing. The call ends too if fewer than two parties are left, or if it
+    rings and the party is the caller.
     """
     if relay.registry.end_party(call, party, relay.now()):
         relay.left(call)
@@ -163,10 +168,13 @@ async def end_party(call: CallId, party: PartyId, relay: Daemon) -> Response:
     responses=faults("unknown_call", "unknown_party", "wrong_state", "invalid_request"),
 )
 async def set_endpoint(call: CallId, body: EndpointUpdate, relay: Daemon) -> Response:
-    """Say where a party of a call in `ports` mode is: its ICE credentials, or its address."""
+    """Tell the relay where a party of a call in `ports` mode is.
+
+    Send the party's ICE credentials or its address. New ICE credentials restart ICE.
+    """
     found = relay.registry.live(call, relay.now())
     if not found.ports:
-        raise CallError("wrong_state", "The call has no relayed ports.", call)
+        raise CallError("wrong_state", "Only a call in ports mode has endpoints.", call)
     leg = found.leg_of(body.party)
     relay.set_access(call, leg.id, body.access())
     told = EndpointPublic.of(relay.endpoint(call, leg.id))

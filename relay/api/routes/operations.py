@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response, status
 
-from relay.api.configuration import told
+from relay.api.configuration import describe_faults
 from relay.api.dependencies import BEARER, Daemon, faults
 from relay.api.relay import Status
 from relay.api.schemas.operations import Health
@@ -14,27 +14,27 @@ router = APIRouter(tags=["operations"])
 
 @router.get("/healthz")
 async def get_health() -> Health:
-    """The daemon answers."""
+    """Check that the relay answers."""
     return Health(status="ok")
 
 
 @router.get("/readyz", responses=faults("not_ready", needs_token=False))
 async def get_readiness(relay: Daemon) -> Health:
-    """The daemon takes new calls."""
+    """Check that the relay takes new calls."""
     if relay.is_draining or not relay.is_ready:
-        raise CallError("not_ready", "No new calls begin on this relay.")
+        raise CallError("not_ready", "The relay is starting or draining. Use another one.")
     return Health(status="ready")
 
 
 @router.get("/metrics", response_class=Response)
 async def get_metrics(relay: Daemon) -> Response:
-    """One scrape, in the text format of Prometheus."""
+    """Get the metrics in the text format of Prometheus."""
     return Response(relay.metrics(), media_type=CONTENT_TYPE)
 
 
 @router.get("/v1/status", responses=faults(), dependencies=[BEARER])
 async def get_status(relay: Daemon) -> Status:
-    """How the daemon is."""
+    """Get the state of the relay."""
     return relay.status()
 
 
@@ -45,16 +45,20 @@ async def get_status(relay: Daemon) -> Status:
     dependencies=[BEARER],
 )
 async def drain(relay: Daemon) -> Status:
-    """Begin no new calls; those that run go on."""
+    """Take no new calls. The calls that run go on."""
     relay.drain()
     return relay.status()
 
 
 @router.post("/v1/reload", responses=faults("bad_configuration"), dependencies=[BEARER])
 async def reload(relay: Daemon) -> Status:
-    """Read configuration and certificates again; with a fault in them nothing changes."""
+    """Read the configuration and the certificates again.
+
+    If the configuration has faults, nothing changes, and the answer names each fault by its key and
+    what is expected there, never by its value.
+    """
     try:
         relay.reload()
     except ConfigError as error:
-        raise CallError("bad_configuration", told(error.faults)) from None
+        raise CallError("bad_configuration", describe_faults(error.faults)) from None
     return relay.status()

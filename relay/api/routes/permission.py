@@ -11,5 +11,8 @@ router = APIRouter(prefix="/v1/permission", tags=["permission"], dependencies=[B
 
 @router.post("", response_model=Permission, responses=faults("malformed_body", "invalid_request"))
 async def decide_permission(body: PermissionRequest) -> Response:
-    """Decide who may call whom. Nothing is kept, and the two are not named."""
+    """Decide whether a caller may call a callee.
+
+    The relay stores nothing, and the request names neither of them.
+    """
     return json(Permission(**decide(*body.facts())._asdict()))

@@ -1,4 +1,4 @@
-"""`/v1/calls/{id}/description` and `…/candidate`: what parties say, made safe to pass on."""
+"""`/v1/calls/{call}/description` and `…/candidate`: what parties write, made safe to pass on."""
 
 from fastapi import APIRouter, Response
 
@@ -20,12 +20,13 @@ _FAULTS = ("unknown_call", "unknown_party", "wrong_state", "too_large", "too_man
 @router.post(
     "/description",
     response_model=Description,
-    responses=faults(*_FAULTS, "bad_description", "plain_media"),
+    responses=faults(*_FAULTS, "invalid_request", "bad_description", "plain_media"),
 )
 async def rebuild_description(call: CallId, body: DescriptionCreate, relay: Daemon) -> Response:
-    """Rebuild a party's description, so that it names no address but the relay's.
+    """Rebuild a party's session description, so that it names no address but the relay's.
 
-    In a call that is not relayed it comes back as it is.
+    Pass the answer on to the other parties. If the call is not relayed, the description comes back
+    unchanged.
     """
     now = relay.now()
     found = relay.registry.live(call, now)
@@ -40,7 +41,11 @@ async def rebuild_description(call: CallId, body: DescriptionCreate, relay: Daem
     responses=faults(*_FAULTS, "invalid_request"),
 )
 async def rebuild_candidate(call: CallId, body: CandidateCreate, relay: Daemon) -> Response:
-    """Rebuild a party's trickled candidate; in a call that rings, hold it."""
+    """Rebuild a party's trickled candidate, so that it names no address but the relay's.
+
+    While the call rings, the relay keeps the candidate, and the answer to `accept` has it. If the
+    call is not relayed, the candidate comes back unchanged.
+    """
     now = relay.now()
     found = relay.registry.live(call, now)
     sent = body.sent()

@@ -58,17 +58,17 @@ class CallCreate(RequestBody):
     @model_validator(mode="after")
     def _needs_ports(self) -> Self:
         if self.mode == "turn" and any(each.ice or each.address for each in self.parties):
-            raise ValueError("ice and address of a party are for ports mode")
+            raise ValueError("a party may have ice or address only if mode is ports")
         return self
 
     def order(self) -> core.Order:
-        """The same for the book of calls."""
+        """Convert it for the core."""
         parties = tuple(core.Party(each.id, each.enhanced_call_privacy) for each in self.parties)
         ports = self.mode == "ports"
         return core.Order(parties, self.ring, self.max_duration_s, self.max_bitrate_bps, ports)
 
     def access(self) -> dict[str, Access]:
-        """What is known of each party, by its id."""
+        """How the relay recognises each party, by its id."""
         return {each.id: each.access() for each in self.parties}
 
 
@@ -85,11 +85,11 @@ class CallAccept(RequestBody):
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if self.party is not None and self.leg is not None:
-            raise ValueError("party or leg is expected, not both")
+            raise ValueError("give party or leg, not both")
         return self
 
     def answered(self) -> Answered | None:
-        """The same for the book of calls; None where nobody is named."""
+        """Convert it for the core; None if the body names nobody."""
         answered = Answered(self.party, self.leg)
         return answered if any(answered) else None
 
@@ -122,7 +122,7 @@ class CallUpdate(RequestBody):
     """The new maximum duration of the call, counted from its creation. It can only grow."""
 
     def change(self) -> Change:
-        """The same for the book of calls."""
+        """Convert it for the core."""
         parties = tuple(PartyChange(each.id, each.enhanced_call_privacy) for each in self.parties)
         return Change(parties, self.max_duration_s)
 

@@ -37,7 +37,7 @@ class PartyAddress(RequestBody):
         return self
 
     def parsed(self) -> ClientAddress:
-        """As an address. Raises: ValueError, without the text that was given."""
+        """Convert it for the core. Raises: ValueError, without the text that was sent."""
         if "%" in self.address:
             raise ValueError("not an IP address")
         return ClientAddress.parse(self.address, self.port)
@@ -54,11 +54,11 @@ class PartyAccess(RequestBody):
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if self.ice and self.address:
-            raise ValueError("ice or address, not both")
+            raise ValueError("give ice or address, not both")
         return self
 
     def access(self) -> access.Access:
-        """The same for the relay."""
+        """Convert it for the core."""
         return access.Access(
             access.IceCredentials(self.ice.ufrag, self.ice.pwd) if self.ice else None,
             self.address.parsed() if self.address else None,
@@ -80,7 +80,7 @@ class EndpointUpdate(PartyAccess):
     @model_validator(mode="after")
     def _is_something(self) -> Self:
         if not self.ice and not self.address:
-            raise ValueError("ice or address is expected")
+            raise ValueError("give ice or address")
         return self
 
 
@@ -95,7 +95,7 @@ class EndpointPublic(ResponseBody):
 
     @classmethod
     def of(cls, endpoint: access.Endpoint) -> Self:
-        """A relayed port, as it may be told."""
+        """Convert it for the answer."""
         host, port = endpoint.address.reveal()
         own = endpoint.ice
         ice = IceCredentials(ufrag=own.ufrag, pwd=own.pwd) if own else None

@@ -57,7 +57,7 @@ class PermissionRequest(RequestBody):
     settings: CalleeSettings = CalleeSettings()
 
     def facts(self) -> tuple[contacts.Relationship, contacts.CalleeSettings]:
-        """The same for the rules."""
+        """Convert it for the rules."""
         settings = contacts.CalleeSettings(self.settings.calling, frozenset(self.settings.allow))
         return contacts.Relationship(**dict(self.relationship)), settings
 

@@ -50,7 +50,7 @@ class CandidateCreate(RequestBody):
     username_fragment: Annotated[_Ufrag | None, Field(alias="usernameFragment")] = None
 
     def sent(self) -> HeldCandidate:
-        """The same for the rebuilder."""
+        """Convert it for the core."""
         return HeldCandidate(self.candidate, self.sdp_mid, self.sdp_m_line_index)
 
 
@@ -125,7 +125,7 @@ class CallAccepted(Call):
 
     @classmethod
     def of(cls, call: Call, released: Mapping[str, Released]) -> Self:
-        """Built without validation, as the call was."""
+        """Add what was released. Not validated again: it is the relay's own."""
         return cls.model_construct(
             **dict(call),
             candidates={
