@@ -3,13 +3,14 @@
 Rules of this file: first the book of calls decides, then the daemon acts, then the client hears.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
 
+from relay.api import answers
 from relay.api.dependencies import BEARER, Daemon, Settings, faults, json, json_without_none
 from relay.api.paths import CallId, PartyId
-from relay.api.relay import ControlSettings, Party, Relay
+from relay.api.relay import Relay
 from relay.api.schemas.calls import (
     Call,
     CallAccept,
@@ -17,20 +18,10 @@ from relay.api.schemas.calls import (
     CallCreated,
     CallList,
     CallUpdate,
-    IceServer,
-    PartyCreated,
-    RtcConfiguration,
-    head,
 )
-from relay.api.schemas.endpoints import (
-    EndpointPublic,
-    EndpointUpdate,
-    EndpointUpdated,
-    PortPartyCreated,
-)
+from relay.api.schemas.endpoints import EndpointPublic, EndpointUpdate, EndpointUpdated
 from relay.api.schemas.signaling import CallAccepted
 from relay.calls import call as core
-from relay.calls import credentials
 from relay.calls.signaling import release
 from relay.errors import CallError
 from relay.ice.access import Access
@@ -53,8 +44,9 @@ async def create_call(body: CallCreate, relay: Daemon, settings: Settings) -> Re
         raise CallError("draining", "Create the call on another relay, or later.")
     call = relay.registry.create(body.order(), relay.token, relay.now())
     if call.ports:
-        return _with_ports(call, body.access(), relay)
-    return json(_with_credentials(call, relay, settings), status=201)
+        _open_ports(call, body.access(), relay)
+        return json_without_none(answers.with_endpoints(call, relay), status=201)
+    return json(answers.with_credentials(call, relay, settings), status=201)
 
 
 @router.get("", response_model=CallList, responses=faults("invalid_request"))
@@ -66,8 +58,8 @@ async def list_calls(
     """List the calls that ring or are active, with statistics."""
     calls = relay.registry.page(after, limit)
     following = calls[-1].number if len(calls) == limit else None
-    views = [_view(call, relay) for call in calls]
-    return json(CallList.model_construct(calls=views, next=following))
+    shown = [answers.show(call, relay) for call in calls]
+    return json(CallList.model_construct(calls=shown, next=following))
 
 
 @router.get(
@@ -80,7 +72,7 @@ async def get_call(call: CallId, relay: Daemon) -> Response:
 
     The relay remembers an ended call for a while, without its parties.
     """
-    return json(_view(relay.registry.get(call, relay.now()), relay))
+    return json(answers.show(relay.registry.get(call, relay.now()), relay))
 
 
 @router.post(
@@ -104,7 +96,7 @@ async def accept_call(call: CallId, relay: Daemon, body: CallAccept | None = Non
     if answered:
         relay.left(call)
     relay.opened(call)
-    return json(CallAccepted.of(_view(accepted, relay), release(accepted)))
+    return json(CallAccepted.of(answers.show(accepted, relay), release(accepted)))
 
 
 @router.patch(
@@ -127,7 +119,7 @@ async def change_call(
         relay.tightened(call)
     if changed.extended:
         relay.extended(call)
-    return json(_with_credentials(changed.call, relay, settings))
+    return json(answers.with_credentials(changed.call, relay, settings))
 
 
 @router.delete(
@@ -177,47 +169,14 @@ async def set_endpoint(call: CallId, body: EndpointUpdate, relay: Daemon) -> Res
         raise CallError("wrong_state", "Only a call in ports mode has endpoints.", call)
     leg = found.leg_of(body.party)
     relay.set_access(call, leg.id, body.access())
-    told = EndpointPublic.of(relay.endpoint(call, leg.id))
-    return json_without_none(EndpointUpdated(endpoint=told))
+    endpoint = EndpointPublic.of(relay.endpoint(call, leg.id))
+    return json_without_none(EndpointUpdated(endpoint=endpoint))
 
 
-def _with_ports(call: core.Call, access: dict[str, Access], relay: Relay) -> Response:
-    """A new call's relayed ports; where there are none the call has not been."""
+def _open_ports(call: core.Call, access: dict[str, Access], relay: Relay) -> None:
+    """Open a new call's relayed ports. If the relay has none, the call ends again."""
     try:
         relay.open_ports(call.id, {leg.id: access[leg.name] for leg in call.legs})
     except CallError:
         relay.registry.end(call.id, relay.now())
         raise
-    parties = {}
-    for leg in call.legs:
-        endpoint = EndpointPublic.of(relay.endpoint(call.id, leg.id))
-        parties[leg.name] = PortPartyCreated(leg=leg.id, endpoint=endpoint)
-    created = CallCreated.model_validate({**head(call), "parties": parties})
-    return json_without_none(created, status=201)
-
-
-def _with_credentials(call: core.Call, relay: Relay, settings: ControlSettings) -> CallCreated:
-    """The call, and for each party a credential that is valid from now on."""
-    expiry = int(relay.now().wall) + relay.registry.rules.credential_ttl_s
-    parties = {leg.name: _created(call, leg, settings, expiry) for leg in call.legs}
-    return CallCreated.model_validate({**head(call), "parties": parties})
-
-
-def _created(
-    call: core.Call, leg: core.Leg, settings: ControlSettings, expiry: int
-) -> PartyCreated:
-    """A party's way in. In a relayed call it uses nothing but the relay, or may not be masked."""
-    username, password = credentials.mint(settings.secret, call.id, leg.id, expiry)
-    is_direct = call.is_direct(leg)
-    urls = [*settings.urls, *(settings.stun_urls if is_direct else ())]
-    server = IceServer(urls=urls, username=username, credential=password)
-    policy: Literal["all", "relay"] = "all" if is_direct else "relay"
-    configuration = RtcConfiguration(ice_servers=[server], ice_transport_policy=policy)
-    return PartyCreated(leg=leg.id, rtc_configuration=configuration)
-
-
-def _view(call: core.Call, relay: Relay) -> Call:
-    """A call as it stands. Built without validation: it is the daemon's own, and lists are long."""
-    known = relay.legs(call.id) if call.legs else {}
-    parties = {leg.name: known.get(leg.id) or Party(leg=leg.id) for leg in call.legs}
-    return Call.model_construct(**head(call), parties=parties)

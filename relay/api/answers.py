@@ -1,0 +1,50 @@
+"""Answers about a call, made of what the core knows of it and what the daemon counts."""
+
+from typing import Literal
+
+from relay.api.relay import ControlSettings, Party, Relay
+from relay.api.schemas.calls import (
+    Call,
+    CallCreated,
+    IceServer,
+    PartyCreated,
+    RtcConfiguration,
+    head,
+)
+from relay.api.schemas.endpoints import EndpointPublic, PortPartyCreated
+from relay.calls import call as core
+from relay.calls import credentials
+
+
+def show(call: core.Call, relay: Relay) -> Call:
+    """A call as it stands. Built without validation: it is the daemon's own, and lists are long."""
+    known = relay.legs(call.id) if call.legs else {}
+    parties = {leg.name: known.get(leg.id) or Party(leg=leg.id) for leg in call.legs}
+    return Call.model_construct(**head(call), parties=parties)
+
+
+def with_endpoints(call: core.Call, relay: Relay) -> CallCreated:
+    """A call in `ports` mode, and each party's relayed port."""
+    parties = {}
+    for leg in call.legs:
+        endpoint = EndpointPublic.of(relay.endpoint(call.id, leg.id))
+        parties[leg.name] = PortPartyCreated(leg=leg.id, endpoint=endpoint)
+    return CallCreated.model_validate({**head(call), "parties": parties})
+
+
+def with_credentials(call: core.Call, relay: Relay, settings: ControlSettings) -> CallCreated:
+    """A call, and for each party a credential that is valid from now on."""
+    expiry = int(relay.now().wall) + relay.registry.rules.credential_ttl_s
+    parties = {leg.name: _party(call, leg, settings, expiry) for leg in call.legs}
+    return CallCreated.model_validate({**head(call), "parties": parties})
+
+
+def _party(call: core.Call, leg: core.Leg, settings: ControlSettings, expiry: int) -> PartyCreated:
+    """How one party reaches the relay; STUN servers only if it may use its own address."""
+    username, password = credentials.mint(settings.secret, call.id, leg.id, expiry)
+    is_direct = call.is_direct(leg)
+    urls = [*settings.urls, *(settings.stun_urls if is_direct else ())]
+    server = IceServer(urls=urls, username=username, credential=password)
+    policy: Literal["all", "relay"] = "all" if is_direct else "relay"
+    configuration = RtcConfiguration(ice_servers=[server], ice_transport_policy=policy)
+    return PartyCreated(leg=leg.id, rtc_configuration=configuration)
