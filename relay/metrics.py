@@ -103,31 +103,35 @@ class _Scrape(Collector):
 
     def collect(self) -> Iterator[Metric]:
         now = self._snapshot
-        yield _gauge("calls", "Live calls.", "state", STATES, now.calls)
-        yield _gauge("allocations", "Allocations.", "transport", TRANSPORTS, now.allocations)
-        yield _gauge("routes", "Forwarding entries.", "path", PATHS, now.routes)
-        yield _counter("packets", "Packets relayed.", now.packets)
-        yield _counter("bytes", "Payload bytes relayed.", now.bytes)
+        yield _gauge("calls", "Calls that ring or are active.", "state", STATES, now.calls)
+        yield _gauge(
+            "allocations", "Allocations of clients.", "transport", TRANSPORTS, now.allocations
+        )
+        yield _gauge("routes", "Routes that are set.", "path", PATHS, now.routes)
+        yield _counter("packets", "Packets that the relay has passed on.", now.packets)
+        yield _counter("bytes", "Payload bytes that the relay has passed on.", now.bytes)
         yield self._drops()
         yield self._requests()
         yield self._request_seconds()
         yield GaugeMetricFamily(
-            "callveil_ports_free", "Relayed ports left.", value=float(now.ports_free)
+            "callveil_ports_free",
+            "Ports of relayed transport addresses that are free.",
+            value=float(now.ports_free),
         )
         yield GaugeMetricFamily(
             "callveil_fastpath_attached",
-            "1 while the kernel forwards.",
+            "1 while the fast path is attached, else 0.",
             value=float(now.fastpath_attached),
         )
         yield CounterMetricFamily(
             "callveil_restarts_adopted",
-            "Times the state of an earlier daemon was taken over.",
+            "1 if this daemon took over the routes of an earlier one, else 0.",
             value=float(now.restarts_adopted),
         )
 
     def _drops(self) -> Metric:
         family = CounterMetricFamily(
-            "callveil_drops", "Datagrams that went no further.", labels=["reason", "path"]
+            "callveil_drops", "Datagrams that the relay dropped.", labels=["reason", "path"]
         )
         for path in PATHS:
             for reason in DropReason:
@@ -138,7 +142,7 @@ class _Scrape(Collector):
     def _requests(self) -> Metric:
         """By method and code; `success` is the code of a success response, which carries none."""
         family = CounterMetricFamily(
-            "callveil_requests", "TURN requests answered.", labels=["method", "code"]
+            "callveil_requests", "Requests that the relay answered.", labels=["method", "code"]
         )
         counts = {(_METHODS[method], "success"): 0 for method in _ANSWERABLE}
         for (method, code), count in self._counters.answers.items():
@@ -153,7 +157,7 @@ class _Scrape(Collector):
         buckets = list(zip(bounds, accumulate(self._counters.took_per_bucket), strict=True))
         return HistogramMetricFamily(
             "callveil_request_seconds",
-            "From a request's arrival to its answer's departure.",
+            "Seconds from the arrival of a datagram to the end of what the relay did about it.",
             buckets=buckets,
             sum_value=self._counters.seconds,
         )
