@@ -1,7 +1,7 @@
-"""Metrics: plain integers on the hot paths, Prometheus only when somebody asks.
+"""Metrics: plain integers while packets flow, Prometheus only when somebody scrapes.
 
-Rules of this file: labels come from closed lists, never an address, a user or a call; every label
-value is there from the first scrape on, so that a rate is right from the first event on.
+Rules of this file: labels come from closed lists, never an address, a user or a call. Every label
+value is in the first scrape, so that a rate is right from the first event on.
 """
 
 from bisect import bisect_left
@@ -40,11 +40,11 @@ _ANSWERABLE = (
     Method.CREATE_PERMISSION,
     Method.CHANNEL_BIND,
 )
-"""Methods of requests that can succeed; the rest are indications, or of RFC 6062 and refused."""
+"""Methods of requests that can succeed. The others are indications, or of RFC 6062 and refused."""
 
 
 class Counters:
-    """What the daemon counts as it goes: two calls, each a few plain additions."""
+    """Counts answers and the time they take, in a few plain additions each."""
 
     __slots__ = ("answers", "seconds", "took_per_bucket")
 
@@ -54,26 +54,28 @@ class Counters:
         self.seconds = 0.0
 
     def answered(self, method: int, code: int) -> None:
-        """A request was answered: its method, and 0 or the error code."""
+        """Count the answer to a request: its method, and 0 for success or the error code."""
         key = (method, code)
         self.answers[key] = self.answers.get(key, 0) + 1
 
     def took(self, seconds: float) -> None:
-        """From a request's arrival to its answer's departure."""
+        """Count how long the relay took over one datagram."""
         self.took_per_bucket[bisect_left(BUCKETS_S, seconds)] += 1
         self.seconds += seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the daemon knows at one moment.
+    """The gauges and totals of the daemon at one moment.
 
     Args:
-        calls: live calls by state; allocations: by transport; routes, packets, bytes: by path.
+        calls: how many calls are live, by state.
+        allocations: how many there are, by transport of the client.
+        routes, packets, bytes: by path.
         drops: by path and reason.
-        ports_free: relayed ports left.
-        fastpath_attached: the kernel program is in place.
-        restarts_adopted: times this relay took over what an earlier daemon left.
+        ports_free: how many ports of relayed transport addresses are free.
+        fastpath_attached: the fast path is attached.
+        restarts_adopted: 1 if this daemon took over the routes of an earlier one.
     """
 
     calls: Mapping[str, int] = field(default_factory=dict)
@@ -88,14 +90,14 @@ class Snapshot:
 
 
 def render(snapshot: Snapshot, counters: Counters) -> bytes:
-    """One scrape, in the text format of Prometheus (`CONTENT_TYPE`)."""
+    """Write one scrape in the text format of Prometheus (`CONTENT_TYPE`)."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Scrape(snapshot, counters))
     return generate_latest(registry)
 
 
 class _Scrape(Collector):
-    """The families of one scrape, read from plain integers."""
+    """Gives Prometheus the metric families of one scrape."""
 
     def __init__(self, snapshot: Snapshot, counters: Counters) -> None:
         self._snapshot = snapshot
@@ -140,7 +142,7 @@ class _Scrape(Collector):
         return family
 
     def _requests(self) -> Metric:
-        """By method and code; `success` is the code of a success response, which carries none."""
+        """Answers by method and code; the code of a success response is `success`."""
         family = CounterMetricFamily(
             "callveil_requests", "Requests that the relay answered.", labels=["method", "code"]
         )
@@ -173,7 +175,7 @@ def _gauge(
 
 
 def _counter(name: str, text: str, counts: Mapping[str, int]) -> Metric:
-    """By path."""
+    """Build a counter with the label `path`."""
     family = CounterMetricFamily(f"callveil_{name}", text, labels=["path"])
     for path in PATHS:
         family.add_metric([path], counts.get(path, 0))

@@ -1,4 +1,4 @@
-"""How the file descriptors of the process are shared out, so that nobody takes another's."""
+"""Shares out the file descriptors of the process, so that no part of it takes another's."""
 
 import contextlib
 import resource
@@ -10,14 +10,15 @@ _OWN = 128  # listeners, logs, the loop, and the maps and programs of the fast p
 _WITHOUT_LIMIT = 1 << 20
 
 FEW = 4096
-"""For clients: as many as strangers alone may have."""
+"""Descriptors for clients below which the daemon warns: as many as strangers alone may take."""
 
 
 class Files(NamedTuple):
-    """
+    """The shares.
+
     Args:
-        clients: sockets that TURN clients and relayed ports may take.
-        http: connections that one HTTP server may have.
+        clients: how many sockets TURN clients, relayed ports and outer ports may take.
+        http: how many connections one HTTP server may have.
     """
 
     clients: int
@@ -25,10 +26,10 @@ class Files(NamedTuple):
 
 
 def share(http_servers: int) -> Files:
-    """Take all the file descriptors we may, since a TCP client needs one each, and share them out.
+    """Raise the limit of file descriptors as far as possible, and share the descriptors out.
 
     Args:
-        http_servers: how many there are going to be.
+        http_servers: how many HTTP servers the daemon is going to have.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):

@@ -1,6 +1,6 @@
-"""The daemon: the only place that wires everything, and the only one that reads clocks.
+"""Runs the daemon: the only place that wires everything, and the only one that reads clocks.
 
-Start: bind, then say `ready`. SIGTERM drains and a second one stops; SIGINT stops; SIGHUP reloads.
+It binds, then says `ready`. SIGTERM drains and a second one stops; SIGINT stops; SIGHUP reloads.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ _RESTART = (
     "demo",
     "debug",
 )
-"""Keys of which a change only counts after a restart."""
+"""Keys whose change takes effect after a restart only."""
 
 
 def run(settings: Settings, config: Path | None) -> int:
@@ -65,9 +65,9 @@ def run(settings: Settings, config: Path | None) -> int:
 
     Args:
         settings: with a secret.
-        config: where they came from, to read again on SIGHUP.
+        config: the file that they came from, which SIGHUP makes the relay read again.
     Returns: 0 after an orderly stop.
-    Raises: RelayError, where it cannot start. Nothing else.
+    Raises: RelayError, where the relay cannot start. Nothing else.
     """
     privileges.set_core_dumps(settings.debug.core_dumps)
     daemon = Daemon(settings, config)
@@ -80,11 +80,11 @@ class SystemClocks:
     """The clocks of this host."""
 
     def now(self) -> Now:
-        """Both, at this moment."""
+        """Read both clocks."""
         return Now(time.monotonic(), time.time())
 
     def mono_ns(self) -> int:
-        """The monotonic one in nanoseconds."""
+        """Read the monotonic clock in nanoseconds."""
         return time.monotonic_ns()
 
 
@@ -107,11 +107,11 @@ class Daemon:
         self._is_replaced = False
 
     def bind(self) -> None:
-        """Take all that asks for a privilege or a port, then give the privileges up.
+        """Bind every port and load the fast path, then give the privileges up.
 
-        It happens before the loop runs, since what lists interfaces has a loop of its own.
+        This happens before the loop runs, because listing interfaces needs a loop of its own.
 
-        Raises: RelayError, naming what cannot be had.
+        Raises: RelayError, naming what the relay cannot have. Nothing else.
         """
         user = self._settings.user
         uid = privileges.find(user).pw_uid if user else None
@@ -142,7 +142,7 @@ class Daemon:
         privileges.set_core_dumps(self._settings.debug.core_dumps)
 
     async def serve(self) -> int:
-        """Run, and stop when told to."""
+        """Serve until a signal or the end of a drain stops the daemon. Returns: the exit code."""
         loop = asyncio.get_running_loop()
         api = self._api
         self._watch_signals(loop)
@@ -163,10 +163,12 @@ class Daemon:
             await self._demo.stop()
         api.should_exit = True
         if kernel is not None:
-            # Told twice to stop: calls are running, and the next daemon may take their routes over.
+            # After a second SIGTERM calls are running: the next daemon may take their routes over.
             loop.remove_reader(kernel.fileno())
             kernel.close(leave_running=self._is_replaced)
-            self.engine.forwarder.kernel = None  # closing ports is no business of its any more
+            self.engine.forwarder.kernel = (
+                None  # closed: it must not hear of the ports closed below
+            )
         await self._listeners.close(loop)
         self.engine.forwarder.close_ports()
         await serving
@@ -197,8 +199,8 @@ class Daemon:
             self._is_replaced = True
             self._stop.set()
             return
-        # A drain that the API has begun is not taken for a first SIGTERM: who drains before a stop
-        # (a container's `preStop`) wants the calls spared.
+        # A drain through the API does not count as a first SIGTERM: whoever drains before a stop
+        # (in the `preStop` of a container) wants to spare the calls.
         self._was_terminated = True
         log.info("draining", extra={"calls": len(self.engine.registry)})
         self.engine.drain()
@@ -207,24 +209,25 @@ class Daemon:
         try:
             self._reload()
         except RelayError as error:
-            # The operator's own words, which the log would redact where they name an address.
+            # A fault quotes the operator, and the log would redact an address in it.
             faults = list(error.faults) if isinstance(error, ConfigError) else [str(error)]
             log.error("reload_refused", extra={"faults": len(faults)})
             for fault in faults:
                 logs.say("fault", f"callveil: {fault}", "error", fault=fault)
 
     def _reload(self) -> None:
-        """Read the configuration again; all of it holds, or nothing has changed.
+        """Read the configuration again. All of it takes effect, or nothing does.
 
         Raises: ConfigError.
         """
         fresh = load(self._config, os.environ)
         if not fresh.api.tokens and not self._started_with.api.listen.is_loopback:
             raise ConfigError(
-                "api.tokens: expected one until a restart: others reach the API till then"
+                "api.tokens: []: expected at least one token until a restart, since other hosts "
+                "reach the API"
             )
         self._listeners.reload_certificate(fresh)
-        if not fresh.auth.secrets:  # then the one that was generated at start stays
+        if not fresh.auth.secrets:  # the secret that was generated at start stays
             auth = fresh.auth.model_copy(update={"secrets": self._settings.auth.secrets})
             fresh = fresh.model_copy(update={"auth": auth})
         for key in _RESTART:
@@ -249,7 +252,7 @@ class Daemon:
 
 
 def rules_of(settings: Settings) -> Rules:
-    """What the operator decided about calls."""
+    """Build the rules for calls from the configuration."""
     limits, privacy = settings.limits, settings.privacy
     return Rules(
         policy=Policy(privacy.policy),
@@ -264,7 +267,7 @@ def rules_of(settings: Settings) -> Rules:
 
 
 def turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
-    """What the TURN server is told."""
+    """Build the settings of the TURN server from the configuration."""
     ports = range(settings.relay.ports.low, settings.relay.ports.high + 1)
     return TurnSettings(
         realm=settings.realm,
@@ -284,11 +287,11 @@ def turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
 
 
 def _tame_collector() -> None:
-    """Look for cycles seldom, and never among what start-up made.
+    """Make the garbage collector run seldom, and never over what start-up has made.
 
-    Calls and allocations are freed by counting; a full collection over ten thousand of them would
-    hold up every packet for tens of milliseconds, and the API alone makes no more than a few cycles
-    a request.
+    Reference counting frees calls and allocations. A full collection over ten thousand of them
+    would hold up every packet for tens of milliseconds, and only the API makes cycles, a few per
+    request.
     """
     gc.collect()
     gc.freeze()

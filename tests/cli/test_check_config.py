@@ -45,9 +45,8 @@ def test_a_certificate_for_another_host_is_a_caution(tmp_path: Path) -> None:
     done = _check(tmp_path, f"{_tls(files)}listen: ['tls://127.0.0.1:5349']\n")
     assert (done.code, done.out) == (0, "ok\n")
     (line,) = done.err.splitlines()
-    assert line.startswith(
-        f"callveil: caution: tls.certificate: '{files.certificate}': the certificate "
-    )
+    place = f"callveil: caution: tls.certificate: '{files.certificate}'"
+    assert line.startswith(f"{place}: the certificate is for turn.example, and not for 127.0.0.1")
 
 
 def test_two_on_one_port_are_a_fault_before_they_are_a_failure(tmp_path: Path) -> None:

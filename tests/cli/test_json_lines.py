@@ -72,7 +72,7 @@ def test_the_same_in_words(tmp_path: Path) -> None:
     ("content", "code", "faults"),
     [
         ("realm: 7\nnope: 1\n", 2, ["realm: 7: expected 1 to 127", "nope: unknown key"]),
-        ("user: cvnobody0\n", 1, ["user: cvnobody0: there is no such user"]),
+        ("user: cvnobody0\n", 1, ["user: cvnobody0: there is no such user on this host"]),
         (
             "listen: ['udp://203.0.113.7:0']\nrelay: {addresses: [203.0.113.7]}\n",
             1,

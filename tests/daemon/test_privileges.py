@@ -59,4 +59,6 @@ def test_a_user_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     )
     done = callveil("serve", "--config", str(path))
     assert done.code == 1
-    assert done.err.splitlines()[-1] == "callveil: user: cvnobody0: there is no such user"
+    assert (
+        done.err.splitlines()[-1] == "callveil: user: cvnobody0: there is no such user on this host"
+    )
