@@ -88,7 +88,7 @@ class ServerAddress(Address):
 
 
 class Transport(StrEnum):
-    """The transport between client and relay."""
+    """The transport between client and relay; always UDP between relay and peer."""
 
     UDP = "udp"
     TCP = "tcp"

@@ -16,7 +16,7 @@ class Now(NamedTuple):
 
 
 class Clocks(Protocol):
-    """Reads the clocks."""
+    """What reads the clocks: the daemon, or a fake one in tests."""
 
     def now(self) -> Now: ...
 

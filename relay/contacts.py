@@ -42,7 +42,7 @@ class Reason(Enum):
 
 
 class Relationship(NamedTuple):
-    """The relationship of caller and callee.
+    """The facts about caller and callee that decide.
 
     Args:
         callee_follows_caller: the callee follows the caller. Whether the caller follows the callee
@@ -61,7 +61,7 @@ class Relationship(NamedTuple):
 
 
 class CalleeSettings(NamedTuple):
-    """The callee's switches.
+    """What the callee has decided about calls.
 
     Args:
         calling: False if nobody may call.

@@ -14,7 +14,7 @@ FEW = 4096
 
 
 class Files(NamedTuple):
-    """The shares.
+    """How many file descriptors each part of the process may take.
 
     Args:
         clients: how many sockets TURN clients, relayed ports and outer ports may take.
