@@ -76,7 +76,7 @@ class ClientAddress(Address):
 
 
 class PeerAddress(Address):
-    """The address of a peer: in a closed call always a relayed transport address."""
+    """The address of a peer: what a client names as the other end of its data."""
 
     __slots__ = ()
 
