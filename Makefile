@@ -25,9 +25,8 @@ help: ## this list
 
 setup: $(VENV)/installed ## create .venv with callveil in it
 
-run: export CALLVEIL__DEMO ?= true
-run: $(VENV)/installed ## set up and start the daemon with the demo on loopback (config/callveil.yaml)
-	@exec $(BIN)/callveil serve --config config/callveil.yaml
+run: $(VENV)/installed ## set up and start the relay and the demo on loopback (config/callveil.yaml)
+	@exec $(BIN)/python -m examples --config config/callveil.yaml
 
 test: lint ## set up, lint, and run the whole suite (JOBS=2: in two processes)
 	$(BIN)/pytest $(if $(JOBS),--numprocesses $(JOBS) --dist loadfile)

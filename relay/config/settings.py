@@ -239,7 +239,6 @@ class Settings(Section):
     user: Annotated[str, AfterValidator(_user)] = Field(
         default="", description="the name of a user, or empty"
     )
-    demo: bool = Field(default=False, description="true or false")
     debug: DebugSettings = Field(default=DebugSettings(), description="a section")
 
     def with_secret(self, entropy: Callable[[int], bytes]) -> Self:

@@ -22,7 +22,6 @@ from relay.calls.registry import Registry
 from relay.clock import Now
 from relay.config import Settings, load
 from relay.daemon import files, privileges
-from relay.daemon.demo import Demo
 from relay.daemon.engine import Engine
 from relay.daemon.fastpath import follow, open_fastpath
 from relay.daemon.http import bind_api, make_api
@@ -54,7 +53,6 @@ _RESTART = (
     "state",
     "fleet",
     "user",
-    "demo",
     "debug",
 )
 """Keys of which a change only counts after a restart."""
@@ -100,7 +98,7 @@ class Daemon:
         self._clocks = SystemClocks()
         self.engine = Engine(turn, registry, self._clocks, os.urandom, self._reload, ports)
         self._listeners = Listeners(settings, self.engine)
-        self._files = files.share(http_servers=2 if settings.demo else 1)
+        self._files = files.share()
         self.engine.forwarder.descriptors.most = self._files.clients
         self._stop = asyncio.Event()
         self._was_terminated = False
@@ -132,9 +130,6 @@ class Daemon:
         if self._files.clients < files.FEW:
             log.warning("few_descriptors", extra={"for_clients": self._files.clients})
         self._api = make_api(self.engine, self._control, self._files.http)
-        self._demo = None
-        if self._settings.demo:
-            self._demo = Demo(self._api_socket, self._tokens(), self._files.http)
         kernel = self.engine.forwarder.kernel
         if kernel is not None and uid is not None:
             kernel.give_to(uid)
@@ -156,11 +151,7 @@ class Daemon:
         _tame_collector()
         self.engine.is_ready = True
         self._say_ready()
-        if self._demo is not None:
-            await self._demo.start()
         await self._run_until_stopped(serving)
-        if self._demo is not None:
-            await self._demo.stop()
         api.should_exit = True
         if kernel is not None:
             # Told twice to stop: calls are running, and the next daemon may take their routes over.

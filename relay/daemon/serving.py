@@ -1,4 +1,4 @@
-"""HTTP servers in the daemon's own loop: the API, and the demo where it is asked for."""
+"""An HTTP server in the daemon's own loop."""
 
 import asyncio
 import contextlib
@@ -22,15 +22,14 @@ class HttpServer(uvicorn.Server):
     Args:
         app: an ASGI application.
         connections: so many there may be.
-        options: of `uvicorn.Config`, beyond what all have in common.
     """
 
-    def __init__(self, app: Any, connections: int, **options: Any) -> None:
-        common: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
-        common |= {"server_header": False, "timeout_graceful_shutdown": _STOP_S}
-        common |= {"timeout_keep_alive": KEPT_S}
-        common |= {"ws": "none", "http": partial(HttpConnection, waiting=Waiting(connections))}
-        super().__init__(uvicorn.Config(app, **common | options))
+    def __init__(self, app: Any, connections: int) -> None:
+        options: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
+        options |= {"server_header": False, "timeout_graceful_shutdown": _STOP_S}
+        options |= {"timeout_keep_alive": KEPT_S}
+        options |= {"ws": "none", "http": partial(HttpConnection, waiting=Waiting(connections))}
+        super().__init__(uvicorn.Config(app, **options))
         self.config.load()  # while every file of the installation can still be read
         self.listening = asyncio.Event()
 
