@@ -16,7 +16,7 @@ from relay.errors import DropReason
 ROOT = Path(__file__).parents[1]
 
 TOP_LEVEL = {
-    *("pyproject.toml", "Makefile", "README.md", "CHANGELOG.md"),
+    *("pyproject.toml", "Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
     *("relay", "config", "tests", "benchmarks", "docs", "examples"),
 }
 GENERATED = {"dist", "test-output"}
