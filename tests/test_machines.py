@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.lab import requirements
+from tests.kit import requirements
 
 ROOT = Path(__file__).parents[1]
 

@@ -25,7 +25,7 @@ from benchmarks.turn_client import CHANNEL
 from relay.address import ServerAddress
 from relay.forward.kernel.program import Program
 from tests.benchmarks.command import start
-from tests.lab import requirements
+from tests.kit import requirements
 
 TINY = Plan(
     rounds=1,

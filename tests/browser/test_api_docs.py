@@ -8,7 +8,7 @@ from playwright.sync_api import Request, Route, expect, sync_playwright
 from tests.browser.fixtures import CHROMIUM
 from tests.browser.tab import PATIENCE_MS
 from tests.daemon.process import config_of, running
-from tests.lab.requirements import PACKAGES, require
+from tests.kit.requirements import PACKAGES, require
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 

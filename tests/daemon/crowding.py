@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from tests.daemon.process import Config, Daemon, place_of
+from tests.kit import wire
 from tests.lab.turn_client import TurnClient
-from tests.turn import wire
 
 HERE, THERE = "127.0.0.1", "127.0.1.1"
 """Of two networks."""

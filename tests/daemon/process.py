@@ -19,8 +19,8 @@ import yaml
 
 from relay.stun.message import Method
 from tests.cli.running import COMMAND, READY, environment
+from tests.kit import wire
 from tests.lab.turn_client import TurnClient
-from tests.turn import wire
 
 SECRET = "a-secret-of-the-daemons-tests"
 TOKEN = "a-token-of-the-daemons-tests"

@@ -28,8 +28,8 @@ from relay.stun.message import Method
 from relay.turn.settings import TurnSettings
 from tests.daemon.process import CHANNEL, SECRET, has_heard_nothing, hears
 from tests.forward.loops import on_uvloop
+from tests.kit import wire
 from tests.lab.turn_client import TurnClient
-from tests.turn import wire
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")

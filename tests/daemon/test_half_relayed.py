@@ -14,7 +14,7 @@ from relay.errors import DropReason
 from tests.daemon.process import CHANNEL
 from tests.daemon.test_engine import Stage, do
 from tests.forward.loops import on_uvloop
-from tests.turn import wire
+from tests.kit import wire
 
 UNUSED = "192.0.2.7"
 """An address that no host of ours has."""

@@ -21,7 +21,7 @@ from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.daemon.test_engine import Stage, do
 from tests.forward.loops import on_uvloop
-from tests.turn import wire
+from tests.kit import wire
 
 RTP = b"\x80\x60media"
 PWD = "password/of/every/party"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.daemon.process import Daemon, config_of, hears, joined, limit_files, running
 from tests.forward import certificates
-from tests.lab.polling import wait_until
+from tests.kit.polling import wait_until
 
 MORE = 6
 """Files that the daemon may still open."""

@@ -8,7 +8,7 @@ import pytest
 
 from relay.address import PeerAddress
 from tests.daemon.process import CHANNEL, Daemon, config_of, hears, joined, running
-from tests.turn import wire
+from tests.kit import wire
 
 
 def drain(daemon: Daemon) -> None:

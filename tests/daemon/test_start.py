@@ -13,9 +13,8 @@ from relay.address import IPV4, IPV6
 from tests.cli.running import Outcome, callveil
 from tests.daemon.process import config_of, hears, joined, place_of, running
 from tests.forward import certificates
-from tests.lab import requirements
-from tests.lab.namespaces import Namespace, make, own_name, remove
-from tests.turn import wire
+from tests.kit import requirements, wire
+from tests.kit.namespaces import Namespace, make, own_name, remove
 
 NOWHERE = "198.51.100.7"
 

@@ -10,7 +10,7 @@ import pytest
 from tests.daemon.crowding import HALF_A_HELLO, THERE, Pipeline, connected, crowd, party_from, where
 from tests.daemon.process import CHANNEL, Config, Daemon, config_of, hears, joined, running
 from tests.forward import certificates
-from tests.lab.polling import wait_until
+from tests.kit.polling import wait_until
 from tests.lab.turn_client import TurnClient
 
 IDLE = 4500

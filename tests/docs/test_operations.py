@@ -14,7 +14,7 @@ from relay.errors import CommandError, DropReason
 from relay.metrics import Counters, Snapshot, render
 from tests.cli.running import Serving, serving
 from tests.docs.pages import ROOT, read
-from tests.lab.polling import PATIENCE_S, wait_until
+from tests.kit.polling import PATIENCE_S, wait_until
 
 PAGE = "docs/operations.md"
 CALL = {"parties": [{"id": "a"}, {"id": "b"}]}

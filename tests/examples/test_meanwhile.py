@@ -11,7 +11,7 @@ from examples.signaling.messages import parse
 from examples.signaling.switchboard import Switchboard
 from relay.cli.api import Api
 from tests.cli.running import Serving, serving
-from tests.lab.polling import PATIENCE_S, wait_until
+from tests.kit.polling import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")

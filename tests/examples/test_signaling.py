@@ -20,7 +20,7 @@ from relay.cli.api import Api
 from tests.cli.running import Serving, environment, serving
 from tests.docs.pages import ROOT
 from tests.examples.person import Heard, Person, open_socket, signed_in
-from tests.lab.polling import PATIENCE_S, wait_until
+from tests.kit.polling import PATIENCE_S, wait_until
 
 COMMITMENT = "ab" * 32
 OWN = "198.51.100.23"

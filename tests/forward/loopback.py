@@ -22,7 +22,7 @@ from relay.forward.user.streams import Streams
 from relay.forward.user.tcp import TcpListener
 from relay.forward.user.udp import UdpListener
 from tests.forward.certificates import contexts
-from tests.lab.requirements import require_ipv6
+from tests.kit.requirements import require_ipv6
 
 V4, V6 = "127.0.0.1", "::1"
 BATCHES: list[type[Batch]] = [MmsgBatch, PlainBatch]

@@ -17,7 +17,7 @@ from relay.forward.user.slots import PAYLOAD_MAX, Batch
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.forward.loopback import V4, V6, channel_data
-from tests.turn import wire
+from tests.kit import wire
 
 pytestmark = pytest.mark.parametrize("host", [V4, V6])
 

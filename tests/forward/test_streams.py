@@ -14,7 +14,7 @@ from relay.errors import DropReason
 from relay.forward.user.connection import Connection
 from tests.forward.loopback import ALICE, AMPLE, BOB, V4, V6, Stage, StreamClient, channel_data
 from tests.forward.loops import on_uvloop
-from tests.turn import wire
+from tests.kit import wire
 
 pytestmark = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 

@@ -19,8 +19,8 @@ from rich.progress import Progress
 from tests.hostile import floods
 from tests.hostile.beside import Outcome, run
 from tests.hostile.table import show
+from tests.kit.requirements import missing
 from tests.lab.relay import Relay
-from tests.lab.requirements import missing
 from tests.lab.topology import Lab
 
 

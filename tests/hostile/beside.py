@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from tests.hostile import messages
 from tests.hostile.streams import drain, pour
+from tests.kit.polling import wait_until
 from tests.lab.calls import Access, connect, flowing, legs, mint
 from tests.lab.flood import flood
-from tests.lab.polling import wait_until
 from tests.lab.relay import Relay
 from tests.lab.turn_client import TurnClient
 

@@ -23,11 +23,11 @@ import numpy as np
 from benchmarks.mmsg import Slots
 from relay.stun.message import Class, Method
 from tests.hostile import messages
+from tests.kit import wire
 from tests.lab.calls import mint
 from tests.lab.relay import TCP_PORT, TLS_PORT, UDP_PORT
 from tests.lab.topology import ANYWHERE, RELAY, SINK
 from tests.lab.turn_client import TurnClient
-from tests.turn import wire
 
 _SLOTS, _BURST = 1024, 32
 _HEADERS = 28  # of IPv4 and UDP

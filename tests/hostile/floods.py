@@ -16,11 +16,11 @@ from pathlib import Path
 
 from relay.stun.message import Method
 from tests.hostile.flooder import KINDS
+from tests.kit import wire
+from tests.kit.namespaces import Namespace
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, connect, legs, mint
-from tests.lab.namespaces import Namespace
 from tests.lab.relay import Relay
 from tests.lab.turn_client import TurnClient
-from tests.turn import wire
 
 MBIT_PER_S = 200
 _PER_S = 200  # packets of the running call, each way

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from relay.address import PeerAddress
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
+from tests.kit import wire
 from tests.lab.topology import CALLER, RELAY, SINK
 from tests.lab.turn_client import TurnClient
-from tests.turn import wire
 
 _METHODS = (
     Method.ALLOCATE,

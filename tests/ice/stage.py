@@ -1,7 +1,7 @@
 """The core of relayed ports with a clock, parties and the doing side's tables, all in memory.
 
 Rules of this file: nothing here knows how the core works inside; checks are built from the RFCs by
-`tests.turn.wire`.
+`tests.kit.wire`.
 """
 
 import ipaddress
@@ -32,7 +32,7 @@ from relay.ice.settings import PortSettings
 from relay.special_use import Denied
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from tests.turn import wire
+from tests.kit import wire
 
 PUBLIC_V4, LOCAL_V4 = "192.0.2.1", "10.0.0.1"
 PUBLIC_V6 = "2001:db8::1"

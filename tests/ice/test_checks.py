@@ -23,7 +23,7 @@ from tests.ice.stage import (
     consented,
     route,
 )
-from tests.turn import wire
+from tests.kit import wire
 
 REQUIRED_UNKNOWN, OPTIONAL_UNKNOWN = 0x7FFF, 0xC057
 

@@ -47,7 +47,7 @@ from tests.ice.stage import (
     requests_in,
     route,
 )
-from tests.turn import wire
+from tests.kit import wire
 
 SILENT = [Count(DropReason.NO_CONSENT)]
 

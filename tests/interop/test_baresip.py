@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.interop.sip_proxy import SipProxy
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import wait_until
+from tests.kit.requirements import require
 from tests.lab.calls import credential_of
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import wait_until
 from tests.lab.relay import UDP_PORT, Config, Relay
-from tests.lab.requirements import require
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Party
 
 _PORT = 5060

@@ -12,8 +12,8 @@ from tests.kernel.cases import A4, B4, B6, SERVER4, SERVER6
 from tests.kernel.paths import open_kernel_path
 from tests.kernel.requirements import require
 from tests.kernel.tap import Tap
-from tests.lab import namespaces
-from tests.lab.namespaces import Namespace
+from tests.kit import namespaces
+from tests.kit.namespaces import Namespace
 
 _numbers = itertools.count()
 

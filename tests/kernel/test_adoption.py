@@ -25,7 +25,7 @@ from tests.kernel.cases import B4, CHANNEL, PAYLOAD, ROUTE4, SERVER4, SERVER6, r
 from tests.kernel.frames import End
 from tests.kernel.paths import LEASE_S, LEG, open_kernel_path, server_address, set_route
 from tests.kernel.tap import Tap
-from tests.lab.namespaces import Namespace
+from tests.kit.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]
 _ROUTES = 50

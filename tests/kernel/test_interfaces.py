@@ -15,7 +15,7 @@ from relay.forward.kernel import layout
 from relay.forward.kernel.interfaces import Interfaces, Way
 from relay.forward.netlink import LOOPBACK, Changes, Netlink
 from relay.forward.own_addresses import OwnAddresses
-from tests.lab.namespaces import Namespace
+from tests.kit.namespaces import Namespace
 
 _HOST4, _HOST6 = "192.0.2.1", "2001:db8::1"
 

@@ -27,7 +27,7 @@ from tests.kernel.cases import (
 from tests.kernel.frames import End
 from tests.kernel.paths import LEG, open_kernel_path, set_route
 from tests.kernel.tap import Tap
-from tests.lab.namespaces import Namespace
+from tests.kit.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import relay
-from tests.lab.namespaces import Namespace
+from tests.kit.namespaces import Namespace
 
 _NOBODY = "65534"
 _ROOT = Path(relay.__file__).parent.parent

@@ -40,7 +40,7 @@ from tests.kernel.frames import (
     internet_checksum,
     udp,
 )
-from tests.lab.namespaces import Namespace
+from tests.kit.namespaces import Namespace
 
 _BOTH = {"v4": ROUTE4, "v6": ROUTE6, "ports v4": PORT_ROUTE4, "ports v6": PORT_ROUTE6}
 _OWN = bytes.fromhex("02cf00000001")

@@ -32,7 +32,7 @@ from tests.kernel.frames import End
 from tests.kernel.paths import LEG, SET_LEG, open_kernel_path, server_address, set_route
 from tests.kernel.tap import Tap
 from tests.kernel.user_path import UserPath
-from tests.lab.namespaces import Namespace
+from tests.kit.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]
 _BACK = Route(B4, PORT_B4, NO_CHANNEL, A4, PORT_A4, NO_CHANNEL)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from relay.address import IPV4
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import PATIENCE_S, wait_until
+from tests.kit import wire
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import PATIENCE_S, wait_until
 from tests.lab.relay import SECRET, TLS_PORT, Config, Relay
 from tests.lab.topology import RELAY
 from tests.lab.turn_client import TurnClient, over_tcp, over_tls, over_udp
-from tests.turn import wire
 
 CALLER_CHANNEL, CALLEE_CHANNEL = 0x4321, 0x4ABC
 _LIFETIME_S = 3600

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kit.requirements import require
 from tests.lab.relay import Relay
-from tests.lab.requirements import require
 from tests.lab.topology import Lab
 
 _FAULT = re.compile(r"^\S+ (error|critical) .*|^Traceback", re.MULTILINE)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from relay.tools.audit.packets import UDP
-from tests.lab.polling import wait_until
+from tests.kit.polling import wait_until
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import RELAY, anywhere
 

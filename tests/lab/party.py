@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.lab.namespaces import Namespace, close_pipes
+from tests.kit.namespaces import Namespace, close_pipes
 from tests.lab.topology import Lab
 
 _ROOT = Path(__file__).parents[2]

@@ -18,10 +18,10 @@ import numpy as np
 from benchmarks.mmsg import Slots
 from relay.stun.message import Class, Method
 from relay.tools.audit.packets import UDP
-from tests.lab.namespaces import close_pipes
+from tests.kit import wire
+from tests.kit.namespaces import close_pipes
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import ANYWHERE, RELAY
-from tests.turn import wire
 
 _ROOT = Path(__file__).parents[2]
 _BATCH = 64

@@ -16,7 +16,7 @@ import yaml
 
 from relay.tools.audit.search import Hit, find
 from tests.forward import certificates
-from tests.lab.polling import PATIENCE_S, wait_until
+from tests.kit.polling import PATIENCE_S, wait_until
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
 SECRET = "a secret of the laboratory"

@@ -17,9 +17,9 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import Any, NamedTuple, Self
 
-from tests.lab import namespaces
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import wait_until
+from tests.kit import namespaces
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import wait_until
 
 
 class Pair(NamedTuple):

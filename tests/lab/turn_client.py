@@ -15,10 +15,10 @@ from typing import Self
 from relay.address import PeerAddress
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import PATIENCE_S
+from tests.kit import wire
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import PATIENCE_S
 from tests.lab.topology import RELAY
-from tests.turn import wire
 
 _REALM = "callveil"
 _RETRY_S, _TRIES = 1, PATIENCE_S

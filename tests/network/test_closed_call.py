@@ -14,12 +14,12 @@ import pytest
 from relay.address import IPV4, IPV6, PeerAddress
 from relay.stun.message import Method
 from relay.tools.audit.packets import TCP, UDP, Packet
+from tests.kit import wire
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Legs, legs, mint
 from tests.lab.capture import Capture, capturing
 from tests.lab.relay import UDP_PORT, Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
 from tests.lab.turn_client import TurnClient, over_udp
-from tests.turn import wire
 
 CONFIG: Config = {"limits": {"unauthenticated_per_s": 1000}}
 

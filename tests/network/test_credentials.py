@@ -11,11 +11,11 @@ import pytest
 
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
+from tests.kit import wire
+from tests.kit.polling import wait_until
 from tests.lab.calls import Credential, legs, mint
-from tests.lab.polling import wait_until
 from tests.lab.relay import SECRET, Config, Relay
 from tests.lab.turn_client import TurnClient, over_tcp, over_udp
-from tests.turn import wire
 
 # Nothing here is forwarded.
 PATHS = ("user",)

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.kit.polling import wait_until
 from tests.lab.calls import Access, Flow, Legs, connect, credential_of, flowing
-from tests.lab.polling import wait_until
 from tests.lab.relay import Relay
 from tests.lab.turn_client import TurnClient
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from relay.stun.message import Method
+from tests.kit.polling import wait_until
 from tests.lab.calls import Access, Flow, Legs, flowing, legs
-from tests.lab.polling import wait_until
 from tests.lab.relay import Relay
 
 _LIMIT_S = 1.0  # PRIVACY.md's guarantee 5

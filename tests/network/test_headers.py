@@ -14,12 +14,12 @@ import pytest
 
 from relay.address import IPV4, IPV6
 from relay.tools.audit.packets import UDP, Packet
+from tests.kit import wire
 from tests.lab.calls import CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
 from tests.lab.pcap import checksum_is_right
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
-from tests.turn import wire
 
 _ODD_HOPS, _ODD_CLASS = 37, 0xB9  # EF, and ECN capable
 _DATA = b"an odd number of bytes!"

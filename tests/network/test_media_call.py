@@ -9,9 +9,9 @@ from pathlib import Path
 
 from relay.tools.audit.packets import Packet
 from relay.tools.audit.search import find
+from tests.kit.polling import wait_until
 from tests.lab.capture import Capture, capturing
 from tests.lab.party import Party, parties
-from tests.lab.polling import wait_until
 from tests.lab.relay import Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 

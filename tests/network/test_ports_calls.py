@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from tests.kernel.frames import End, packet
-from tests.lab.polling import wait_until
+from tests.kit.polling import wait_until
 from tests.lab.relay import Config, Relay
 from tests.lab.topology import RELAY, Lab
 from tests.network.phones import (

@@ -10,12 +10,12 @@ from pathlib import Path
 from relay.stun.message import Class
 from relay.tools.audit.packets import Packet
 from tests.kernel.frames import End, packet
+from tests.kit import wire
+from tests.kit.polling import wait_until
 from tests.lab.capture import capturing
-from tests.lab.polling import wait_until
 from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 from tests.network.phones import CONFIG, NAMES, Phone, assert_path, create, meet, phones, statistics
-from tests.turn import wire
 
 __all__ = ["CONFIG"]
 

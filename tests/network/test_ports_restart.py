@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.lab.polling import wait_until
+from tests.kit.polling import wait_until
 from tests.lab.relay import Relay
 from tests.lab.topology import UPLINK, Lab
 from tests.network.phones import CONFIG, Phone, meet, phones

@@ -6,12 +6,12 @@ import struct
 import pytest
 
 from relay.stun.message import Class, Method
+from tests.kit import wire
+from tests.kit.polling import PATIENCE_S, wait_until
 from tests.lab.calls import Access, Legs, flowing, legs, mint
-from tests.lab.polling import PATIENCE_S, wait_until
 from tests.lab.relay import TCP_PORT, TLS_PORT, Config, Relay
 from tests.lab.topology import RELAY
 from tests.lab.turn_client import over_tcp
-from tests.turn import wire
 
 # Streams are not the kernel's.
 PATHS = ("user",)

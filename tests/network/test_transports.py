@@ -7,10 +7,10 @@ import pytest
 
 from relay.address import IPV4, IPV6
 from relay.tools.audit.search import find
+from tests.kit.polling import wait_until
 from tests.lab.calls import Access, credential_of, flowing, legs
 from tests.lab.capture import capturing
 from tests.lab.party import Party, parties
-from tests.lab.polling import wait_until
 from tests.lab.relay import TCP_PORT, TLS_PORT, Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 

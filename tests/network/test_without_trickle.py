@@ -7,8 +7,8 @@ accepted; `descriptions` of the answer to accept has them again.
 import pytest
 
 from relay.tools.audit.search import find
+from tests.kit.polling import wait_until
 from tests.lab.party import Party, parties
-from tests.lab.polling import wait_until
 from tests.lab.relay import Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.lab.requirements import missing
+from tests.kit.requirements import missing
 from tests.lab.topology import Lab
 from tests.proof import scenarios
 from tests.proof.page import render

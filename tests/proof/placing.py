@@ -7,10 +7,10 @@ from pathlib import Path
 
 from relay.tools.audit import Report, Source, audit
 from relay.tools.audit.packets import Packet
+from tests.kit.polling import wait_until
 from tests.lab import topology
 from tests.lab.capture import Capture, capturing
 from tests.lab.party import Party, parties
-from tests.lab.polling import wait_until
 from tests.lab.relay import UDP_PORT, Config, Relay
 from tests.lab.topology import RELAY, Lab
 from tests.proof.scenarios import CALLEE, CALLER, PARTIES, Scenario

@@ -12,8 +12,8 @@ from rich.console import Console
 from relay.tools.audit import Gap
 from relay.tools.audit.search import find
 from tests.cli.running import callveil
+from tests.kit.requirements import require
 from tests.lab import topology
-from tests.lab.requirements import require
 from tests.proof import scenarios, words
 from tests.proof.__main__ import main, run
 from tests.proof.page import render

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from relay.tools.audit.search import find
+from tests.kit.polling import wait_until
 from tests.lab import topology
-from tests.lab.polling import wait_until
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import RELAY, Lab
 from tests.proof import faulty

@@ -30,8 +30,7 @@ from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from relay.turn.server import Server
 from relay.turn.settings import TurnSettings
-
-from . import wire
+from tests.kit import wire
 
 RELAY_IPV4 = bytes((192, 0, 2, 1))
 LOCAL_IPV4 = bytes((10, 1, 2, 3))

@@ -7,7 +7,7 @@ from relay.effects import Answered, LegConnected, LegKey, Send, SetLeg
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
 from relay.turn.settings import port_of_nobody
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import RELAY_IPV4, RELAY_IPV6, Relay
 
 UNKNOWN_REQUIRED = 0x7F01

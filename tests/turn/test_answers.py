@@ -4,7 +4,7 @@ from relay.address import Transport
 from relay.effects import Effect, Send
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import LISTENER, RELAY_IPV4, RELAY_IPV6, UDP_RELAYED, Client, Relay
 
 _ALLOWED = {

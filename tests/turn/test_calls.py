@@ -19,7 +19,7 @@ from relay.effects import (
 )
 from relay.errors import DropReason
 from relay.stun.message import Method
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import Client, Relay
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from relay.effects import Answered, Deliver, Effect, Send, SetLeg, SetRoute
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import UDP_RELAYED, Client, Relay
 
 KINDS = get_args(Effect)

@@ -15,7 +15,7 @@ from relay.address import PeerAddress
 from relay.effects import Count, Deliver, Effect
 from relay.stun.attributes import Attribute
 from relay.turn.demand import PACKETS_FIRST
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import RELAY_IPV4, Client, Exchange, Relay
 
 CALLS = ("one", "two")

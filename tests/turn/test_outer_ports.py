@@ -20,7 +20,7 @@ from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.turn.demand import PACKETS_FIRST
 from relay.turn.outer import OuterPort, OwnAddress
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import LISTENER, LOCAL_IPV4, RELAY_IPV4, Client, Relay
 
 ELSEWHERE = PeerAddress(bytes((198, 51, 100, 7)), 5004)

@@ -7,7 +7,7 @@ from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
 from relay.turn.demand import PACKETS_FIRST
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import Client, Relay
 from tests.turn.test_outer_ports import half_relayed
 from tests.turn.test_relay_peers import user, wide

@@ -3,7 +3,7 @@
 from relay.address import PeerAddress
 from relay.effects import Count, Deliver, DropRoute, SetRoute
 from relay.errors import DropReason
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import RELAY_IPV4, Client, Relay
 
 SINK = PeerAddress(bytes((203, 0, 113, 9)), 53)

@@ -9,7 +9,7 @@ from relay.address import IPV4, IPV6, Transport
 from relay.calls.pool import CallPorts, Pool, PortPool
 from relay.effects import LegKey
 from relay.stun.attributes import Attribute
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import Client, Relay
 
 TOKEN = Attribute.RESERVATION_TOKEN

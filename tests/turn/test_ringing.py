@@ -4,7 +4,7 @@ import pytest
 
 from relay.address import PeerAddress
 from relay.effects import Deliver, OpenOuterPort, SetRoute
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import LISTENER, RELAY_IPV4, RELAY_IPV6, Relay
 from tests.turn.test_outer_ports import half_relayed, own
 

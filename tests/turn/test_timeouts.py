@@ -5,7 +5,7 @@ import gc
 from relay.effects import Count, DropRoute, LegIdle
 from relay.errors import DropReason
 from relay.turn.table import Allocation
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import Relay
 
 

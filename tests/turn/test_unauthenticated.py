@@ -10,7 +10,7 @@ from relay.effects import Count, Effect, Send
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import LISTENER, UDP_RELAYED, Relay
 
 HELLO = wire.build(Method.ALLOCATE, Class.REQUEST, bytes(12), [wire.transport(UDP_RELAYED)])

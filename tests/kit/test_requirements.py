@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.lab import requirements
+from tests.kit import requirements
 
 
 @pytest.fixture(autouse=True)

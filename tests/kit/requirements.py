@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import namespaces
+from tests.kit import namespaces
 
 PACKAGES = {
     "ip": "iproute2",

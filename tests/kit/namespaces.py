@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from tests.lab.polling import PATIENCE_S
+from tests.kit.polling import PATIENCE_S
 
 PREFIX = "cvlab"
 _NAME = re.compile(rf"{PREFIX}-(\d+)-(\d+)-\d+-[a-z-]+")
