@@ -3,9 +3,9 @@
 from rich.console import Console
 from rich.table import Table
 
-from tests.proof import words
-from tests.proof.results import Results
-from tests.proof.scenarios import CALLEE, CALLER
+from tests.tools.evidence import words
+from tests.tools.evidence.results import Results
+from tests.tools.evidence.scenarios import CALLEE, CALLER
 
 
 def show(results: Results, console: Console) -> None:

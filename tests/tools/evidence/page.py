@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from html import escape
 
-from tests.proof import words
-from tests.proof.placing import Placed
-from tests.proof.results import Results
-from tests.proof.scenarios import CALLEE, CALLER
+from tests.tools.evidence import words
+from tests.tools.evidence.placing import Placed
+from tests.tools.evidence.results import Results
+from tests.tools.evidence.scenarios import CALLEE, CALLER
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b2430; --soft: #566273; --paper: #f6f8fa; --card: #fff;

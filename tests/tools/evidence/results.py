@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.proof import words
-from tests.proof.placing import Placed
-from tests.proof.scenarios import CALLEE, CALLER
-from tests.proof.written import Written
+from tests.tools.evidence import words
+from tests.tools.evidence.placing import Placed
+from tests.tools.evidence.scenarios import CALLEE, CALLER
+from tests.tools.evidence.written import Written
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`python -m tests.proof`: place the calls, show what each side saw, leave a page and JSON behind.
+"""Place calls, show what each side saw of the other, and leave a page and JSON behind.
 
 Exit codes: 0 as promised, 1 not, or a call could not be placed, 2 usage or what this host lacks,
 130 Ctrl-C.
@@ -14,13 +14,13 @@ from rich.console import Console
 
 from tests.kit.requirements import missing
 from tests.lab.topology import Lab
-from tests.proof import scenarios
-from tests.proof.page import render
-from tests.proof.placing import place, prepare
-from tests.proof.results import Results
-from tests.proof.scenarios import Scenario
-from tests.proof.table import show
-from tests.proof.written import of_calls, of_crashes
+from tests.tools.evidence import scenarios
+from tests.tools.evidence.page import render
+from tests.tools.evidence.placing import place, prepare
+from tests.tools.evidence.results import Results
+from tests.tools.evidence.scenarios import Scenario
+from tests.tools.evidence.table import show
+from tests.tools.evidence.written import of_calls, of_crashes
 
 DEFAULT_OUT = Path("test-output/audit")
 _KEYS = tuple(scenario.key for scenario in scenarios.ALL)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
-from tests.hostile import messages
-from tests.hostile.streams import drain, pour
 from tests.kit.polling import wait_until
 from tests.lab.calls import Access, connect, flowing, legs, mint
 from tests.lab.flood import flood
 from tests.lab.relay import Relay
 from tests.lab.turn_client import TurnClient
+from tests.tools.hostile import messages
+from tests.tools.hostile.streams import drain, pour
 
 _ROUND = 10_000
 _SHARES = {"udp": 0.70, "udp, signed": 0.15, "tcp": 0.05, "tls": 0.02, "tcp, signed": 0.05}

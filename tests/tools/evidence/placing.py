@@ -13,8 +13,8 @@ from tests.lab.capture import Capture, capturing
 from tests.lab.party import Party, parties
 from tests.lab.relay import UDP_PORT, Config, Relay
 from tests.lab.topology import RELAY, Lab
-from tests.proof.scenarios import CALLEE, CALLER, PARTIES, Scenario
-from tests.proof.signaling import Signaling
+from tests.tools.evidence.scenarios import CALLEE, CALLER, PARTIES, Scenario
+from tests.tools.evidence.signaling import Signaling
 
 AUDIO_FRAMES, VIDEO_FRAMES = 50, 10
 """A second of sound, and pictures after the first key frame: the call works."""

@@ -1,4 +1,4 @@
-"""`python -m tests.hostile messages`, or `… floods`: what a relay bears beside running calls.
+"""`python -m tests.tools.hostile messages`, or `… floods`: what a relay bears beside running calls.
 
 Exit codes: 0 well, 1 the messages did something they must not, 2 usage or what this host lacks,
 130 Ctrl-C. Floods are measured and not judged: what they do says as much about the machine.
@@ -16,12 +16,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from tests.hostile import floods
-from tests.hostile.beside import Outcome, run
-from tests.hostile.table import show
 from tests.kit.requirements import missing
 from tests.lab.relay import Relay
 from tests.lab.topology import Lab
+from tests.tools.hostile import floods
+from tests.tools.hostile.beside import Outcome, run
+from tests.tools.hostile.table import show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,7 +91,7 @@ def _show(outcome: Outcome, console: Console) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.hostile", description="What a relay bears beside running calls."
+        prog="python -m tests.tools.hostile", description="What a relay bears beside running calls."
     )
     commands = parser.add_subparsers(required=True, metavar="messages | floods")
     messages = commands.add_parser("messages", help="hostile messages of every kind")

@@ -1,4 +1,4 @@
-"""One flood at a steady rate: `python -m tests.hostile.flooder KIND MBIT_PER_S`, in its namespace.
+"""One flood at a steady rate: `python -m tests.tools.hostile.flooder KIND MBIT_PER_S`.
 
 It floods until its stdin is closed, then says in JSON on stdout what it has sent. Nothing is waited
 for: what a socket does not take is not sent.
@@ -22,12 +22,12 @@ import numpy as np
 
 from benchmarks.mmsg import Slots
 from relay.stun.message import Class, Method
-from tests.hostile import messages
 from tests.kit import wire
 from tests.lab.calls import mint
 from tests.lab.relay import TCP_PORT, TLS_PORT, UDP_PORT
 from tests.lab.topology import ANYWHERE, RELAY, SINK
 from tests.lab.turn_client import TurnClient
+from tests.tools.hostile import messages
 
 _SLOTS, _BURST = 1024, 32
 _HEADERS = 28  # of IPv4 and UDP
@@ -233,7 +233,7 @@ KINDS: dict[str, Callable[[Pace], Iterator[Sent]]] = {
     "forged-large": datagrams(1000, is_forged=True),
     "one-host": datagrams(0, is_forged=False),
 }
-"""By name; `tests.hostile.floods` says what each is."""
+"""By name; `tests.tools.hostile.floods` says what each is."""
 
 
 def _wait_for_end(closed: threading.Event) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from tests.hostile.floods import TITLES, Figures
+from tests.tools.hostile.floods import TITLES, Figures
 
 _MIB = 1 << 20
 

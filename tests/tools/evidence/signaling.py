@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.lab.party import Party
 from tests.lab.relay import Config, Relay
-from tests.proof.scenarios import CALLEE, CALLER, Scenario
+from tests.tools.evidence.scenarios import CALLEE, CALLER, Scenario
 
 
 class Signaling:

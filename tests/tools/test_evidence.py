@@ -14,14 +14,14 @@ from relay.tools.audit.search import find
 from tests.cli.running import callveil
 from tests.kit.requirements import require
 from tests.lab import topology
-from tests.proof import scenarios, words
-from tests.proof.__main__ import main, run
-from tests.proof.page import render
-from tests.proof.placing import AUDIO_FRAMES, SECRETS, Placed
-from tests.proof.results import Results
-from tests.proof.scenarios import CALLEE, CALLER, PARTIES
-from tests.proof.table import show
-from tests.proof.written import search
+from tests.tools.evidence import scenarios, words
+from tests.tools.evidence.__main__ import main, run
+from tests.tools.evidence.page import render
+from tests.tools.evidence.placing import AUDIO_FRAMES, SECRETS, Placed
+from tests.tools.evidence.results import Results
+from tests.tools.evidence.scenarios import CALLEE, CALLER, PARTIES
+from tests.tools.evidence.table import show
+from tests.tools.evidence.written import search
 
 _CHOSEN = (
     scenarios.OFF_ANSWERED,

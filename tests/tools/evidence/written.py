@@ -12,8 +12,8 @@ from tests.kit.polling import wait_until
 from tests.lab import topology
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import RELAY, Lab
-from tests.proof import faulty
-from tests.proof.scenarios import Scenario
+from tests.tools.evidence import faulty
+from tests.tools.evidence.scenarios import Scenario
 
 _ADDRESSES = (*topology.CALLER.addresses, *topology.CALLEE.addresses)
 _WRONG_BODIES = (

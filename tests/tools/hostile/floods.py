@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 
 from relay.stun.message import Method
-from tests.hostile.flooder import KINDS
 from tests.kit import wire
 from tests.kit.namespaces import Namespace
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, connect, legs, mint
 from tests.lab.relay import Relay
 from tests.lab.turn_client import TurnClient
+from tests.tools.hostile.flooder import KINDS
 
 MBIT_PER_S = 200
 _PER_S = 200  # packets of the running call, each way
@@ -164,7 +164,7 @@ def measure(relay: Relay, kind: str, seconds: float, mbit_per_s: float = MBIT_PE
 @contextmanager
 def _flooding(relay: Relay, kind: str, mbit_per_s: float) -> Iterator[Callable[[], dict[str, int]]]:
     """A flood from the sink. Gives what ends it and says what it has sent."""
-    command = [sys.executable, "-m", "tests.hostile.flooder", kind, str(mbit_per_s)]
+    command = [sys.executable, "-m", "tests.tools.hostile.flooder", kind, str(mbit_per_s)]
     pipe = subprocess.PIPE
     process = relay.lab.popen(relay.lab.sink, command, stdin=pipe, stdout=pipe)
     _pin(process.pid, _CORES[1])

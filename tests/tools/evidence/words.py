@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from relay.tools.audit import Exposure
-from tests.proof.placing import Placed
+from tests.tools.evidence.placing import Placed
 
 NOTHING = "nothing"
 _KINDS = ("public IPv4", "public IPv6", "private IPv4", "private IPv6")

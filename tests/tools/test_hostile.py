@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.hostile.beside import run
 from tests.lab.relay import Relay
+from tests.tools.hostile.beside import run
 
 _SEED = 8656
 _MESSAGES = 30_000
