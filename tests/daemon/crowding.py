@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from tests.daemon.process import Config, Daemon, place_of
 from tests.kit import wire
-from tests.lab.turn_client import TurnClient
+from tests.kit.sockets import TurnClient
 
 HERE, THERE = "127.0.0.1", "127.0.1.1"
 """Of two networks."""

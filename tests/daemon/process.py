@@ -20,7 +20,7 @@ import yaml
 from relay.stun.message import Method
 from tests.cli.running import COMMAND, READY, environment
 from tests.kit import wire
-from tests.lab.turn_client import TurnClient
+from tests.kit.sockets import TurnClient
 
 SECRET = "a-secret-of-the-daemons-tests"
 TOKEN = "a-token-of-the-daemons-tests"

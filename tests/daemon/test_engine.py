@@ -29,7 +29,7 @@ from relay.turn.settings import TurnSettings
 from tests.daemon.process import CHANNEL, SECRET, has_heard_nothing, hears
 from tests.forward.loops import on_uvloop
 from tests.kit import wire
-from tests.lab.turn_client import TurnClient
+from tests.kit.sockets import TurnClient
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import pytest
 
 from tests.daemon.process import CHANNEL, Config, Daemon, has_heard_nothing, hears
+from tests.kit.sockets import TurnClient
 from tests.kit.wire import channel_data
-from tests.lab.turn_client import TurnClient
 
 PARTIES: list[Config] = [
     {"id": "alice", "enhanced_call_privacy": True},

@@ -11,7 +11,7 @@ from tests.daemon.crowding import HALF_A_HELLO, THERE, Pipeline, connected, crow
 from tests.daemon.process import CHANNEL, Config, Daemon, config_of, hears, joined, running
 from tests.forward import certificates
 from tests.kit.polling import wait_until
-from tests.lab.turn_client import TurnClient
+from tests.kit.sockets import TurnClient
 
 IDLE = 4500
 """More than all strangers together may have, and still as many as half a daemon's descriptors."""

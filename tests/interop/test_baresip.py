@@ -16,7 +16,7 @@ from tests.interop.sip_proxy import SipProxy
 from tests.kit.namespaces import Namespace
 from tests.kit.polling import wait_until
 from tests.kit.requirements import require
-from tests.lab.calls import credential_of
+from tests.kit.turn import credential_of
 from tests.lab.relay import UDP_PORT, Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Party
 

@@ -15,7 +15,7 @@ import pytest
 from relay.tools.audit.search import find
 from tests.kit.polling import PATIENCE_S, wait_until
 from tests.kit.requirements import require
-from tests.lab.calls import credential_of
+from tests.kit.turn import credential_of
 from tests.lab.party import Party
 from tests.lab.relay import UDP_PORT, Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY

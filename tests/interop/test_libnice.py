@@ -14,7 +14,7 @@ from relay.tools.audit.search import find
 from tests.kit.namespaces import Namespace
 from tests.kit.polling import wait_until
 from tests.kit.requirements import require
-from tests.lab.calls import credential_of
+from tests.kit.turn import credential_of
 from tests.lab.relay import TCP_PORT, TLS_PORT, UDP_PORT, Config, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY
 

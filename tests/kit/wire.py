@@ -1,7 +1,7 @@
 """STUN and ChannelData as bytes, written from the RFCs and not from `relay/stun`.
 
 A second reading on purpose: a mistake of the codec must not cancel out against itself, and hostile
-tests need messages that a codec refuses to build. Only type numbers are shared with `relay/stun`.
+tests need messages that a codec refuses to build. Not even the numbers are those of `relay/stun`.
 """
 
 import base64
@@ -10,15 +10,55 @@ import hmac
 import struct
 import zlib
 from dataclasses import dataclass
+from enum import IntEnum
 
-from relay.address import IPV4, IPV6, Address
-from relay.stun.attributes import Attribute
-from relay.stun.message import Class
+from relay.address import Address
 
 COOKIE = 0x2112A442
 XOR = struct.pack("!I", COOKIE)
 
+IPV4, IPV6 = 1, 2  # RFC 8489 section 14.1
+UDP = 17
+"""The number of REQUESTED-TRANSPORT. Spec: RFC 8656 section 18.7."""
+
 Attributes = list[tuple[int, bytes]]
+
+
+class Class(IntEnum):
+    """RFC 8489 section 5."""
+
+    REQUEST, INDICATION, SUCCESS, ERROR = range(4)
+
+
+class Method(IntEnum):
+    """Those that a TURN client uses. Spec: RFC 8656 section 17."""
+
+    ALLOCATE = 0x003
+    REFRESH = 0x004
+    SEND = 0x006
+    CREATE_PERMISSION = 0x008
+    CHANNEL_BIND = 0x009
+
+
+class Attribute(IntEnum):
+    """Those that are built or read here. Spec: RFC 8489 section 18.3, RFC 8656 section 18."""
+
+    USERNAME = 0x0006
+    MESSAGE_INTEGRITY = 0x0008
+    ERROR_CODE = 0x0009
+    CHANNEL_NUMBER = 0x000C
+    LIFETIME = 0x000D
+    XOR_PEER_ADDRESS = 0x0012
+    DATA = 0x0013
+    REALM = 0x0014
+    NONCE = 0x0015
+    XOR_RELAYED_ADDRESS = 0x0016
+    REQUESTED_ADDRESS_FAMILY = 0x0017
+    EVEN_PORT = 0x0018
+    REQUESTED_TRANSPORT = 0x0019
+    MESSAGE_INTEGRITY_SHA256 = 0x001C
+    ADDITIONAL_ADDRESS_FAMILY = 0x8000
+    FINGERPRINT = 0x8028
 
 
 def message_type(method: int, cls: int) -> int:
@@ -64,6 +104,19 @@ def build(
 def channel_data(channel: int, payload: bytes) -> bytes:
     """A ChannelData message as it goes over UDP. Spec: RFC 8656 section 12.4."""
     return struct.pack("!HH", channel, len(payload)) + payload
+
+
+def cut(stream: bytes) -> tuple[bytes, bytes] | None:
+    """The first whole message of a stream without padding, and what follows it; None if none is.
+
+    Spec: RFC 8656 section 12.5.
+    """
+    if len(stream) < 4:
+        return None
+    first, length = struct.unpack_from("!HH", stream)
+    size = 4 + length if first >= 0x4000 else 20 + length
+    padded = size + -size % 4
+    return None if len(stream) < padded else (stream[:size], stream[padded:])
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.kit.polling import wait_until
-from tests.lab.calls import Access, Flow, Legs, connect, credential_of, flowing
+from tests.kit.sockets import TurnClient
+from tests.kit.turn import credential_of
+from tests.lab.calls import Access, Flow, Legs, connect, flowing
 from tests.lab.relay import Relay
-from tests.lab.turn_client import TurnClient
 
 PARTIES = [{"id": "caller", "enhanced_call_privacy": True}, {"id": "phone"}, {"id": "tablet"}]
 _CHANNEL = 0x4B00

@@ -11,11 +11,11 @@ from relay.stun.message import Class, Method
 from relay.tools.audit.search import find
 from relay.turn.demand import PACKETS_FIRST
 from tests.kit import wire
+from tests.kit.sockets import TurnClient
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
 from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
-from tests.lab.turn_client import TurnClient
 
 _PACKETS = 50
 _numbers = itertools.count()

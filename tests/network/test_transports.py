@@ -8,7 +8,8 @@ import pytest
 from relay.address import IPV4, IPV6
 from relay.tools.audit.search import find
 from tests.kit.polling import wait_until
-from tests.lab.calls import Access, credential_of, flowing, legs
+from tests.kit.turn import credential_of
+from tests.lab.calls import Access, flowing, legs
 from tests.lab.capture import capturing
 from tests.lab.party import Party, parties
 from tests.lab.relay import TCP_PORT, TLS_PORT, Config, Relay

@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from tests.kit.polling import wait_until
+from tests.kit.sockets import TurnClient
 from tests.lab.calls import Access, connect, flowing, legs, mint
 from tests.lab.flood import flood
 from tests.lab.relay import Relay
-from tests.lab.turn_client import TurnClient
 from tests.tools.hostile import messages
 from tests.tools.hostile.streams import drain, pour
 

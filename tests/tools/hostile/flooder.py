@@ -23,10 +23,10 @@ import numpy as np
 from benchmarks.mmsg import Slots
 from relay.stun.message import Class, Method
 from tests.kit import wire
+from tests.kit.sockets import TurnClient
 from tests.lab.calls import mint
 from tests.lab.relay import TCP_PORT, TLS_PORT, UDP_PORT
 from tests.lab.topology import ANYWHERE, RELAY, SINK
-from tests.lab.turn_client import TurnClient
 from tests.tools.hostile import messages
 
 _SLOTS, _BURST = 1024, 32
@@ -209,7 +209,7 @@ class _Insider:
         rng = random.Random(os.getpid())
         transaction_id = rng.randbytes(12)
         named = messages.peers(rng, transaction_id, 5200)
-        return self._client.signed(Method.CREATE_PERMISSION, named, transaction_id)
+        return self._client.turn.signed(Method.CREATE_PERMISSION, named, transaction_id)
 
 
 def _requests() -> bytes:

@@ -17,9 +17,9 @@ from pathlib import Path
 from relay.stun.message import Method
 from tests.kit import wire
 from tests.kit.namespaces import Namespace
+from tests.kit.sockets import TurnClient
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, connect, legs, mint
 from tests.lab.relay import Relay
-from tests.lab.turn_client import TurnClient
 from tests.tools.hostile.flooder import KINDS
 
 MBIT_PER_S = 200

@@ -13,8 +13,8 @@ from relay.address import PeerAddress
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.kit import wire
+from tests.kit.sockets import TurnClient
 from tests.lab.topology import CALLER, RELAY, SINK
-from tests.lab.turn_client import TurnClient
 
 _METHODS = (
     Method.ALLOCATE,
@@ -156,7 +156,7 @@ def _signed(rng: random.Random, client: TurnClient) -> bytes:
         list,
     )
     attributes = rng.choice(choices)()
-    return client.signed(rng.choice(_SIGNABLE), attributes, transaction_id)
+    return client.turn.signed(rng.choice(_SIGNABLE), attributes, transaction_id)
 
 
 def _data(rng: random.Random) -> bytes:
