@@ -15,7 +15,7 @@ from tests.audit.captures import (
     udp,
     write,
 )
-from tests.cli.running import callveil
+from tests.kit.command import callveil
 
 _LEAK = udp(SERVER, BOB, b"\xff198.51.100.23", (3478, 40000))
 _SECRET = f"alice={ALICE_PUBLIC}"

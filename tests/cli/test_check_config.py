@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from tests.cli.running import Outcome, callveil, serving
 from tests.forward import certificates
+from tests.kit.command import Outcome, callveil
+from tests.kit.daemon import serving
 
 
 def _check(directory: Path, content: str) -> Outcome:

@@ -1,6 +1,7 @@
 """A call's life through the HTTP API, as its two TURN clients see it."""
 
-from tests.daemon.process import CHANNEL, Config, Daemon, has_heard_nothing, hears, joined
+from tests.daemon.talking import CHANNEL, has_heard_nothing, hears, joined
+from tests.kit.daemon import Config, Daemon
 
 
 def dropped_of(view: Config) -> dict[str, int]:

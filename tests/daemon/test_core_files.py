@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.running import COMMAND, environment
-from tests.daemon.process import Config, config_of
 from tests.docs.pages import ROOT
+from tests.kit.command import COMMAND, environment
+from tests.kit.daemon import Config, config_of
 
 _ALLOWED = ("prlimit", "--core=unlimited", "sh", "-c")
 _HEADERS_ONLY = 'echo 0 > /proc/self/coredump_filter; exec "$0" "$@"'

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from websockets.sync.client import connect
 
-from tests.daemon.process import Daemon, config_of, running
+from tests.kit.daemon import Daemon, config_of, running
 
 
 def _page_of(daemon: Daemon) -> str:

@@ -26,9 +26,10 @@ from relay.ice.settings import PortSettings
 from relay.special_use import Denied
 from relay.stun.message import Method
 from relay.turn.settings import TurnSettings
-from tests.daemon.process import CHANNEL, SECRET, has_heard_nothing, hears
+from tests.daemon.talking import CHANNEL, has_heard_nothing, hears
 from tests.forward.loops import on_uvloop
 from tests.kit import wire
+from tests.kit.daemon import SECRET
 from tests.kit.sockets import TurnClient
 
 _T = TypeVar("_T")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.running import COMMAND, environment
-from tests.daemon.process import Config, config_of, running
+from tests.kit.command import COMMAND, environment
+from tests.kit.daemon import Config, config_of, running
 
 _TIME_LIMIT_S = 60
 _WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set", "-all"] if os.geteuid() == 0 else []

@@ -3,7 +3,8 @@
 import time
 
 from tests.daemon.flooding import Flood, candidate_of, description_of
-from tests.daemon.process import Daemon, has_heard_nothing, hears, joined
+from tests.daemon.talking import has_heard_nothing, hears, joined
+from tests.kit.daemon import Daemon
 
 CONNECTIONS = 16
 REQUESTS = 12_800

@@ -11,7 +11,7 @@ from relay.address import PeerAddress
 from relay.calls.call import Masking
 from relay.calls.changes import Change, PartyChange
 from relay.errors import DropReason
-from tests.daemon.process import CHANNEL
+from tests.daemon.talking import CHANNEL
 from tests.daemon.test_engine import Stage, do
 from tests.forward.loops import on_uvloop
 from tests.kit import wire

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.daemon.process import CHANNEL, Config, Daemon, has_heard_nothing, hears
+from tests.daemon.talking import CHANNEL, has_heard_nothing, hears
+from tests.kit.daemon import Config, Daemon
 from tests.kit.sockets import TurnClient
 from tests.kit.wire import channel_data
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import callveil
-from tests.daemon.process import Daemon, config_of, running
 from tests.kernel import requirements
+from tests.kit.command import callveil
+from tests.kit.daemon import Daemon, config_of, running
 
 _NET_ADMIN = 1 << 12
 
 
 def _status(daemon: Daemon, name: str) -> str:
-    lines = Path(f"/proc/{daemon.process.pid}/status").read_text().splitlines()
+    lines = daemon.proc("status").read_text().splitlines()
     return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{name}:"))
 
 

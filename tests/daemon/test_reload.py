@@ -6,18 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.process import (
-    SECRET,
-    TOKEN,
-    Config,
-    Daemon,
-    config_of,
-    hears,
-    joined,
-    place_of,
-    running,
-)
+from tests.daemon.talking import hears, joined
 from tests.forward import certificates
+from tests.kit.api import TOKEN
+from tests.kit.daemon import SECRET, Config, Daemon, config_of, place_of, running
 
 NEW_SECRET, NEW_TOKEN = "another-secret-of-the-tests", "another-token-of-the-tests"
 
@@ -111,7 +103,7 @@ def test_a_configuration_with_a_fault_changes_nothing_and_the_fault_is_named(
     assert "198.51.100.213" not in refused.body["detail"]
     assert daemon.stranger("call", "leg").allocate().code == 0
     assert hears(alice, bob, b"still there?")
-    assert not any("Traceback" in line for line in daemon.said)
+    assert not any("Traceback" in line for line in daemon.lines)
 
 
 def test_a_configuration_that_is_gone_changes_nothing(daemon: Daemon, tmp_path: Path) -> None:
@@ -132,7 +124,7 @@ def test_what_needs_a_restart_is_said(daemon: Daemon) -> None:
 def test_what_needs_a_restart_is_what_differs_from_the_start(daemon: Daemon) -> None:
     for realm, count in (("another", 1), ("another", 2), ("callveil", 2)):
         reload(daemon, config_of(realm=realm))
-        assert len([line for line in daemon.said if "needs_restart" in line]) == count
+        assert len([line for line in daemon.lines if "needs_restart" in line]) == count
 
 
 def test_without_tls_in_it_a_configuration_is_taken_all_the_same(tmp_path: Path) -> None:
@@ -170,7 +162,7 @@ def test_a_server_name_that_is_none_is_no_fault_of_ours(tmp_path: Path) -> None:
             assert sock.recv(1) == b"\x16"  # a ServerHello, and no alert
         daemon.signal(signal.SIGINT)
         assert daemon.ended() == 0
-        assert not any("uncaught" in line for line in daemon.said)
+        assert not any("uncaught" in line for line in daemon.lines)
 
 
 @pytest.mark.parametrize("kinds", [(False, False), (True, False), (False, True)])

@@ -1,5 +1,6 @@
 """Out of file descriptors: who is there goes on, who comes is refused, and later all is well."""
 
+import resource
 import select
 import socket
 from contextlib import ExitStack
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.process import Daemon, config_of, hears, joined, limit_files, running
+from tests.daemon.talking import hears, joined
 from tests.forward import certificates
+from tests.kit.daemon import Daemon, config_of, running
 from tests.kit.polling import wait_until
 
 MORE = 6
@@ -38,7 +40,8 @@ def test_a_daemon_out_of_files_keeps_its_calls(tmp_path: Path, transport: str) -
         call = daemon.create_call(ring=False)
         alice, bob = joined(daemon, call, over_udp)
         carol, dave = joined(daemon, daemon.create_call(ring=False), over_tcp)
-        limit_files(daemon, MORE)
+        limit = daemon.descriptors() + MORE
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (limit, limit))
         strangers = [crowd.enter_context(daemon.connect(crowded)) for _ in range(4 * MORE)]
         wait_until(lambda: sum(map(is_cut, strangers)) >= MORE, "the crowd is refused")
         assert hears(alice, bob, b"we go on")
@@ -49,7 +52,7 @@ def test_a_daemon_out_of_files_keeps_its_calls(tmp_path: Path, transport: str) -
         assert daemon.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
         later = joined(daemon, daemon.create_call(ring=False), over_tcp)
         assert hears(*later, b"and later all is well")
-        assert not any("Traceback" in line for line in daemon.said)
+        assert not any("Traceback" in line for line in daemon.lines)
 
 
 def has_room(daemon: Daemon) -> bool:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from relay.address import PeerAddress
-from tests.daemon.process import CHANNEL, Daemon, config_of, hears, joined, running
+from tests.daemon.talking import CHANNEL, hears, joined
 from tests.kit import wire
+from tests.kit.daemon import Daemon, config_of, running
 
 
 def drain(daemon: Daemon) -> None:
@@ -40,7 +41,7 @@ def test_while_it_drains_the_running_call_goes_on_and_no_other_begins(daemon: Da
     # Nor is a call that rang before: it may be accepted, and talk.
     assert daemon.ask("POST", f"/v1/calls/{other['id']}/accept").status == 200
     assert hears(*joined(daemon, other), b"hello")
-    assert daemon.process.poll() is None
+    assert daemon.is_running
 
 
 def test_it_ends_when_the_last_call_has_ended(daemon: Daemon) -> None:
@@ -92,7 +93,7 @@ def test_whoever_holds_connections_cannot_keep_it_from_stopping(tmp_path: Path) 
     """Half a request at the API, and half a frame at a TCP listener."""
     config = {"listen": ["tcp://127.0.0.1:0"], "api": {"listen": "127.0.0.1:0"}}
     with running(tmp_path, config) as daemon, socket.socket() as half:
-        half.connect(daemon.api)
+        half.connect(daemon.api_at)
         half.sendall(b"POST /v1/calls HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
         daemon.connect(daemon.urls[0]).sendall(wire.channel_data(CHANNEL, b"half")[:5])
         assert daemon.ask("GET", "/healthz").status == 200
@@ -108,4 +109,4 @@ def test_a_half_relayed_call_over_tcp_ends_without_a_fault(tmp_path: Path) -> No
         assert alice.bind(CHANNEL + 1, PeerAddress.parse("127.0.0.1", 5004)) == 0
         daemon.signal(signal.SIGINT)
         assert daemon.ended() == 0
-        assert not [line for line in daemon.said if "error" in line], daemon.said
+        assert not [line for line in daemon.lines if "error" in line], daemon.lines

@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from relay.address import IPV4, IPV6
-from tests.cli.running import Outcome, callveil
-from tests.daemon.process import config_of, hears, joined, place_of, running
+from tests.daemon.talking import hears, joined
 from tests.forward import certificates
 from tests.kit import requirements, wire
+from tests.kit.command import Outcome, callveil
+from tests.kit.daemon import config_of, place_of, running
 from tests.kit.namespaces import Namespace, make, own_name, remove
 
 NOWHERE = "198.51.100.7"
@@ -33,7 +34,7 @@ def test_ready_names_every_listener_in_order_and_the_api(tmp_path: Path) -> None
             ("turn", "::1"),
         ]
         assert [place.kind == socket.SOCK_DGRAM for place in places] == [False, True, False, True]
-        assert daemon.said[-1].startswith("ready ")
+        assert daemon.lines[-1].startswith("ready ")
         call = daemon.create_call(ring=False)
         (server,) = call["parties"]["bob"]["rtc_configuration"]["iceServers"]
         assert server["urls"] == daemon.urls

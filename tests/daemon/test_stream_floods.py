@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.crowding import HALF_A_HELLO, THERE, Pipeline, connected, crowd, party_from, where
-from tests.daemon.process import CHANNEL, Config, Daemon, config_of, hears, joined, running
+from tests.daemon.talking import CHANNEL, hears, joined
 from tests.forward import certificates
+from tests.kit.daemon import Config, Daemon, config_of, running
 from tests.kit.polling import wait_until
 from tests.kit.sockets import TurnClient
 
@@ -50,12 +51,6 @@ def over_tls(daemon: Daemon, call: Config, party: str, context: ssl.SSLContext) 
     return client
 
 
-def resident_bytes(daemon: Daemon) -> int:
-    """Its memory now."""
-    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
-
-
 def test_calls_and_the_api_go_on_while_strangers_pipeline_requests(daemon: Daemon) -> None:
     over_udp, over_tcp, _ = daemon.urls
     call, other = daemon.create_call(ring=False), daemon.create_call(ring=False)
@@ -82,7 +77,7 @@ def test_a_newcomer_gets_in_past_thousands_of_idle_connections(
 ) -> None:
     _, over_tcp, tls = daemon.urls
     early = joined(daemon, daemon.create_call(ring=False), over_tcp)
-    memory = resident_bytes(daemon)
+    memory = daemon.resident_bytes()
     with crowd([where(over_tcp)], IDLE), crowd([where(tls)], HALVES):
         call = daemon.create_call(ring=False)
         with (
@@ -94,7 +89,7 @@ def test_a_newcomer_gets_in_past_thousands_of_idle_connections(
             assert alice.bind(CHANNEL, bob.relayed) == bob.bind(CHANNEL, alice.relayed) == 0
             assert hears(alice, bob, b"we got in")
             assert hears(*early, b"we are still there")
-        assert resident_bytes(daemon) - memory < GROWTH_BYTES
+        assert daemon.resident_bytes() - memory < GROWTH_BYTES
     assert daemon.drops("crowded") > IDLE
 
 
@@ -102,12 +97,12 @@ def test_half_open_handshakes_are_counted_and_cost_little(
     daemon: Daemon, files: certificates.Files
 ) -> None:
     _, _, tls = daemon.urls
-    memory = resident_bytes(daemon)
+    memory = daemon.resident_bytes()
     with crowd([where(tls)], HALVES, HALF_A_HELLO):
         call = daemon.create_call(ring=False)
         with over_tls(daemon, call, "alice", files.trusting_context()) as alice:
             assert alice.allocate().code == 0
-        assert resident_bytes(daemon) - memory < GROWTH_BYTES
+        assert daemon.resident_bytes() - memory < GROWTH_BYTES
     assert daemon.drops("crowded") > HALVES / 2
 
 
@@ -134,22 +129,22 @@ def test_turn_and_the_api_do_not_take_each_others_descriptors(
     few = ["sh", "-c", f'ulimit -n {FILES} && exec "$@"', "sh"]
     with running(tmp_path, config_with(files), few) as daemon:
         _, over_tcp, _ = daemon.urls
-        assert any("few_descriptors for_clients=" in line for line in daemon.said)
-        with crowd([where(over_tcp)], FILES), crowd([daemon.api], FILES):
+        assert any("few_descriptors for_clients=" in line for line in daemon.lines)
+        with crowd([where(over_tcp)], FILES), crowd([daemon.api_at], FILES):
             call = daemon.create_call(ring=False)
             with party_from(daemon, call, "alice", over_tcp, THERE) as alice:
                 assert alice.allocate().code == 0
-                with connected(daemon.api, THERE) as visitor:
+                with connected(daemon.api_at, THERE) as visitor:
                     visitor.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
                     assert visitor.recv(1 << 16).startswith(b"HTTP/1.1 200")
                 assert daemon.view(call)["parties"]["alice"]["connected"]
         assert daemon.drops("crowded") > 0
-        assert not any("Traceback" in line for line in daemon.said)
+        assert not any("Traceback" in line for line in daemon.lines)
 
 
 def test_thousands_of_idle_connections_to_the_api_shut_nobody_out(daemon: Daemon) -> None:
-    with crowd([daemon.api], 2000):
+    with crowd([daemon.api_at], 2000):
         call = daemon.create_call(ring=False)
-        assert len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir())) < 1000
+        assert daemon.descriptors() < 1000
         assert hears(*joined(daemon, call, daemon.urls[1]), b"over TCP")
         assert daemon.ask("DELETE", f"/v1/calls/{call['id']}").status == 204

@@ -17,9 +17,10 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from relay.cli.api import Api
-from tests.cli.running import Serving, environment, serving
 from tests.docs.pages import ROOT
 from tests.examples.person import Heard, Person, open_socket, signed_in
+from tests.kit.command import environment
+from tests.kit.daemon import Daemon, serving
 from tests.kit.polling import PATIENCE_S, wait_until
 
 COMMITMENT = "ab" * 32
@@ -46,18 +47,15 @@ _names = (f"person-{number}" for number in count())
 
 
 @pytest.fixture(scope="module")
-def daemon() -> Iterator[Serving]:
+def daemon() -> Iterator[Daemon]:
     with serving(env={"CALLVEIL__DEMO": "true"}) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def url(daemon: Serving) -> str:
+def url(daemon: Daemon) -> str:
     """Of the page, as the daemon has said it after its ready line."""
-    assert daemon.process.stderr is not None
-    name, _, page = daemon.process.stderr.readline().strip().partition(" ")
-    assert name == "demo"
-    return page
+    return daemon.until_said("^demo ").partition(" ")[2]
 
 
 @pytest.fixture
@@ -83,12 +81,12 @@ def accept(callee: Person, caller: Person, call: str) -> None:
     assert caller.until("accepted") == callee.until("accepted")
 
 
-def state_of(daemon: Serving, call: str) -> str:
+def state_of(daemon: Daemon, call: str) -> str:
     state: str = Api(daemon.api, "").ask("GET", f"/v1/calls/{call}")["state"]
     return state
 
 
-def until_ended(daemon: Serving, call: str) -> None:
+def until_ended(daemon: Daemon, call: str) -> None:
     wait_until(lambda: state_of(daemon, call) == "ended", "the relay has ended the call")
 
 
@@ -158,7 +156,7 @@ _UPGRADE = {
 }
 
 
-def test_a_name_of_its_own_is_served_where_it_is_told(daemon: Serving) -> None:
+def test_a_name_of_its_own_is_served_where_it_is_told(daemon: Daemon) -> None:
     with _alone(daemon, "--name", "demo.example") as url:
         found = [_status(url, "/", host) for host in ("Demo.Example.:80", "else.example")]
     assert found == [200, 421]
@@ -230,7 +228,7 @@ def _is_called(caller: Person, name: str) -> bool:
 
 
 def test_every_refusal_is_told_the_caller_in_the_same_words(
-    pair: list[Person], daemon: Serving
+    pair: list[Person], daemon: Daemon
 ) -> None:
     alice, bob = pair
     said = {}
@@ -288,7 +286,7 @@ def test_before_the_call_is_accepted_nothing_goes_on(pair: list[Person]) -> None
         assert not bob.has_heard("description", "candidate", "reveal")
 
 
-def test_only_the_callee_accepts(pair: list[Person], daemon: Serving) -> None:
+def test_only_the_callee_accepts(pair: list[Person], daemon: Daemon) -> None:
     alice, bob = pair
     with ringing(alice, bob) as call:
         alice.say("accept", call=call, commitment=COMMITMENT)
@@ -341,7 +339,7 @@ def test_in_a_call_that_nobody_wants_private_it_is_passed_on_as_it_is(pair: list
         assert (got["sdp"], told["removed"]) == (SDP, [])
 
 
-def test_a_description_that_is_refused_ends_the_call(pair: list[Person], daemon: Serving) -> None:
+def test_a_description_that_is_refused_ends_the_call(pair: list[Person], daemon: Daemon) -> None:
     alice, bob = pair
     alice.set(privacy=True)
     with ringing(alice, bob) as call:
@@ -399,7 +397,7 @@ def _switch_off(_: Person, bob: Person, __: str) -> None:
 @pytest.mark.parametrize("accepted", [False, True])
 @pytest.mark.parametrize("do", [_hang_up, _decline, _leave, _block, _switch_off])
 def test_whatever_ends_a_call_ends_it_for_both_and_at_the_relay(
-    pair: list[Person], daemon: Serving, do: Any, accepted: bool
+    pair: list[Person], daemon: Daemon, do: Any, accepted: bool
 ) -> None:
     alice, bob = pair
     with ringing(alice, bob) as call:
@@ -419,7 +417,7 @@ def test_statistics_are_the_relays(pair: list[Person]) -> None:
         assert told["you"]["packets"] == told["they"]["packets"] == 0
 
 
-def test_a_call_that_nobody_answers_ends(daemon: Serving) -> None:
+def test_a_call_that_nobody_answers_ends(daemon: Daemon) -> None:
     with _alone(daemon, "--ring-s", "0.2") as url, signed_in(url, "alice", "bob") as people:
         alice, bob = people
         with ringing(alice, bob) as call:
@@ -428,7 +426,7 @@ def test_a_call_that_nobody_answers_ends(daemon: Serving) -> None:
             until_ended(daemon, call)
 
 
-def test_without_a_relay_a_call_fails_and_says_so(daemon: Serving) -> None:
+def test_without_a_relay_a_call_fails_and_says_so(daemon: Daemon) -> None:
     with _alone(daemon, "--api", "http://127.0.0.1:1") as url, signed_in(url, "a", "b") as people:
         alice, bob = people
         bob.relate("a", follow=True)
@@ -438,7 +436,7 @@ def test_without_a_relay_a_call_fails_and_says_so(daemon: Serving) -> None:
 
 
 @contextmanager
-def _alone(daemon: Serving, *options: str) -> Iterator[str]:
+def _alone(daemon: Daemon, *options: str) -> Iterator[str]:
     """The signaling server in a process of its own."""
     command = [sys.executable, "-m", "examples.signaling", "--api", daemon.api, "--port", "0"]
     process = subprocess.Popen(

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.interop.sip_proxy import SipProxy
+from tests.kit.daemon import Config
 from tests.kit.namespaces import Namespace
 from tests.kit.polling import wait_until
 from tests.kit.requirements import require
 from tests.kit.turn import credential_of
-from tests.lab.relay import UDP_PORT, Config, Relay
+from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Party
 
 _PORT = 5060

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from relay.tools.audit.search import find
+from tests.kit.daemon import Config
 from tests.kit.polling import PATIENCE_S, wait_until
 from tests.kit.requirements import require
 from tests.kit.turn import credential_of
 from tests.lab.party import Party
-from tests.lab.relay import UDP_PORT, Config, Relay
+from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY
 
 # aiortc refuses a TURN URI with an IPv6 address as malformed; it is given what it can read.

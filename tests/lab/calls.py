@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from relay.address import IPV4
 from tests.kit import turn, wire
+from tests.kit.daemon import SECRET
 from tests.kit.namespaces import Namespace
 from tests.kit.polling import PATIENCE_S, wait_until
 from tests.kit.sockets import TurnClient
 from tests.kit.turn import Credential, credential_of
-from tests.lab.relay import SECRET, TLS_PORT, UDP_PORT, Relay
+from tests.lab.relay import TLS_PORT, UDP_PORT, Relay
 from tests.lab.topology import RELAY
 
 CALLER_CHANNEL, CALLEE_CHANNEL = 0x4321, 0x4ABC

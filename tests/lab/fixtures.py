@@ -1,6 +1,7 @@
 """The fixtures that tests in the laboratory share; a conftest imports them."""
 
 import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -35,6 +36,6 @@ def relay(
     config = getattr(request.module, "CONFIG", {})
     running = Relay(lab, tmp_path_factory.mktemp("relay"), config, path)
     yield running
-    running.stop()
+    running.stop(signal.SIGKILL)
     assert running.canaries() == []
     assert not _FAULT.search(running.log_text()), running.log_text()[-4000:]

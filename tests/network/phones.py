@@ -12,9 +12,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.kit import wire
+from tests.kit.daemon import Config
 from tests.kit.namespaces import Namespace
 from tests.kit.polling import PATIENCE_S, wait_until
-from tests.lab.relay import Config, Relay
+from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
 # Ports that none of this host's own sockets are given.

@@ -15,10 +15,11 @@ from relay.address import IPV4, IPV6, PeerAddress
 from relay.stun.message import Method
 from relay.tools.audit.packets import TCP, UDP, Packet
 from tests.kit import wire
+from tests.kit.daemon import Config
 from tests.kit.sockets import TurnClient
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, connect, legs, mint
 from tests.lab.capture import Capture, capturing
-from tests.lab.relay import UDP_PORT, Config, Relay
+from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
 
 CONFIG: Config = {"limits": {"unauthenticated_per_s": 1000}}

@@ -12,11 +12,12 @@ import pytest
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.kit import wire
+from tests.kit.daemon import SECRET, Config
 from tests.kit.polling import wait_until
 from tests.kit.sockets import TurnClient
 from tests.kit.turn import Credential
 from tests.lab.calls import TCP, UDP, connect, legs, mint
-from tests.lab.relay import SECRET, Config, Relay
+from tests.lab.relay import Relay
 
 # Nothing here is forwarded.
 PATHS = ("user",)

@@ -17,12 +17,13 @@ from relay.stun.attributes import Attribute
 from relay.tools.audit.packets import Packet
 from relay.tools.audit.search import find
 from tests.kit import wire
+from tests.kit.daemon import Config
 from tests.kit.namespaces import Namespace
 from tests.kit.polling import PATIENCE_S, wait_until
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
 from tests.lab.party import Party, parties
-from tests.lab.relay import Config, Relay
+from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
 
 CONFIG: Config = {

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from relay.tools.audit.packets import Packet
 from relay.tools.audit.search import find
+from tests.kit.daemon import Config
 from tests.kit.polling import wait_until
 from tests.lab.capture import Capture, capturing
 from tests.lab.party import Party, parties
-from tests.lab.relay import Config, Relay
+from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
 # aiortc refuses a TURN URI with an IPv6 address as malformed; it is given what it can read.

@@ -5,8 +5,9 @@ import socket
 import pytest
 
 from tests.kernel.frames import End, packet
+from tests.kit.daemon import Config
 from tests.kit.polling import wait_until
-from tests.lab.relay import Config, Relay
+from tests.lab.relay import Relay
 from tests.lab.topology import RELAY, Lab
 from tests.network.phones import (
     CONFIG,

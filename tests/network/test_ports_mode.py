@@ -13,11 +13,12 @@ import pytest
 
 from relay.tools.audit.packets import UDP, Packet
 from relay.tools.audit.search import find
+from tests.kit.daemon import Config
 from tests.kit.polling import wait_until
 from tests.lab.capture import Capture, capturing
 from tests.lab.party import Party, parties
 from tests.lab.pcap import checksum_is_right
-from tests.lab.relay import Config, Relay
+from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, UPLINK, Lab
 from tests.network.phones import (
     CONFIG,

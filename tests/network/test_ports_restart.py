@@ -1,6 +1,5 @@
 """A call in ports mode whose daemon ends: the kernel goes on, and the next daemon lets it."""
 
-import os
 import signal
 from collections.abc import Callable
 
@@ -17,12 +16,12 @@ PATHS = ("kernel",)
 
 
 def _kill(relay: Relay) -> None:
-    relay.stop()
+    relay.stop(signal.SIGKILL)
 
 
 def _stop_at_once(relay: Relay) -> None:
     """Tell it to drain, and then not to wait for the calls."""
-    os.kill(relay.pid, signal.SIGTERM)
+    relay.signal(signal.SIGTERM)
     wait_until(lambda: "draining" in relay.log_text(), "it drains")
     relay.stop(signal.SIGTERM)
     _assert_stopped_well(relay)

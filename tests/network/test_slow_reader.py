@@ -7,9 +7,10 @@ import pytest
 
 from relay.stun.message import Class, Method
 from tests.kit import wire
+from tests.kit.daemon import Config
 from tests.kit.polling import PATIENCE_S, wait_until
 from tests.lab.calls import TCP, Access, Legs, connect, flowing, legs, mint
-from tests.lab.relay import TCP_PORT, TLS_PORT, Config, Relay
+from tests.lab.relay import TCP_PORT, TLS_PORT, Relay
 from tests.lab.topology import RELAY
 
 # Streams are not the kernel's.

@@ -7,12 +7,13 @@ import pytest
 
 from relay.address import IPV4, IPV6
 from relay.tools.audit.search import find
+from tests.kit.daemon import Config
 from tests.kit.polling import wait_until
 from tests.kit.turn import credential_of
 from tests.lab.calls import Access, flowing, legs
 from tests.lab.capture import capturing
 from tests.lab.party import Party, parties
-from tests.lab.relay import TCP_PORT, TLS_PORT, Config, Relay
+from tests.lab.relay import TCP_PORT, TLS_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
 CONFIG: Config = {"limits": {"unauthenticated_per_s": 1000}}

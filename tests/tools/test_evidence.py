@@ -11,7 +11,7 @@ from rich.console import Console
 
 from relay.tools.audit import Gap
 from relay.tools.audit.search import find
-from tests.cli.running import callveil
+from tests.kit.command import callveil
 from tests.kit.requirements import require
 from tests.lab import topology
 from tests.tools.evidence import scenarios, words

@@ -1,17 +1,19 @@
 """Places one call in the laboratory and gathers what each party could see."""
 
 import shutil
+import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from relay.tools.audit import Report, Source, audit
 from relay.tools.audit.packets import Packet
+from tests.kit.daemon import Config
 from tests.kit.polling import wait_until
 from tests.lab import topology
 from tests.lab.capture import Capture, capturing
 from tests.lab.party import Party, parties
-from tests.lab.relay import UDP_PORT, Config, Relay
+from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import RELAY, Lab
 from tests.tools.evidence.scenarios import CALLEE, CALLER, PARTIES, Scenario
 from tests.tools.evidence.signaling import Signaling
@@ -109,7 +111,7 @@ def place(
         assert relay.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
         packets = {name: capture.stop() for name, capture in captures.items()}
     relay.metrics()
-    relay.stop()
+    relay.stop(signal.SIGKILL)
     files = {name: _files(name, captures, directory) for name in PARTIES}
     placed = Placed(
         scenario=scenario,

@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.kit.daemon import Config
 from tests.lab.party import Party
-from tests.lab.relay import Config, Relay
+from tests.lab.relay import Relay
 from tests.tools.evidence.scenarios import CALLEE, CALLER, Scenario
 
 
