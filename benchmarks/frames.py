@@ -11,7 +11,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from benchmarks.topology import RELAY_ADDRESS, Link, Topology, inside
+from benchmarks.topology import RELAY_ADDRESS, Link, Topology
 
 TURN_PORT = 3478
 ETHERNET_AT = 10
@@ -37,8 +37,8 @@ class Line:
     def __init__(self, topology: Topology, link: Link) -> None:
         self.link = link
         self._headers = Headers(link)
-        with inside(topology.namespace(link.party)):
-            # Protocol 0 receives nothing: what goes out has a socket of its own.
+        # Protocol 0 receives nothing: what goes out has a socket of its own.
+        with topology.party(link).entered():
             self.outgoing = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             self.incoming = socket.socket(
                 socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_IP)

@@ -64,9 +64,9 @@ class Namespace:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside to its end.
 
-        Raises: RuntimeError with what it wrote, if it fails.
+        Raises: OSError with what it wrote, if it fails.
         """
-        return _run(self.command(command), stdin, timeout_s)
+        return run_command(self.command(command), stdin, timeout_s)
 
     def popen(self, command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
         """Start a command inside; the caller ends it, or the removal of the namespace does."""
@@ -74,7 +74,14 @@ class Namespace:
 
     def set_up(self, lines: Iterable[str], *options: str) -> None:
         """Run lines of `ip` inside, in one process with these options."""
-        _run(["ip", *options, "-n", self.name, "-batch", "-"], "\n".join(lines) + "\n")
+        run_command(["ip", *options, "-n", self.name, "-batch", "-"], "\n".join(lines) + "\n")
+
+    def processes(self) -> list[int]:
+        """Ids of the processes inside; none if it is gone."""
+        out = subprocess.run(
+            ["ip", "netns", "pids", self.name], text=True, capture_output=True, check=False
+        ).stdout
+        return [int(pid) for pid in out.split()]
 
     def set_kernel(self, settings: dict[str, int]) -> None:
         """Write settings under /proc/sys/net, named as there: `ipv4/ip_forward`."""
@@ -111,7 +118,7 @@ def make(names: Sequence[str]) -> list[Namespace]:
     made: list[Namespace] = []
     try:
         for name in names:
-            _run(["ip", "netns", "add", name])
+            run_command(["ip", "netns", "add", name])
             made.append(Namespace(name))
     except BaseException:
         remove([namespace.name for namespace in made])
@@ -122,7 +129,7 @@ def make(names: Sequence[str]) -> list[Namespace]:
 def remove(names: Sequence[str]) -> None:
     """End every process inside and remove the namespaces; one that is gone is no error."""
     for name in names:
-        for pid in _processes(name):
+        for pid in Namespace(name).processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     lines = "".join(f"netns del {name}\n" for name in names if (_DIRECTORY / name).exists())
@@ -155,22 +162,18 @@ def _start_time(pid: int) -> int | None:
     return int(line.rpartition(")")[2].split()[19])
 
 
-def _processes(name: str) -> list[int]:
-    out = subprocess.run(
-        ["ip", "netns", "pids", name], text=True, capture_output=True, check=False
-    ).stdout
-    return [int(pid) for pid in out.split()]
-
-
 def _setns(descriptor: int) -> None:
     if _libc.setns(descriptor, _CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def _run(
+def run_command(
     command: Sequence[str], stdin: str | None = None, timeout_s: float = PATIENCE_S
 ) -> subprocess.CompletedProcess[str]:
-    """Run to the end; a failure carries what the command said."""
+    """Run a command to its end.
+
+    Raises: OSError with what it wrote, if it fails.
+    """
     done = subprocess.run(
         command,
         input=stdin,
@@ -181,7 +184,7 @@ def _run(
         timeout=timeout_s,
     )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        raise OSError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}")
     return done
 
 

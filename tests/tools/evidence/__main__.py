@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         told.print("audit: stopped; nothing was written")
         return 130
-    except (RuntimeError, TimeoutError) as fault:
+    except (RuntimeError, OSError) as fault:
         told.print(f"audit: {fault}", highlight=False, soft_wrap=True)
         return 1
     document = json.dumps(results.as_document(), indent=2)

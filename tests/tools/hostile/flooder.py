@@ -1,7 +1,7 @@
 """One flood at a steady rate: `python -m tests.tools.hostile.flooder KIND MBIT_PER_S`.
 
-It floods until its stdin is closed, then says in JSON on stdout what it has sent. Nothing is waited
-for: what a socket does not take is not sent.
+It says when it has begun, floods until its stdin is closed, then says in JSON on stdout what it has
+sent. Nothing is waited for: what a socket does not take is not sent.
 """
 
 import json
@@ -10,28 +10,32 @@ import random
 import resource
 import select
 import socket
-import struct
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from ipaddress import ip_address
+from contextlib import contextmanager, suppress
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.mmsg import Slots
 from relay.stun.message import Class, Method
 from tests.kit import wire
+from tests.kit.namespaces import close_pipes
 from tests.kit.sockets import TurnClient
 from tests.lab.calls import mint
-from tests.lab.relay import TCP_PORT, TLS_PORT, UDP_PORT
+from tests.lab.flood import datagram
+from tests.lab.relay import TCP_PORT, TLS_PORT, Relay
 from tests.lab.topology import ANYWHERE, RELAY, SINK
 from tests.tools.hostile import messages
 
+_ROOT = Path(__file__).parents[3]
+_BEGUN = "flooding"
 _SLOTS, _BURST = 1024, 32
-_HEADERS = 28  # of IPv4 and UDP
-_SOURCE_AT, _PORT_AT, _TRANSACTION_AT = 12, 20, _HEADERS + 8
+_SOURCE_AT, _PORT_AT, _TRANSACTION_AT = 12, 20, 20 + 8 + 8
 _CHUNK_BYTES = 65_536
 _STREAMS = 4
 _LATE_S = 0.02  # a schedule is not caught up with for longer: a stall must not become a burst
@@ -68,10 +72,10 @@ def datagrams(size: int, *, is_forged: bool) -> Callable[[Pace], Iterator[Sent]]
 
     def run(pace: Pace) -> Iterator[Sent]:
         rng, random_bytes = random.Random(os.getpid()), np.random.default_rng(os.getpid())
-        payload = allocate(size, rng)
-        length = _HEADERS + len(payload)
+        packet = datagram(IPv4Address(SINK.v4), 50_000, allocate(size, rng))
+        length = len(packet)
         ring = Slots(_SLOTS, length)
-        ring.data[:] = np.frombuffer(_header(len(payload)) + payload, np.uint8)
+        ring.data[:] = np.frombuffer(packet, np.uint8)
         source = np.frombuffer(ANYWHERE.network_address.packed, np.uint8)
         sent = 0
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
@@ -92,17 +96,6 @@ def datagrams(size: int, *, is_forged: bool) -> Callable[[Pace], Iterator[Sent]]
                 yield {"datagrams": sent}
 
     return run
-
-
-def _header(payload: int) -> bytes:
-    """IPv4 and UDP; the kernel fills in the checksum of the one, the other has none."""
-    length = 8 + payload
-    return (
-        struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, 17, 0)
-        + ip_address(SINK.v4).packed
-        + ip_address(RELAY.v4).packed
-        + struct.pack("!HHHH", 50_000, UDP_PORT, length, 0)
-    )
 
 
 def streams(
@@ -236,6 +229,35 @@ KINDS: dict[str, Callable[[Pace], Iterator[Sent]]] = {
 """By name; `tests.tools.hostile.floods` says what each is."""
 
 
+class Flood:
+    """A flood from the sink, in a process of its own, which has begun."""
+
+    def __init__(self, relay: Relay, kind: str, mbit_per_s: float) -> None:
+        command = [sys.executable, "-m", __name__, kind, str(mbit_per_s)]
+        pipe = subprocess.PIPE
+        self.process = relay.lab.popen(relay.lab.sink, command, cwd=_ROOT, stdin=pipe, stdout=pipe)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == f"{_BEGUN}\n"
+
+    def end(self) -> Sent:
+        """End it. Returns: what it has sent."""
+        out, _ = self.process.communicate(timeout=20)
+        sent: Sent = json.loads(out or "{}")
+        return sent
+
+
+@contextmanager
+def flooding(relay: Relay, kind: str, mbit_per_s: float) -> Iterator[Flood]:
+    """A flood for one `with` block."""
+    flood = Flood(relay, kind, mbit_per_s)
+    try:
+        yield flood
+    finally:
+        flood.process.kill()
+        flood.process.wait()
+        close_pipes(flood.process.stdin, flood.process.stdout)
+
+
 def _wait_for_end(closed: threading.Event) -> None:
     sys.stdin.read()
     closed.set()
@@ -247,11 +269,12 @@ def main(kind: str, mbit_per_s: float) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     closed = threading.Event()
     threading.Thread(target=_wait_for_end, args=(closed,), daemon=True).start()
-    sent: Sent = {}
-    for sent in KINDS[kind](Pace(mbit_per_s * 1e6 / 8)):  # noqa: B007  said after the last
-        if closed.is_set():
-            break
-    print(json.dumps(sent))  # noqa: T201  it is a command
+    flood = KINDS[kind](Pace(mbit_per_s * 1e6 / 8))
+    sent = next(flood)
+    print(_BEGUN, flush=True)  # noqa: T201  it is a command
+    while not closed.is_set():
+        sent = next(flood)
+    print(json.dumps(sent))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,15 +1,11 @@
 """What a flood of 200 Mbit/s from one host does to a running call, to newcomers and to the API."""
 
-import json
 import os
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +16,7 @@ from tests.kit.namespaces import Namespace
 from tests.kit.sockets import TurnClient
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, connect, legs, mint
 from tests.lab.relay import Relay
-from tests.tools.hostile.flooder import KINDS
+from tests.tools.hostile.flooder import KINDS, flooding
 
 MBIT_PER_S = 200
 _PER_S = 200  # packets of the running call, each way
@@ -145,13 +141,15 @@ def measure(relay: Relay, kind: str, seconds: float, mbit_per_s: float = MBIT_PE
                 partial(_weigh, relay, figures),
             )
         ]
-        flood = stack.enter_context(_flooding(relay, kind, mbit_per_s))
+        flood = stack.enter_context(flooding(relay, kind, mbit_per_s))
+        _pin(flood.process.pid, _CORES[1])
+        os.setpriority(os.PRIO_PROCESS, flood.process.pid, 19)
         for thread in beside:
             thread.start()
         begun = time.monotonic()
         time.sleep(seconds)
         figures.seconds = time.monotonic() - begun
-        figures.sent = flood()
+        figures.sent = flood.end()
         stop.set()
         for thread in beside:
             thread.join()
@@ -159,27 +157,6 @@ def measure(relay: Relay, kind: str, seconds: float, mbit_per_s: float = MBIT_PE
     figures.delays_ms = [delay * 1000 for delay in meter.delays_s]
     figures.after_bytes = _settled_bytes(relay, figures.idle_bytes)
     return figures
-
-
-@contextmanager
-def _flooding(relay: Relay, kind: str, mbit_per_s: float) -> Iterator[Callable[[], dict[str, int]]]:
-    """A flood from the sink. Gives what ends it and says what it has sent."""
-    command = [sys.executable, "-m", "tests.tools.hostile.flooder", kind, str(mbit_per_s)]
-    pipe = subprocess.PIPE
-    process = relay.lab.popen(relay.lab.sink, command, stdin=pipe, stdout=pipe)
-    _pin(process.pid, _CORES[1])
-    os.setpriority(os.PRIO_PROCESS, process.pid, 19)
-
-    def end() -> dict[str, int]:
-        out, _ = process.communicate(timeout=20)
-        sent: dict[str, int] = json.loads(out or "{}")
-        return sent
-
-    try:
-        yield end
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _end_calls(relay: Relay, figures: Figures, stop: threading.Event) -> None:
