@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from relay.errors import FastPathError
 from tests.kernel.cases import ROUTE4
-from tests.kernel.frames import End
 from tests.kernel.paths import open_kernel_path, set_route
+from tests.kit.frames import End
 
 _VERSION_3 = 0x20080522  # of struct __user_cap_header_struct
 _HERE = End("127.0.0.1", 3478)

@@ -10,7 +10,7 @@ import os
 import struct
 
 from tests.kernel.bench_rig import Route
-from tests.kernel.frames import (
+from tests.kit.frames import (
     ETHERNET_SIZE,
     End,
     internet_checksum,

@@ -22,9 +22,9 @@ from relay.forward.kernel.adoption import DEAD_NS
 from relay.forward.netlink import Netlink
 from tests.kernel.bench_rig import Route
 from tests.kernel.cases import B4, CHANNEL, PAYLOAD, ROUTE4, SERVER4, SERVER6, relayed, sent
-from tests.kernel.frames import End
 from tests.kernel.paths import LEASE_S, LEG, open_kernel_path, server_address, set_route
 from tests.kernel.tap import Tap
+from tests.kit.frames import End
 from tests.kit.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]

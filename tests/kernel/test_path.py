@@ -24,9 +24,9 @@ from tests.kernel.cases import (
     relayed,
     sent,
 )
-from tests.kernel.frames import End
 from tests.kernel.paths import LEG, open_kernel_path, set_route
 from tests.kernel.tap import Tap
+from tests.kit.frames import End
 from tests.kit.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]

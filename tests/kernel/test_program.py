@@ -31,7 +31,7 @@ from tests.kernel.cases import (
     rewritten,
     sent,
 )
-from tests.kernel.frames import (
+from tests.kit.frames import (
     ETHERNET_SIZE,
     End,
     Header,

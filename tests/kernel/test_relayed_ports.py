@@ -28,10 +28,10 @@ from tests.kernel.cases import (
     relayed,
     sent,
 )
-from tests.kernel.frames import End
 from tests.kernel.paths import LEG, SET_LEG, open_kernel_path, server_address, set_route
 from tests.kernel.tap import Tap
 from tests.kernel.user_path import UserPath
+from tests.kit.frames import End
 from tests.kit.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]

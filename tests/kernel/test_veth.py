@@ -13,9 +13,9 @@ import pytest
 from relay.forward.kernel import FastPath
 from tests.kernel.bench_rig import Route
 from tests.kernel.cases import CHANNEL, PAYLOAD, TARGET_CHANNEL
-from tests.kernel.frames import End, channel_data
 from tests.kernel.paths import LEG, open_kernel_path, set_route
 from tests.kit import namespaces
+from tests.kit.frames import End, channel_data
 from tests.kit.namespaces import Namespace
 from tests.kit.polling import PATIENCE_S
 

@@ -10,9 +10,9 @@ from relay.forward.forwarder import Forwarder
 from relay.forward.kernel import FastPath
 from relay.forward.user.routes import Tally
 from relay.forward.user.udp import UdpListener
-from tests.kernel.frames import End
 from tests.kernel.paths import server_address
 from tests.kernel.tap import Tap
+from tests.kit.frames import End
 
 _DEADLINE_S = 120
 

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from tests.kernel.frames import End, packet
 from tests.kit.daemon import Config
+from tests.kit.frames import End, packet
 from tests.kit.polling import wait_until
 from tests.lab.relay import Relay
 from tests.lab.topology import RELAY, Lab

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from relay.stun.message import Class
 from relay.tools.audit.packets import Packet
-from tests.kernel.frames import End, packet
 from tests.kit import wire
+from tests.kit.frames import End, packet
 from tests.kit.polling import wait_until
 from tests.lab.capture import capturing
 from tests.lab.relay import Relay
