@@ -6,11 +6,10 @@ short, so that nothing is lost to a full socket buffer, whatever the speed of th
 
 import random
 import socket
-import struct
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
-from relay.tools.audit.packets import UDP
+from tests.kit.frames import End, Header, ipv4, udp
 from tests.kit.polling import wait_until
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import RELAY, anywhere
@@ -35,15 +34,6 @@ def flood(relay: Relay, payloads: Sequence[bytes], count: int, rng: random.Rando
 
 
 def datagram(source: IPv4Address, port: int, payload: bytes) -> bytes:
-    """One to the relay over UDP and IPv4, for a raw socket.
-
-    The kernel fills in the header's checksum, UDP has none.
-    """
-    length = 8 + len(payload)
-    return (
-        struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, UDP, 0)
-        + source.packed
-        + IPv4Address(RELAY.v4).packed
-        + struct.pack("!HHHH", port, UDP_PORT, length, 0)
-        + payload
-    )
+    """One to the relay over UDP and IPv4, without UDP's checksum, for a raw socket."""
+    ends = End(str(source), port), End(RELAY.v4, UDP_PORT)
+    return ipv4(*ends, udp(*ends, payload, 0), Header())
