@@ -3,26 +3,23 @@
 import asyncio
 import os
 import re
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import Any
 
-from relay.address import PeerAddress, ServerAddress
-from relay.calls.credentials import mint
+from relay.address import ServerAddress
 from relay.calls.registry import Registry
 from relay.config import Settings
 from relay.daemon.engine import Engine
 from relay.daemon.relayed_ports import port_settings_of
 from relay.daemon.run import SystemClocks, rules_of, turn_settings_of
 from relay.forward.user.udp import UdpListener
-from relay.stun import channel_data
-from relay.stun.attributes import Attribute
-from relay.stun.credentials import long_term_key
-from relay.stun.message import Class, Message, Method, build, parse
 from tests.docs.pages import ROOT, read
+from tests.kit import wire
+from tests.kit.datagrams import AsyncTurnClient
+from tests.kit.turn import mint
 
 CHANNEL = 0x4000
 
@@ -32,55 +29,8 @@ _CLASS = re.compile(r"::[A-Z]\w*$")
 _NAME = re.compile(r"`([\w/]+\.py::[\w.]+)`")
 
 
-class Client:
-    """A TURN client with one allocation, on a UDP socket of its own."""
-
-    def __init__(self, server: ServerAddress, username: str, password: str) -> None:
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.setblocking(False)
-        self.sock.connect(server.reveal())
-        self._username, self._password = username, password
-        self._signing: list[tuple[Attribute, Any]] = []
-        self._key: bytes | None = None
-
-    async def allocate(self) -> PeerAddress:
-        """Answer the challenge; returns the relayed address."""
-        transport = (Attribute.REQUESTED_TRANSPORT, socket.IPPROTO_UDP)
-        challenge = await self.ask(Method.ALLOCATE, transport)
-        realm, nonce = challenge.get(Attribute.REALM), challenge.get(Attribute.NONCE)
-        assert realm is not None
-        self._key = long_term_key(self._username, realm, self._password)
-        self._signing = [
-            (Attribute.USERNAME, self._username),
-            (Attribute.REALM, realm),
-            (Attribute.NONCE, nonce),
-        ]
-        relayed = (await self.ask(Method.ALLOCATE, transport)).get(Attribute.XOR_RELAYED_ADDRESS)
-        assert relayed is not None
-        return relayed
-
-    async def bind(self, peer: PeerAddress) -> Message:
-        """Bind the channel; returns the answer."""
-        channel = (Attribute.CHANNEL_NUMBER, CHANNEL)
-        return await self.ask(Method.CHANNEL_BIND, channel, (Attribute.XOR_PEER_ADDRESS, peer))
-
-    async def ask(self, method: Method, *attributes: tuple[Attribute, Any]) -> Message:
-        """Send one request; returns its answer."""
-        request = [*attributes, *self._signing]
-        await self.send(build(method, Class.REQUEST, os.urandom(12), request, key=self._key))
-        return parse(await self.receive())
-
-    async def send(self, datagram: bytes) -> None:
-        """Send a datagram to the relay."""
-        await asyncio.get_running_loop().sock_sendall(self.sock, datagram)
-
-    async def receive(self) -> bytes:
-        """The next datagram from the relay."""
-        return await asyncio.get_running_loop().sock_recv(self.sock, 2048)
-
-
 @asynccontextmanager
-async def two_clients() -> AsyncIterator[tuple[Client, Client]]:
+async def two_clients() -> AsyncIterator[tuple[AsyncTurnClient, AsyncTurnClient]]:
     """Both legs of a call on an engine in this process."""
     settings = Settings().with_secret(os.urandom)
     turn_settings = turn_settings_of(settings, os.urandom(32))
@@ -90,15 +40,16 @@ async def two_clients() -> AsyncIterator[tuple[Client, Client]]:
     listener = UdpListener(ServerAddress.parse("127.0.0.1", 0), engine, engine.tally)
     engine.forwarder.add_udp(listener)
     listener.start(asyncio.get_running_loop())
-    alice, bob = (
-        Client(listener.address, *mint(turn_settings.secrets[0], "a-call", leg, 2**32))
+    secret = turn_settings.secrets[0]
+    alice, bob = [
+        await AsyncTurnClient.connect(listener.address, mint(secret, "a-call", leg))
         for leg in ("alice", "bob")
-    )
+    ]
     try:
         yield alice, bob
     finally:
         for client in (alice, bob):
-            client.sock.close()
+            client.close()
         listener.close(asyncio.get_running_loop())
 
 
@@ -137,9 +88,9 @@ def assert_in_order(names: list[str], called: list[str]) -> None:
 async def test_a_channel_bind_goes_the_way_of_the_tour() -> None:
     async with two_clients() as (alice, bob):
         to_alice, to_bob = await alice.allocate(), await bob.allocate()
-        assert (await bob.bind(to_alice)).cls is Class.SUCCESS
+        assert await bob.bind(CHANNEL, to_alice) == 0
         with noting_calls() as called:
-            assert (await alice.bind(to_bob)).cls is Class.SUCCESS
+            assert await alice.bind(CHANNEL, to_bob) == 0
     names = steps("A ChannelBind")
     assert len(names) >= 7
     assert_in_order(names, called)
@@ -148,9 +99,9 @@ async def test_a_channel_bind_goes_the_way_of_the_tour() -> None:
 async def test_a_media_packet_goes_the_way_of_the_tour() -> None:
     async with two_clients() as (alice, bob):
         to_alice, to_bob = await alice.allocate(), await bob.allocate()
-        await bob.bind(to_alice)
-        await alice.bind(to_bob)
-        packet = channel_data.build(CHANNEL, bytes(160))
+        await bob.bind(CHANNEL, to_alice)
+        await alice.bind(CHANNEL, to_bob)
+        packet = wire.channel_data(CHANNEL, bytes(160))
         with noting_calls() as called:
             await alice.send(packet)
             assert await bob.receive() == packet
