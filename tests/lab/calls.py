@@ -147,6 +147,11 @@ class Flow:
         sent = range(self.sent)  # a third party may have been heard as well
         return sum(number not in arrived for arrived in self.arrived.values() for number in sent)
 
+    def delays_s(self) -> list[float]:
+        """How long each that arrived was on its way."""
+        arrivals = (arrived.items() for arrived in self.arrived.values())
+        return [at - self.sent_at[number] for each in arrivals for number, at in each]
+
     def _send(self) -> None:
         due = time.monotonic()
         while not self._stop.is_set():

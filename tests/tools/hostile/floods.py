@@ -2,7 +2,6 @@
 
 import os
 import socket
-import struct
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -14,7 +13,7 @@ from relay.stun.message import Method
 from tests.kit import wire
 from tests.kit.namespaces import Namespace
 from tests.kit.sockets import TurnClient
-from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, connect, legs, mint
+from tests.lab.calls import Access, connect, flowing, legs, mint
 from tests.lab.relay import Relay
 from tests.tools.hostile.flooder import KINDS, flooding
 
@@ -64,61 +63,6 @@ class Figures:
     after_bytes: int = 0
 
 
-class Meter:
-    """Numbered packets both ways at a steady pace: how late they are, and how many are lost."""
-
-    def __init__(self, call: Legs) -> None:
-        self._call = call
-        self._sent_at: list[float] = []
-        self._done = threading.Event()
-        self.delays_s: list[float] = []
-        self._arrived = 0
-
-    def run(self, stop: threading.Event) -> None:
-        """Send until told to stop; then wait for what is on its way."""
-        readers = [
-            threading.Thread(target=self._receive, args=(client,))
-            for client in (self._call.caller, self._call.callee)
-        ]
-        for reader in readers:
-            reader.start()
-        due = time.monotonic()
-        while not stop.is_set():
-            number = struct.pack("!Q", len(self._sent_at)).ljust(160, b"\xa5")
-            self._sent_at.append(time.monotonic())
-            self._call.say(number)
-            self._call.reply(number)
-            due += 1 / _PER_S
-            time.sleep(max(due - time.monotonic(), 0))
-        time.sleep(_SETTLE_S)
-        self._done.set()
-        for reader in readers:
-            reader.join()
-
-    @property
-    def sent(self) -> int:
-        """Both ways together."""
-        return 2 * len(self._sent_at)
-
-    @property
-    def lost(self) -> int:
-        """Of those."""
-        return self.sent - self._arrived
-
-    def _receive(self, client: TurnClient) -> None:
-        while not self._done.is_set():
-            frame = client.receive(0.1)
-            now = time.monotonic()
-            if frame is None or struct.unpack_from("!H", frame)[0] not in _CHANNELS:
-                continue
-            number = int(struct.unpack_from("!Q", frame, 4)[0])
-            self.delays_s.append(now - self._sent_at[number])
-            self._arrived += 1
-
-
-_CHANNELS = (CALLER_CHANNEL, CALLEE_CHANNEL)
-
-
 def measure(relay: Relay, kind: str, seconds: float, mbit_per_s: float = MBIT_PER_S) -> Figures:
     """Flood a relay while a call runs, clients come and calls end; see `Figures`."""
     figures = Figures()
@@ -130,11 +74,9 @@ def measure(relay: Relay, kind: str, seconds: float, mbit_per_s: float = MBIT_PE
         call = stack.enter_context(legs(relay))
         call.bind()
         figures.idle_bytes = relay.resident_bytes()
-        meter = Meter(call)
         beside = [
             threading.Thread(target=work, args=(stop,))
             for work in (
-                meter.run,
                 partial(_end_calls, relay, figures),
                 partial(_newcomers, relay, "udp", figures),
                 partial(_newcomers, relay, "tcp", figures),
@@ -144,6 +86,7 @@ def measure(relay: Relay, kind: str, seconds: float, mbit_per_s: float = MBIT_PE
         flood = stack.enter_context(flooding(relay, kind, mbit_per_s))
         _pin(flood.process.pid, _CORES[1])
         os.setpriority(os.PRIO_PROCESS, flood.process.pid, 19)
+        flow = stack.enter_context(flowing(call, _PER_S, _SETTLE_S))
         for thread in beside:
             thread.start()
         begun = time.monotonic()
@@ -151,10 +94,11 @@ def measure(relay: Relay, kind: str, seconds: float, mbit_per_s: float = MBIT_PE
         figures.seconds = time.monotonic() - begun
         figures.sent = flood.end()
         stop.set()
+        flow.stop()
         for thread in beside:
             thread.join()
-    figures.flowed, figures.lost = meter.sent, meter.lost
-    figures.delays_ms = [delay * 1000 for delay in meter.delays_s]
+    figures.flowed, figures.lost = 2 * flow.sent, flow.lost()
+    figures.delays_ms = [delay * 1000 for delay in flow.delays_s()]
     figures.after_bytes = _settled_bytes(relay, figures.idle_bytes)
     return figures
 
