@@ -50,10 +50,6 @@ class Relay(Program):
             start_new_session=True,  # Ctrl-C is ours to handle
         )
 
-    def __enter__(self) -> "Relay":
-        self.start()
-        return self
-
     def __exit__(self, *exception: object) -> None:
         for process in (self.process, *self._former):
             _end(process)

@@ -22,15 +22,15 @@ def reload(daemon: Daemon, config: Config) -> None:
 
 
 def test_secrets_are_replaced_and_running_calls_go_on(daemon: Daemon) -> None:
-    alice, bob = joined(daemon, daemon.create_call(ring=False))
+    alice, bob = joined(daemon, daemon.create_call())
     reload(daemon, config_of(auth={"secrets": [NEW_SECRET, SECRET]}))
-    fresh = daemon.create_call(ring=False)  # minted with the first
+    fresh = daemon.create_call()  # minted with the first
     assert hears(*joined(daemon, fresh), b"new")
     assert daemon.stranger("old", "leg").allocate().code == 0  # both verify
     reload(daemon, config_of(auth={"secrets": [NEW_SECRET]}))
     assert daemon.stranger("older", "leg").allocate().code == 401
     assert daemon.stranger("newer", "leg", NEW_SECRET).allocate().code == 0
-    assert hears(*joined(daemon, daemon.create_call(ring=False)), b"newest")
+    assert hears(*joined(daemon, daemon.create_call()), b"newest")
     # What was allocated with the old one keeps its key.
     assert hears(alice, bob, b"still there?")
     assert alice.bind(0x4322, bob.relayed) == 400  # authenticated: the peer has a channel
@@ -39,7 +39,7 @@ def test_secrets_are_replaced_and_running_calls_go_on(daemon: Daemon) -> None:
 def test_a_generated_secret_outlives_a_reload(tmp_path: Path) -> None:
     config = config_of(auth={})
     with running(tmp_path, config) as daemon:
-        call = daemon.create_call(ring=False)
+        call = daemon.create_call()
         reload(daemon, config_of(auth={}, limits={"legs_per_call": 3}))
         assert hears(*joined(daemon, call), b"same secret")
 
@@ -63,11 +63,11 @@ def test_the_last_token_stays_while_the_api_is_open_to_other_hosts(tmp_path: Pat
 
 
 def test_limits_hold_for_later_calls(daemon: Daemon) -> None:
-    before = daemon.create_call(ring=False)
+    before = daemon.create_call()
     reload(daemon, config_of(limits={"legs_per_call": 2, "bitrate_bps": 8000}))
     parties = [{"id": party} for party in "abc"]
     assert daemon.ask("POST", "/v1/calls", {"parties": parties}).status == 422
-    alice, bob = joined(daemon, daemon.create_call(ring=False))
+    alice, bob = joined(daemon, daemon.create_call())
     assert hears(alice, bob, bytes(500))  # half a second of 8,000 bit/s
     alice.send_on(0x4321, bytes(501))
     assert hears(bob, alice, b"back")
@@ -90,7 +90,7 @@ def test_limits_hold_for_later_calls(daemon: Daemon) -> None:
 def test_a_configuration_with_a_fault_changes_nothing_and_the_fault_is_named(
     daemon: Daemon, tmp_path: Path, broken: str, named: str
 ) -> None:
-    alice, bob = joined(daemon, daemon.create_call(ring=False))
+    alice, bob = joined(daemon, daemon.create_call())
     api = f"api: {{listen: '127.0.0.1:0', tokens: [{NEW_TOKEN}]}}\n"
     (tmp_path / "callveil.yaml").write_text(api + broken)
     daemon.signal(signal.SIGHUP)
@@ -110,7 +110,7 @@ def test_a_configuration_that_is_gone_changes_nothing(daemon: Daemon, tmp_path: 
     (tmp_path / "callveil.yaml").unlink()
     daemon.signal(signal.SIGHUP)
     daemon.until_said("reload_refused")
-    assert hears(*joined(daemon, daemon.create_call(ring=False)), b"as before")
+    assert hears(*joined(daemon, daemon.create_call()), b"as before")
 
 
 def test_what_needs_a_restart_is_said(daemon: Daemon) -> None:

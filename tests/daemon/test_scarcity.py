@@ -37,9 +37,9 @@ def test_a_daemon_out_of_files_keeps_its_calls(tmp_path: Path, transport: str) -
     )
     with running(tmp_path, config) as daemon, ExitStack() as crowd:
         over_udp, over_tcp, crowded = daemon.urls
-        call = daemon.create_call(ring=False)
+        call = daemon.create_call()
         alice, bob = joined(daemon, call, over_udp)
-        carol, dave = joined(daemon, daemon.create_call(ring=False), over_tcp)
+        carol, dave = joined(daemon, daemon.create_call(), over_tcp)
         limit = daemon.descriptors() + MORE
         resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (limit, limit))
         strangers = [crowd.enter_context(daemon.connect(crowded)) for _ in range(4 * MORE)]
@@ -49,8 +49,8 @@ def test_a_daemon_out_of_files_keeps_its_calls(tmp_path: Path, transport: str) -
         assert alice.permit(bob.relayed) == 0
         crowd.close()
         wait_until(lambda: has_room(daemon), "the crowd has left")
-        assert daemon.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
-        later = joined(daemon, daemon.create_call(ring=False), over_tcp)
+        daemon.end_call(call)
+        later = joined(daemon, daemon.create_call(), over_tcp)
         assert hears(*later, b"and later all is well")
         assert not any("Traceback" in line for line in daemon.lines)
 
@@ -66,8 +66,8 @@ def has_room(daemon: Daemon) -> bool:
 def test_a_daemon_out_of_ports_refuses_and_goes_on(tmp_path: Path) -> None:
     config = config_of(relay={"ports": "50000-50001"})
     with running(tmp_path, config) as daemon:
-        call = daemon.create_call(ring=False)
+        call = daemon.create_call()
         alice, bob = joined(daemon, call)
         assert daemon.party(call, "bob").allocate().code == 508
         assert hears(alice, bob, b"we go on")
-        assert hears(*joined(daemon, daemon.create_call(ring=False)), b"ports are a call's own")
+        assert hears(*joined(daemon, daemon.create_call()), b"ports are a call's own")

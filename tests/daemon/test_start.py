@@ -35,7 +35,7 @@ def test_ready_names_every_listener_in_order_and_the_api(tmp_path: Path) -> None
         ]
         assert [place.kind == socket.SOCK_DGRAM for place in places] == [False, True, False, True]
         assert daemon.lines[-1].startswith("ready ")
-        call = daemon.create_call(ring=False)
+        call = daemon.create_call()
         (server,) = call["parties"]["bob"]["rtc_configuration"]["iceServers"]
         assert server["urls"] == daemon.urls
         for url in daemon.urls[1:]:
@@ -44,7 +44,7 @@ def test_ready_names_every_listener_in_order_and_the_api(tmp_path: Path) -> None
 
 def test_what_is_ready_takes_traffic_at_once(tmp_path: Path) -> None:
     with running(tmp_path) as daemon:
-        assert hears(*joined(daemon, daemon.create_call(ring=False)), b"at once")
+        assert hears(*joined(daemon, daemon.create_call()), b"at once")
         assert daemon.ask("GET", "/readyz").status == 200
 
 

@@ -53,7 +53,7 @@ def over_tls(daemon: Daemon, call: Config, party: str, context: ssl.SSLContext) 
 
 def test_calls_and_the_api_go_on_while_strangers_pipeline_requests(daemon: Daemon) -> None:
     over_udp, over_tcp, _ = daemon.urls
-    call, other = daemon.create_call(ring=False), daemon.create_call(ring=False)
+    call, other = daemon.create_call(), daemon.create_call()
     alice, bob = joined(daemon, call, over_udp)
     carol, dave = joined(daemon, other, over_tcp)
     with ExitStack() as stack:
@@ -62,7 +62,7 @@ def test_calls_and_the_api_go_on_while_strangers_pipeline_requests(daemon: Daemo
         for number in range(PACKETS):
             assert hears(alice, bob, b"%d of a call over UDP" % number)
             assert hears(carol, dave, b"%d of a call over TCP" % number)
-        assert daemon.ask("DELETE", f"/v1/calls/{other['id']}").status == 204
+        daemon.end_call(other)
         cuts = [flood.cuts for flood in floods]
         wait_until(
             lambda: all(flood.cuts > before for flood, before in zip(floods, cuts, strict=True)),
@@ -76,10 +76,10 @@ def test_a_newcomer_gets_in_past_thousands_of_idle_connections(
     daemon: Daemon, files: certificates.Files
 ) -> None:
     _, over_tcp, tls = daemon.urls
-    early = joined(daemon, daemon.create_call(ring=False), over_tcp)
+    early = joined(daemon, daemon.create_call(), over_tcp)
     memory = daemon.resident_bytes()
     with crowd([where(over_tcp)], IDLE), crowd([where(tls)], HALVES):
-        call = daemon.create_call(ring=False)
+        call = daemon.create_call()
         with (
             party_from(daemon, call, "alice", over_tcp, THERE) as alice,
             over_tls(daemon, call, "bob", files.trusting_context()) as bob,
@@ -99,7 +99,7 @@ def test_half_open_handshakes_are_counted_and_cost_little(
     _, _, tls = daemon.urls
     memory = daemon.resident_bytes()
     with crowd([where(tls)], HALVES, HALF_A_HELLO):
-        call = daemon.create_call(ring=False)
+        call = daemon.create_call()
         with over_tls(daemon, call, "alice", files.trusting_context()) as alice:
             assert alice.allocate().code == 0
         assert daemon.resident_bytes() - memory < GROWTH_BYTES
@@ -110,7 +110,7 @@ def test_clients_with_and_without_tls_use_one_port(
     daemon: Daemon, files: certificates.Files
 ) -> None:
     _, _, tls = daemon.urls
-    call = daemon.create_call(ring=False)
+    call = daemon.create_call()
     with (
         party_from(daemon, call, "alice", tls, THERE) as alice,
         over_tls(daemon, call, "bob", files.trusting_context()) as bob,
@@ -131,7 +131,7 @@ def test_turn_and_the_api_do_not_take_each_others_descriptors(
         _, over_tcp, _ = daemon.urls
         assert any("few_descriptors for_clients=" in line for line in daemon.lines)
         with crowd([where(over_tcp)], FILES), crowd([daemon.api_at], FILES):
-            call = daemon.create_call(ring=False)
+            call = daemon.create_call()
             with party_from(daemon, call, "alice", over_tcp, THERE) as alice:
                 assert alice.allocate().code == 0
                 with connected(daemon.api_at, THERE) as visitor:
@@ -144,7 +144,7 @@ def test_turn_and_the_api_do_not_take_each_others_descriptors(
 
 def test_thousands_of_idle_connections_to_the_api_shut_nobody_out(daemon: Daemon) -> None:
     with crowd([daemon.api_at], 2000):
-        call = daemon.create_call(ring=False)
+        call = daemon.create_call()
         assert daemon.descriptors() < 1000
         assert hears(*joined(daemon, call, daemon.urls[1]), b"over TCP")
-        assert daemon.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
+        daemon.end_call(call)

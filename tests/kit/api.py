@@ -63,10 +63,30 @@ class ApiClient(ABC):
         assert isinstance(answer.body, dict)
         return answer.body
 
-    def view(self, call: Json) -> Json:
-        """A call as it is shown now."""
-        answer = self.ask("GET", f"/v1/calls/{call['id']}")
-        assert answer.status == 200
+    def view(self, call: Json | str) -> Json:
+        """A call, by itself or by its id, as it is shown now."""
+        return self._of_call("GET", call, "")
+
+    def statistics(self, call: Json | str) -> dict[str, Json]:
+        """The same of each party."""
+        parties: dict[str, Json] = self.view(call)["parties"]
+        return parties
+
+    def accept_call(self, call: Json | str, body: object = None) -> Json:
+        """Somebody picks up. Returns: what the signaling server is told."""
+        return self._of_call("POST", call, "/accept", body)
+
+    def rebuild(self, call: Json, party: str, sdp: str) -> Json:
+        """A description as the other party may see it."""
+        return self._of_call("POST", call, "/description", {"from": party, "sdp": sdp})
+
+    def end_call(self, call: Json | str) -> None:
+        """It is over, or was already."""
+        assert self.ask("DELETE", _path_of(call)).status == 204
+
+    def _of_call(self, method: str, call: Json | str, what: str, body: object = None) -> Json:
+        answer = self.ask(method, _path_of(call) + what, body)
+        assert answer.status == 200, answer
         assert isinstance(answer.body, dict)
         return answer.body
 
@@ -90,3 +110,7 @@ class ApiClient(ABC):
                 and (not reasons or any(f'reason="{reason}"' in name for reason in reasons))
             )
         )
+
+
+def _path_of(call: Json | str) -> str:
+    return f"/v1/calls/{call if isinstance(call, str) else call['id']}"

@@ -79,9 +79,6 @@ class Daemon(Program, ApiClient):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def start(self) -> None:
         """Start it, wait for its ready line, and learn from it where it is."""
         super().start()

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from signal import SIGINT, Signals
-from typing import Any
+from typing import Any, Self
 
 from tests.kit.polling import PATIENCE_S, wait_until
 
@@ -43,6 +43,13 @@ class Program:
             return self._popen(
                 command, stdin=stdin, stdout=output, stderr=subprocess.STDOUT, **self._options
             )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     @property
     def pid(self) -> int:

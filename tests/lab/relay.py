@@ -16,6 +16,12 @@ from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
 UDP_PORT = TCP_PORT = 3478
 TLS_PORT = 5349
+FOR_AIORTC: Config = {
+    "listen": [f"udp://{RELAY.v4}:{UDP_PORT}", f"tcp://{RELAY.v4}:{TCP_PORT}"],
+    "relay": {"addresses": [RELAY.v4]},
+}
+"""aiortc refuses a TURN URI with an IPv6 address as malformed; it is given what it can read."""
+
 _API = ("127.0.0.1", 8080)
 
 

@@ -110,7 +110,7 @@ def test_a_device_that_is_dropped_mid_call_is_silent_and_the_others_lose_nothing
         assert flow.arrived["caller"][_ITS_NUMBER] < ended + _LIMIT_S
         assert _missing(flow) == set()
         assert (tablet.allocate().code, call.caller.bind(0x4FFE, tablet.relayed)) == (403, 403)
-        statistics = relay.ask("GET", f"/v1/calls/{call.id}").body["parties"]
+        statistics = relay.statistics(call.id)
         assert list(statistics) == ["caller", "phone"]
         path = relay.path if transport == "udp" else "user"
         assert {party["path"] for party in statistics.values()} == {path}

@@ -19,8 +19,8 @@ _MISMATCH = 437
 def _delete(relay: Relay, call: Legs, _: float) -> float:
     """Through the API; and again, which is no error."""
     ended = time.monotonic()
-    assert relay.ask("DELETE", f"/v1/calls/{call.id}").status == 204
-    assert relay.ask("DELETE", f"/v1/calls/{call.id}").status == 204
+    relay.end_call(call.id)
+    relay.end_call(call.id)
     return ended
 
 

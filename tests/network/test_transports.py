@@ -60,10 +60,10 @@ def test_aioice_clients_exchange_every_message_in_order(
             _wait_for(receiver, expected[-1])
             assert [text for text in _received(receiver) if text != _HELLO] == expected
 
-        statistics = relay.ask("GET", f"/v1/calls/{call['id']}").body["parties"]
+        statistics = relay.statistics(call)
         for party, how in (("caller", caller_how), ("callee", callee_how)):
             assert statistics[party]["transport"] == how.transport
-        assert relay.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
+        relay.end_call(call)
 
 
 def _allocate(relay: Relay, call: Config, party: Party, name: str, how: Access) -> list[object]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.kit.requirements import missing
 from tests.lab.topology import Lab
+from tests.tools import command
 from tests.tools.evidence import scenarios
 from tests.tools.evidence.page import render
 from tests.tools.evidence.placing import place, prepare
@@ -27,22 +27,14 @@ _KEYS = tuple(scenario.key for scenario in scenarios.ALL)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command.
+    """The command; see `command.main`."""
+    return command.main("audit", _parser(), arguments)
 
-    Args:
-        arguments: without the program's name; those of the process if None.
-    Returns: the exit code.
-    """
-    options = _parser().parse_args(arguments)
-    told = Console(stderr=True)
-    if needs := missing():
-        told.print(f"audit: {needs}", highlight=False, soft_wrap=True)
-        return 2
+
+def show_calls(options: argparse.Namespace, told: Console) -> int:
+    """Place the calls that were asked for, and tell of them."""
     try:
         results = run(_chosen(options), options.out, told, options.path)
-    except KeyboardInterrupt:
-        told.print("audit: stopped; nothing was written")
-        return 130
     except (RuntimeError, OSError) as fault:
         told.print(f"audit: {fault}", highlight=False, soft_wrap=True)
         return 1
@@ -95,6 +87,7 @@ def _key(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make audit", description=__doc__.split("\n")[0])
+    parser.set_defaults(run=show_calls)
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIRECTORY")
     parser.add_argument("--json", action="store_true", help="JSON on stdout, not a table")
     parser.add_argument(

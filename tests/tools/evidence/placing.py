@@ -108,7 +108,7 @@ def place(
         for name, client in ((CALLER, caller), (CALLEE, callee)):
             client.ask("open", configuration=signaling.configuration(name))
         frames = _call(relay, call, signaling, caller, callee, scenario)
-        assert relay.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
+        relay.end_call(call)
         packets = {name: capture.stop() for name, capture in captures.items()}
     relay.metrics()
     relay.stop(signal.SIGKILL)
@@ -164,8 +164,7 @@ def _call(
 
 def _have_tried(relay: Relay, call: Config) -> bool:
     """Both sides have sent what the relay dropped, since the call rings."""
-    statistics = relay.ask("GET", f"/v1/calls/{call['id']}").body
-    return all(party["dropped"] >= 2 for party in statistics["parties"].values())
+    return all(party["dropped"] >= 2 for party in relay.statistics(call).values())
 
 
 def _works(party: Party) -> bool:

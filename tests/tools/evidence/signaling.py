@@ -5,7 +5,6 @@ Rules: what a party is given is kept, since the party could see it.
 
 import json
 from pathlib import Path
-from typing import Any
 
 from tests.kit.daemon import Config
 from tests.lab.party import Party
@@ -42,7 +41,7 @@ class Signaling:
 
     def accept(self, callee: Party) -> None:
         """The callee picks up: it may have the candidates that were held until now."""
-        accepted = self._ask("accept")
+        accepted = self._relay.accept_call(self._call)
         held = accepted["candidates"].get(CALLER, [])
         callee.ask("add_candidates", candidates=held)
         if held:
@@ -57,15 +56,10 @@ class Signaling:
         """A description as the other side gets it."""
         (self._directory / author / "description.sent.sdp").write_text(sdp)
         if self._scenario.is_rebuilt:
-            sdp = self._ask("description", {"from": author, "sdp": sdp})["sdp"]
+            sdp = self._relay.rebuild(self._call, author, sdp)["sdp"]
         self._given(to, "received", author, sdp)
         return sdp
 
     def _given(self, to: str, name: str, author: str, what: object) -> None:
         document = json.dumps({"from": author, "given": what})
         (self._directory / to / f"{name}.json").write_text(document)
-
-    def _ask(self, what: str, body: object = None) -> Any:
-        answer = self._relay.ask("POST", f"/v1/calls/{self._call['id']}/{what}", body)
-        assert answer.status == 200, answer
-        return answer.body

@@ -16,31 +16,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from tests.kit.requirements import missing
 from tests.lab.relay import Relay
 from tests.lab.topology import Lab
+from tests.tools import command
 from tests.tools.hostile import floods
 from tests.tools.hostile.beside import Outcome, run
 from tests.tools.hostile.table import show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command.
-
-    Args:
-        arguments: without the program's name; those of the process if None.
-    Returns: the exit code.
-    """
-    options = _parser().parse_args(arguments)
-    told = Console(stderr=True)
-    if needs := missing():
-        told.print(f"hostile: {needs}", highlight=False, soft_wrap=True)
-        return 2
-    try:
-        return int(options.run(options, told))
-    except KeyboardInterrupt:
-        told.print("hostile: stopped")
-        return 130
+    """The command; see `command.main`."""
+    return command.main("hostile", _parser(), arguments)
 
 
 def send_messages(options: argparse.Namespace, told: Console) -> int:
@@ -105,9 +91,9 @@ def _parser() -> argparse.ArgumentParser:
         "kinds", nargs="*", metavar="FLOOD", help=f"any of: {', '.join(floods.TITLES)}  [all]"
     )
     flood.set_defaults(run=measure_floods)
-    for command in (messages, flood):
-        command.add_argument("--path", choices=("user", "kernel"), default="user")
-        command.add_argument("--json", action="store_true", help="JSON on stdout")
+    for each in (messages, flood):
+        each.add_argument("--path", choices=("user", "kernel"), default="user")
+        each.add_argument("--json", action="store_true", help="JSON on stdout")
     return parser
 
 
