@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.forward import certificates
+from tests.kit import certificates
 from tests.kit.command import Outcome, callveil
 from tests.kit.daemon import serving
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forward import certificates
+from tests.kit import certificates
 from tests.kit.command import callveil
 from tests.kit.daemon import Daemon, serving
 

@@ -9,7 +9,7 @@ import pytest
 
 from relay.config import look_at_certificate, look_at_host, parse
 from relay.config.host import Found
-from tests.forward import certificates
+from tests.kit import certificates
 
 _ADDRESSES = "relay: {addresses: [192.0.2.7, '2001:db8::7/2001:db8::8']}\n"
 _LISTEN = "listen: ['tls://192.0.2.7:5349', 'tls://[2001:db8::8]:5349', 'udp://192.0.2.9:1']\n"

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.daemon.starting import start, write
-from tests.forward import certificates
+from tests.kit import certificates
 
 _OWN = f"127.{os.getpid() % 251 + 1}.7"
 """Loopback addresses that no other run of these tests has: ports on them may be any."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.talking import hears, joined
-from tests.forward import certificates
+from tests.kit import certificates
 from tests.kit.api import TOKEN
 from tests.kit.daemon import SECRET, Config, Daemon, config_of, place_of, running
 
@@ -130,8 +130,7 @@ def test_what_needs_a_restart_is_what_differs_from_the_start(daemon: Daemon) -> 
 def test_without_tls_in_it_a_configuration_is_taken_all_the_same(tmp_path: Path) -> None:
     """Its listeners go with the next start; until then they keep the certificate they have."""
     files = certificates.write(tmp_path / "tls")
-    tls = {"certificate": str(files.certificate), "key": str(files.key)}
-    with running(tmp_path, config_of(listen=["tls://127.0.0.1:0"], tls=tls)) as daemon:
+    with running(tmp_path, config_of(listen=["tls://127.0.0.1:0"], tls=files.section)) as daemon:
         daemon.configure(config_of())
         daemon.signal(signal.SIGHUP)
         assert "needs_restart" in daemon.until_said("needs_restart|refused")
@@ -155,8 +154,7 @@ def shown_to(daemon: Daemon, trusted: certificates.Files) -> bytes:
 def test_a_server_name_that_is_none_is_no_fault_of_ours(tmp_path: Path) -> None:
     """It would be a line in the log for each client that sends one."""
     files = certificates.write(tmp_path / "tls")
-    tls = {"certificate": str(files.certificate), "key": str(files.key)}
-    with running(tmp_path, config_of(listen=["tls://127.0.0.1:0"], tls=tls)) as daemon:
+    with running(tmp_path, config_of(listen=["tls://127.0.0.1:0"], tls=files.section)) as daemon:
         with daemon.connect(daemon.urls[0]) as sock:
             sock.sendall(certificates.hello().replace(b"example", b"\xff" * 7))
             assert sock.recv(1) == b"\x16"  # a ServerHello, and no alert
@@ -171,8 +169,7 @@ def test_a_renewed_certificate_is_shown_to_later_clients(
 ) -> None:
     """Of the same kind of key or of the other."""
     old = certificates.write(tmp_path / "tls", is_rsa=kinds[0])
-    tls = {"certificate": str(old.certificate), "key": str(old.key)}
-    config = config_of(listen=["tls://127.0.0.1:0"], tls=tls)
+    config = config_of(listen=["tls://127.0.0.1:0"], tls=old.section)
     with running(tmp_path, config) as daemon:
         first = shown_to(daemon, old)
         renewed = certificates.write(tmp_path / "tls", is_rsa=kinds[1])
@@ -185,8 +182,7 @@ def test_a_renewed_certificate_is_shown_to_later_clients(
 
 def test_a_certificate_without_its_key_changes_nothing(tmp_path: Path) -> None:
     old = certificates.write(tmp_path / "tls")
-    tls = {"certificate": str(old.certificate), "key": str(old.key)}
-    with running(tmp_path, config_of(listen=["tls://127.0.0.1:0"], tls=tls)) as daemon:
+    with running(tmp_path, config_of(listen=["tls://127.0.0.1:0"], tls=old.section)) as daemon:
         other = certificates.write(tmp_path / "other")
         kept = certificates.Files(tmp_path / "kept.pem", old.key)
         kept.certificate.write_bytes(old.certificate.read_bytes())

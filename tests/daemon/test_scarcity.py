@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.talking import hears, joined
-from tests.forward import certificates
+from tests.kit import certificates
 from tests.kit.daemon import Daemon, config_of, running
 from tests.kit.polling import wait_until
 
@@ -32,7 +32,7 @@ def test_a_daemon_out_of_files_keeps_its_calls(tmp_path: Path, transport: str) -
     files = certificates.write(tmp_path / "tls")
     config = config_of(
         listen=["udp://127.0.0.1:0", "tcp://127.0.0.1:0", f"{transport}://127.0.0.1:0"],
-        tls={"certificate": str(files.certificate), "key": str(files.key)},
+        tls=files.section,
         debug={"core_dumps": True},  # else nobody but root may count its files
     )
     with running(tmp_path, config) as daemon, ExitStack() as crowd:

@@ -11,8 +11,7 @@ import yaml
 
 from relay.address import IPV4, IPV6
 from tests.daemon.talking import hears, joined
-from tests.forward import certificates
-from tests.kit import requirements, wire
+from tests.kit import certificates, requirements, wire
 from tests.kit.command import Outcome, callveil
 from tests.kit.daemon import config_of, place_of, running
 from tests.kit.namespaces import Namespace, make, own_name, remove
@@ -24,8 +23,7 @@ def test_ready_names_every_listener_in_order_and_the_api(tmp_path: Path) -> None
     requirements.require_ipv6()
     files = certificates.write(tmp_path / "tls")
     listen = ["tls://127.0.0.1:0", "udp://127.0.0.1:0", "tcp://127.0.0.1:0", "udp://[::1]:0"]
-    tls = {"certificate": str(files.certificate), "key": str(files.key)}
-    with running(tmp_path, config_of(listen=listen, tls=tls)) as daemon:
+    with running(tmp_path, config_of(listen=listen, tls=files.section)) as daemon:
         places = [place_of(url) for url in daemon.urls]
         assert [(place.scheme, place.host) for place in places] == [
             ("turns", "127.0.0.1"),
@@ -74,9 +72,8 @@ def test_a_listener_whose_port_is_taken_is_one_line(
     tmp_path: Path, taken: int, transport: str
 ) -> None:
     files = certificates.write(tmp_path / "tls")
-    tls = {"certificate": str(files.certificate), "key": str(files.key)}
     url = f"{transport}://127.0.0.1:{taken}"
-    done = serve(tmp_path, listen=["udp://127.0.0.1:0", url], tls=tls)
+    done = serve(tmp_path, listen=["udp://127.0.0.1:0", url], tls=files.section)
     assert (done.code, done.out) == (1, "")
     assert done.err == f"callveil: listen: {url}: Address already in use\n"
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.daemon.crowding import HALF_A_HELLO, THERE, Pipeline, connected, crowd, party_from, where
 from tests.daemon.talking import CHANNEL, hears, joined
-from tests.forward import certificates
+from tests.kit import certificates
 from tests.kit.daemon import Config, Daemon, config_of, running
 from tests.kit.polling import wait_until
 from tests.kit.sockets import TurnClient
@@ -33,7 +33,7 @@ def config_with(files: certificates.Files) -> Config:
     """One listener of each kind."""
     return config_of(
         listen=["udp://127.0.0.1:0", "tcp://127.0.0.1:0", "tls://127.0.0.1:0"],
-        tls={"certificate": str(files.certificate), "key": str(files.key)},
+        tls=files.section,
     )
 
 

@@ -21,7 +21,7 @@ from relay.forward.user.slots import Batch
 from relay.forward.user.streams import Streams
 from relay.forward.user.tcp import TcpListener
 from relay.forward.user.udp import UdpListener
-from tests.forward.certificates import contexts
+from tests.kit.certificates import contexts
 from tests.kit.requirements import require_ipv6
 
 V4, V6 = "127.0.0.1", "::1"

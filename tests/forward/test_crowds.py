@@ -14,10 +14,10 @@ from relay.errors import DropReason
 from relay.forward.user import sockets
 from relay.forward.user.arrival import HANDSHAKE_S
 from relay.forward.user.tcp import TcpListener
-from tests.forward.certificates import hello
 from tests.forward.loopback import Stage, StreamClient
 from tests.forward.loops import on_movable_loop, on_uvloop, pass_time
 from tests.forward.test_streams import STUN, greeted
+from tests.kit.certificates import hello
 
 both = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 

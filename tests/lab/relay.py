@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from relay.tools.audit.search import Hit, find
-from tests.forward import certificates
+from tests.kit import certificates
 from tests.kit.api import TOKEN
 from tests.kit.command import COMMAND
 from tests.kit.daemon import SECRET, Config, Daemon
@@ -62,13 +62,12 @@ class Relay(Daemon):
         listen = [f"udp://{host}:{UDP_PORT}" for host in hosts]
         listen += [f"tcp://{host}:{TCP_PORT}" for host in hosts]
         listen += [f"tls://{host}:{TLS_PORT}" for host in hosts]
-        files = self.certificate
         return {
             "listen": listen,
             "relay": {"addresses": list(RELAY)},
             "auth": {"secrets": [SECRET]},
             "api": {"listen": f"{_API[0]}:{_API[1]}", "tokens": [TOKEN]},
-            "tls": {"certificate": str(files.certificate), "key": str(files.key)},
+            "tls": self.certificate.section,
             "fastpath": {"mode": "require" if self.path == "kernel" else "off"},
         }
 

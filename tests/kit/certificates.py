@@ -22,6 +22,11 @@ class Files(NamedTuple):
     certificate: Path
     key: Path
 
+    @property
+    def section(self) -> dict[str, str]:
+        """`tls` of a configuration."""
+        return {"certificate": str(self.certificate), "key": str(self.key)}
+
     def trusting_context(self) -> ssl.SSLContext:
         """What a client needs that trusts this certificate and no other."""
         return ssl.create_default_context(cafile=str(self.certificate))
