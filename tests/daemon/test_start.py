@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from relay.address import IPV4, IPV6
 from tests.daemon.talking import hears, joined
 from tests.kit import certificates, requirements, wire
 from tests.kit.command import Outcome, callveil
-from tests.kit.daemon import config_of, place_of, running
+from tests.kit.daemon import config_of, configured, place_of, running
 from tests.kit.namespaces import Namespace, make, own_name, remove
 
 NOWHERE = "198.51.100.7"
@@ -62,9 +61,7 @@ def taken() -> Iterator[int]:
 
 def serve(tmp_path: Path, **sections: object) -> Outcome:
     """A daemon that is expected to end by itself."""
-    path = tmp_path / "callveil.yaml"
-    path.write_text(yaml.safe_dump(config_of(**sections)))
-    return callveil("serve", "--config", str(path))
+    return callveil("serve", *configured(tmp_path, config_of(**sections)))
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])

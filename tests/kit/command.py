@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +25,17 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept | dict(extra or {})
 
 
-def callveil(*arguments: str, env: Mapping[str, str] | None = None) -> Outcome:
-    """Run one command to its end; whatever it says is no traceback."""
+def callveil(
+    *arguments: str, env: Mapping[str, str] | None = None, before: Sequence[str] = ()
+) -> Outcome:
+    """Run one command to its end; whatever it says is no traceback.
+
+    Args:
+        before: what runs it, such as `ip netns exec …`.
+    """
+    command = [*before, str(COMMAND), *arguments]
     done = subprocess.run(
-        [COMMAND, *arguments], env=environment(env), capture_output=True, text=True, check=False
+        command, env=environment(env), capture_output=True, text=True, check=False
     )
     assert "Traceback" not in done.stderr + done.stdout
     return Outcome(done.returncode, done.stdout, done.stderr)

@@ -25,6 +25,7 @@ _READY = re.compile(r"^ready (?P<urls>.*) api (?P<api>http://\S+)$")
 _URL = re.compile(r"(turns?):(\[[^]]+\]|[^:]+):(\d+)\?transport=(udp|tcp)")
 
 Config = Json
+CONFIGURATION = "callveil.yaml"
 
 
 class Place(NamedTuple):
@@ -72,7 +73,7 @@ class Daemon(Program, ApiClient):
         ApiClient.__init__(self)
         self.urls: list[str] = []
         self.api = ""
-        self._configuration = directory / "callveil.yaml"
+        self._directory = directory
         self._stack = ExitStack()
         self.start()
 
@@ -95,7 +96,7 @@ class Daemon(Program, ApiClient):
 
     def configure(self, config: Config) -> None:
         """Rewrite its configuration file."""
-        self._configuration.write_text(yaml.safe_dump(config))
+        configured(self._directory, config)
 
     def ended(self) -> int:
         """Its exit code, once it has ended by itself and without a fault of its own."""
@@ -153,14 +154,20 @@ def config_of(**sections: object) -> Config:
     }
 
 
+def configured(directory: Path, config: Config) -> list[str]:
+    """The arguments of `callveil serve` for this configuration, which is written there."""
+    path = directory / CONFIGURATION
+    path.write_text(yaml.safe_dump(config))
+    return ["--config", str(path)]
+
+
 @contextmanager
 def running(
     directory: Path, config: Config | None = None, before: Sequence[str] = ()
 ) -> Iterator[Daemon]:
     """A daemon for one `with` block, configured by a file."""
-    path = directory / "callveil.yaml"
-    path.write_text(yaml.safe_dump(config_of() if config is None else config))
-    with Daemon(directory, ["--config", str(path)], before=before) as daemon:
+    arguments = configured(directory, config_of() if config is None else config)
+    with Daemon(directory, arguments, before=before) as daemon:
         yield daemon
 
 

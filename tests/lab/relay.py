@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from relay.tools.audit.search import Hit, find
 from tests.kit import certificates
 from tests.kit.api import TOKEN
 from tests.kit.command import COMMAND
-from tests.kit.daemon import SECRET, Config, Daemon
+from tests.kit.daemon import SECRET, Config, Daemon, configured
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
 UDP_PORT = TCP_PORT = 3478
@@ -48,11 +46,10 @@ class Relay(Daemon):
         self.lab = lab
         self.path = path
         self.certificate = certificates.write(directory, hosts=RELAY)
-        config = directory / "callveil.yaml"
-        config.write_text(yaml.safe_dump(_merged(self._defaults(), overrides or {})))
+        config = _merged(self._defaults(), overrides or {})
         super().__init__(
             directory,
-            ["--config", str(config), "--log-level", "debug"],
+            [*configured(directory, config), "--log-level", "debug"],
             program=program,
             popen=partial(lab.popen, lab.relay),
         )
