@@ -14,11 +14,16 @@ CHANNEL = 0x4321
 def joined(daemon: Daemon, call: Config, url: str = "") -> tuple[TurnClient, TurnClient]:
     """Both parties of a call, with an allocation and a channel to the other each."""
     alice, bob = daemon.party(call, "alice", url), daemon.party(call, "bob", url)
+    join(alice, bob)
+    return alice, bob
+
+
+def join(alice: TurnClient, bob: TurnClient) -> None:
+    """Let both have an allocation and a channel to the other."""
     for client in (alice, bob):
         assert client.allocate().code == 0
     for client, other in ((alice, bob), (bob, alice)):
         assert client.bind(CHANNEL, other.relayed) == 0
-    return alice, bob
 
 
 def hears(sender: TurnClient, receiver: TurnClient, data: bytes) -> bool:

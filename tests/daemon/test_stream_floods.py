@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.crowding import HALF_A_HELLO, THERE, Pipeline, connected, crowd, party_from, where
-from tests.daemon.talking import CHANNEL, hears, joined
+from tests.daemon.talking import hears, join, joined
 from tests.kit import certificates
 from tests.kit.daemon import Config, Daemon, config_of, running
 from tests.kit.polling import wait_until
@@ -84,9 +84,7 @@ def test_a_newcomer_gets_in_past_thousands_of_idle_connections(
             party_from(daemon, call, "alice", over_tcp, THERE) as alice,
             over_tls(daemon, call, "bob", files.trusting_context()) as bob,
         ):
-            assert alice.allocate().code == 0
-            assert bob.allocate().code == 0
-            assert alice.bind(CHANNEL, bob.relayed) == bob.bind(CHANNEL, alice.relayed) == 0
+            join(alice, bob)
             assert hears(alice, bob, b"we got in")
             assert hears(*early, b"we are still there")
         assert daemon.resident_bytes() - memory < GROWTH_BYTES
@@ -115,8 +113,7 @@ def test_clients_with_and_without_tls_use_one_port(
         party_from(daemon, call, "alice", tls, THERE) as alice,
         over_tls(daemon, call, "bob", files.trusting_context()) as bob,
     ):
-        assert alice.allocate().code == bob.allocate().code == 0
-        assert alice.bind(CHANNEL, bob.relayed) == bob.bind(CHANNEL, alice.relayed) == 0
+        join(alice, bob)
         assert hears(alice, bob, b"without TLS")
         assert hears(bob, alice, b"with TLS")
         parties = daemon.view(call)["parties"]
