@@ -10,10 +10,10 @@ import pytest
 
 from relay.address import IPV4, IPV6
 from tests.daemon.talking import hears, joined
-from tests.kit import certificates, requirements, wire
+from tests.kit import certificates, namespaces, requirements, wire
 from tests.kit.command import Outcome, callveil
 from tests.kit.daemon import config_of, configured, place_of, running
-from tests.kit.namespaces import Namespace, make, own_name, remove
+from tests.kit.namespaces import Namespace
 
 NOWHERE = "198.51.100.7"
 
@@ -108,15 +108,10 @@ def test_clients_are_told_the_public_side_of_nat(tmp_path: Path) -> None:
 def host() -> Iterator[Namespace]:
     """A host with several addresses, none of them link-local."""
     requirements.require()
-    (namespace,) = make([own_name(0, "several-addresses")])
-    try:
-        namespace.set_kernel({"ipv6/conf/all/disable_ipv6": 0})
+    with namespaces.host("several-addresses") as made:
         addresses = ("192.0.2.10/32", "192.0.2.11/32", "2001:db8::10/128")
-        lines = [f"addr add {address} dev lo" for address in addresses]
-        namespace.set_up(["link set lo up", *lines])
-        yield namespace
-    finally:
-        remove([namespace.name])
+        made.set_up(f"addr add {address} dev lo" for address in addresses)
+        yield made
 
 
 def test_a_wildcard_answers_from_the_address_that_was_asked(

@@ -96,20 +96,26 @@ def own_name(number: int, role: str) -> str:
 
 
 @contextmanager
+def host(role: str, number: int = 0) -> Iterator[Namespace]:
+    """A network with nothing but loopback, IPv4 and IPv6, for a `with` block."""
+    (made,) = make([own_name(number, role)])
+    try:
+        made.set_kernel({"ipv6/conf/all/disable_ipv6": 0})
+        made.set_up(["link set lo up"])
+        yield made
+    finally:
+        remove([made.name])
+
+
+@contextmanager
 def own_host() -> Iterator[None]:
     """Move this process to a network with nothing but loopback, IPv4 and IPv6, for a `with` block.
 
     Ports that others have, filters that they attach and what the machine lacks make no difference
     there; and what a run that was killed has left there ends with the next run.
     """
-    (host,) = make([own_name(0, "host")])
-    try:
-        host.set_kernel({"ipv6/conf/all/disable_ipv6": 0})
-        host.set_up(["link set lo up"])
-        with host.entered():
-            yield
-    finally:
-        remove([host.name])
+    with host("host") as own, own.entered():
+        yield
 
 
 def make(names: Sequence[str]) -> list[Namespace]:
