@@ -1,6 +1,6 @@
 """A daemon with the capabilities it was started with: opens the kernel path, drops them, goes on.
 
-    python -m tests.fastpath.opener
+    python -m tests.kernel.opener
 
 It prints what `FastPath.open` said; where it opened, whether routes can be changed afterwards by a
 process that may do nothing any more.

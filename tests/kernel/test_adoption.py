@@ -42,7 +42,7 @@ def tap(namespace: Namespace) -> Iterator[Tap]:
 @contextmanager
 def holder(namespace: Namespace, routes: int = _ROUTES) -> Iterator[subprocess.Popen[str]]:
     """A daemon in a process of its own; killed at the end, if it still runs."""
-    command = namespace.command([sys.executable, "-m", "tests.fastpath.holder", str(routes)])
+    command = namespace.command([sys.executable, "-m", "tests.kernel.holder", str(routes)])
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout
