@@ -2,10 +2,10 @@
 
 import os
 import re
-import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ from benchmarks.topology import RELAY_ADDRESS, ROLE, Topology
 from benchmarks.turn_client import CHANNEL
 from relay.address import ServerAddress
 from relay.forward.kernel.program import Program
-from tests.benchmarks.command import start
+from tests.kit import program as beside
 from tests.kit import requirements
 from tests.kit.namespaces import PREFIX, run_command
 
@@ -213,13 +213,14 @@ def _await_command(pid: int, name: str) -> None:
 
 
 def test_ctrl_c_ends_the_run_and_removes_the_namespaces(tmp_path: Path) -> None:
-    with start("--quick", "--systems", "coturn", "--out", str(tmp_path)) as process:
-        assert process.stderr is not None
-        assert "limit" in process.stderr.readline()
+    out = tmp_path / "out"
+    out.mkdir()
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--systems", "coturn"]
+    root = Path(__file__).parents[2]
+    with beside.Program([*command, "--out", str(out)], tmp_path / "said", cwd=root) as benchmark:
+        benchmark.until_said("limit")
         # A relay is running from here on or is about to.
-        process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
-        assert process.wait(30) == 130
-    assert said.endswith("stopped; nothing was written\n")
-    assert _namespaces_of(process.pid) == []
-    assert list(tmp_path.iterdir()) == []
+        assert benchmark.stop() == 130
+        assert benchmark.log_text().endswith("stopped; nothing was written\n")
+        assert _namespaces_of(benchmark.pid) == []
+    assert list(out.iterdir()) == []

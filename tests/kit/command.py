@@ -25,17 +25,23 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept | dict(extra or {})
 
 
+def run(
+    command: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Outcome:
+    """Run a command to its end; whatever it says is no traceback."""
+    done = subprocess.run(
+        command, env=environment(env), cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr + done.stdout
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
 def callveil(
     *arguments: str, env: Mapping[str, str] | None = None, before: Sequence[str] = ()
 ) -> Outcome:
-    """Run one command to its end; whatever it says is no traceback.
+    """Run one command of callveil's to its end.
 
     Args:
         before: what runs it, such as `ip netns exec …`.
     """
-    command = [*before, str(COMMAND), *arguments]
-    done = subprocess.run(
-        command, env=environment(env), capture_output=True, text=True, check=False
-    )
-    assert "Traceback" not in done.stderr + done.stdout
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    return run([*before, str(COMMAND), *arguments], env)
