@@ -25,9 +25,8 @@ help: ## this list
 
 setup: $(VENV)/installed ## create .venv with callveil in it
 
-run: export CALLVEIL__DEMO ?= true
-run: $(VENV)/installed ## set up and start the daemon with the demo on loopback (config/callveil.yaml)
-	@exec $(BIN)/callveil serve --config config/callveil.yaml
+run: $(VENV)/installed ## set up and start the relay and the demo on loopback (config/callveil.yaml)
+	@exec $(BIN)/python -m examples --config config/callveil.yaml
 
 test: lint ## set up, lint, and run the whole suite (JOBS=2: in two processes)
 	$(BIN)/pytest $(if $(JOBS),--numprocesses $(JOBS) --dist loadfile)
@@ -45,14 +44,14 @@ bench: $(VENV)/installed-bench ## measure callveil and coturn side by side on th
 	$(BIN)/python -m benchmarks $(BENCH)
 
 audit: $(VENV)/installed-test ## place calls and show what each side could see of the other (root)
-	$(BIN)/python -m tests.proof $(AUDIT)
+	$(BIN)/python -m tests.tools.evidence $(AUDIT)
 
 fuzz: $(VENV)/installed-test ## two million hostile messages beside running calls (root), and property tests
-	$(BIN)/python -m tests.hostile messages $(FUZZ)
+	$(BIN)/python -m tests.tools.hostile messages $(FUZZ)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q $(wildcard $(PARSERS))
 
 floods: $(VENV)/installed-test ## measure what floods of 200 Mbit/s do to a running call and to newcomers (root)
-	$(BIN)/python -m tests.hostile floods $(FLOODS)
+	$(BIN)/python -m tests.tools.hostile floods $(FLOODS)
 
 system-packages: ## Debian packages that tests and benchmarks use (root)
 	@missing=$$(for package in $(PACKAGES); do \

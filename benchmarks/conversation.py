@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 
 from benchmarks.frames import UDP_DATA_AT, Line
-from relay.stun.message import Message, Method, parse
+from tests.kit import wire
 
 AT_A_TIME = 64
 _RETRANSMIT_S = 0.5
@@ -23,7 +23,7 @@ class Refused(Exception):
     """The relay answered with an error, or not at all (code 0)."""
 
     def __init__(self, method: int, code: int) -> None:
-        super().__init__(f"{Method(method).name} answered with {code or 'silence'}")
+        super().__init__(f"{wire.Method(method).name} answered with {code or 'silence'}")
         self.code = code
 
 
@@ -33,14 +33,17 @@ class Request:
 
     line: Line
     port: int
-    method: Method
-    transaction_id: bytes
     datagram: bytes
     sent_at_s: float = 0.0
     attempts: int = 0
 
+    @property
+    def transaction_id(self) -> bytes:
+        """By which its answer is known."""
+        return self.datagram[8:20]
 
-Exchange = Generator[Request, Message, None]
+
+Exchange = Generator[Request, wire.Stun, None]
 
 
 @dataclass(slots=True)
@@ -102,7 +105,7 @@ class Conversation:
         outcome.elapsed_s = time.perf_counter() - start
         return outcome
 
-    def _advance(self, exchange: Exchange, answer: Message | None) -> None:
+    def _advance(self, exchange: Exchange, answer: wire.Stun | None) -> None:
         try:
             request = next(exchange) if answer is None else exchange.send(answer)
         except StopIteration:
@@ -134,7 +137,7 @@ class Conversation:
     def _take(self, frame: bytes) -> None:
         _, exchange = self._waiting.pop(_transaction_id(frame), (None, None))
         if exchange is not None:
-            self._advance(exchange, parse(frame[UDP_DATA_AT:]))
+            self._advance(exchange, wire.parse(frame[UDP_DATA_AT:]))
 
     def _retransmit(self, now_s: float) -> None:
         for request, exchange in list(self._waiting.values()):
@@ -146,7 +149,7 @@ class Conversation:
             else:
                 del self._waiting[request.transaction_id]
                 exchange.close()
-                self._outcome.failures.append(str(Refused(request.method, 0)))
+                self._outcome.failures.append(str(Refused(wire.parse(request.datagram).method, 0)))
 
 
 def is_answered(request: Request) -> bool:

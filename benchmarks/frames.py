@@ -9,9 +9,9 @@ socket travels over veth too, so that the relay's kernel does the same work for 
 import ipaddress
 import socket
 import struct
-from collections.abc import Iterator
 
-from benchmarks.topology import RELAY_ADDRESS, Link, Topology, inside
+from benchmarks.topology import RELAY_ADDRESS, Link, Topology
+from tests.kit.frames import internet_checksum
 
 TURN_PORT = 3478
 ETHERNET_AT = 10
@@ -37,8 +37,8 @@ class Line:
     def __init__(self, topology: Topology, link: Link) -> None:
         self.link = link
         self._headers = Headers(link)
-        with inside(topology.namespace(link.party)):
-            # Protocol 0 receives nothing: what goes out has a socket of its own.
+        # Protocol 0 receives nothing: what goes out has a socket of its own.
+        with topology.party(link).entered():
             self.outgoing = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             self.incoming = socket.socket(
                 socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_IP)
@@ -95,11 +95,12 @@ class Headers:
         ethernet = _mac(self._link.relay_mac) + _mac(self._link.party_mac) + b"\x08\x00"
         length = 20 + 8 + payload
         ip = struct.pack("!BBHHHBBH", 0x45, 0, length, 0, 0x4000, 64, socket.IPPROTO_UDP, 0)
-        checksum = 0xFFFF - folded_sum(ip + addresses)
+        checksum = internet_checksum(ip + addresses)
         ip = ip[:10] + checksum.to_bytes(2, "big") + addresses
-        pseudo = folded_sum(addresses + struct.pack("!HH", socket.IPPROTO_UDP, 8 + payload))
+        pseudo = addresses + struct.pack("!HH", socket.IPPROTO_UDP, 8 + payload)
         start = _VNET_NEEDS_CHECKSUM + ethernet + ip
-        return start, struct.pack("!HHH", TURN_PORT, 8 + payload, pseudo)
+        summed = 0xFFFF ^ internet_checksum(pseudo)
+        return start, struct.pack("!HHH", TURN_PORT, 8 + payload, summed)
 
 
 def _packed(address: str) -> bytes:
@@ -108,15 +109,3 @@ def _packed(address: str) -> bytes:
 
 def _mac(address: str) -> bytes:
     return bytes.fromhex(address.replace(":", ""))
-
-
-def _words(data: bytes) -> Iterator[int]:
-    return (word for (word,) in struct.iter_unpack("!H", data))
-
-
-def folded_sum(data: bytes) -> int:
-    """The ones' complement sum of RFC 1071, not yet complemented."""
-    total = sum(_words(data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total

@@ -103,7 +103,8 @@ def _await_answer(stage: Stage, relay: Relay) -> None:
     until_s = time.monotonic() + _READY_WITHIN_S
     while not is_answered(first_request(stage.caller)):
         if not relay.is_running or time.monotonic() > until_s:
-            raise NotReady(f"{relay.system.name} does not answer: {relay.output()}")
+            said = relay.log_text().strip()[-500:]
+            raise NotReady(f"{relay.system.name} does not answer: {said}")
 
 
 class _LiveCalls:

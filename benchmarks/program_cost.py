@@ -8,12 +8,13 @@ import random
 import time
 from collections.abc import Sequence
 
-from benchmarks.frames import ETHERNET_AT, Headers, folded_sum
+from benchmarks.frames import ETHERNET_AT, Headers
 from benchmarks.generator import PAYLOAD_BYTES
 from benchmarks.program_rig import OUT, Rig, Route
 from benchmarks.topology import RELAY_ADDRESS, Link
 from benchmarks.turn_client import CHANNEL
 from relay.address import Address
+from tests.kit.frames import internet_checksum
 
 _LOOPBACK_MAC = "00:00:00:00:00:00"
 _SERVER = Address.parse(RELAY_ADDRESS, 3478)
@@ -105,5 +106,5 @@ def _frame(number: int) -> bytes:
     link = Link("any", subnet, _LOOPBACK_MAC, _LOOPBACK_MAC)
     data = CHANNEL.to_bytes(2) + PAYLOAD_BYTES.to_bytes(2) + bytes(PAYLOAD_BYTES)
     frame = Headers(link).frame(_FIRST_PORT + number % _PORTS, data, RELAY_ADDRESS)[ETHERNET_AT:]
-    check = 0xFFFF ^ folded_sum(frame[_UDP_AT:])  # the sum of the pseudo-header is in it already
+    check = internet_checksum(frame[_UDP_AT:])  # the sum of the pseudo-header is in it already
     return frame[:_CHECK_AT] + check.to_bytes(2) + frame[_CHECK_AT + 2 :]

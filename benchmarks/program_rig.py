@@ -13,7 +13,7 @@ from relay.effects import Via
 from relay.forward.kernel import layout, libbpf
 from relay.forward.kernel.program import Program
 from relay.forward.kernel.table import RouteTable
-from relay.forward.user.routes import BURST_NS
+from relay.forward.meter import BURST_NS
 
 UP, DROP, OUT = -1, 2, 7  # TC_ACT_UNSPEC, TC_ACT_SHOT, TC_ACT_REDIRECT
 _GROWTH = 128  # bytes, at most: an IPv6 header for an IPv4 one, an indication for a channel

@@ -7,11 +7,12 @@ over; a process of it would share the core.
 import json
 from typing import Any
 
-from benchmarks.topology import RELAY_ADDRESS, Topology, inside, run_command
+from benchmarks.topology import RELAY_ADDRESS, Topology
 from relay.address import ServerAddress
 from relay.forward.kernel.adoption import close_maps
 from relay.forward.kernel.layout import MAPS
 from relay.forward.kernel.program import pins_of
+from tests.kit.namespaces import run_command
 
 _SHARED_QDISC = "clsact"
 
@@ -51,10 +52,7 @@ class Remains:
         links = self._ask("ip", "-json", "link", "show")
         return {
             *self._pins(),
-            *(
-                f"process {pid}"
-                for pid in run_command(["ip", "netns", "pids", self._namespace]).split()
-            ),
+            *(f"process {pid}" for pid in self._namespace.processes()),
             *(f"XDP program on {link['ifname']}" for link in links if "xdp" in link),
             *(f"qdisc {qdisc['kind']} on {qdisc['dev']}" for qdisc in self._qdiscs()),
             *self._filters(),
@@ -62,7 +60,7 @@ class Remains:
 
     def _pins(self) -> set[str]:
         """What a relay there would take over. Those of others on this host are theirs."""
-        with inside(self._namespace):
+        with self._namespace.entered():
             found = pins_of([ServerAddress.parse(RELAY_ADDRESS, 3478)]).find(MAPS)
         close_maps(found)
         return {f"pinned map {name}" for name in found}
@@ -81,10 +79,10 @@ class Remains:
     def _remove_shared_qdiscs(self) -> None:
         for qdisc in self._qdiscs():
             if qdisc["kind"] == _SHARED_QDISC:
-                command = ["tc", "-n", self._namespace, "qdisc", "del", "dev", qdisc["dev"]]
+                command = ["tc", "-n", self._namespace.name, "qdisc", "del", "dev", qdisc["dev"]]
                 run_command([*command, _SHARED_QDISC])
 
     def _ask(self, tool: str, *arguments: str) -> list[dict[str, Any]]:
-        answer = run_command([tool, "-n", self._namespace, *arguments])
+        answer = run_command([tool, "-n", self._namespace.name, *arguments]).stdout
         listed: list[dict[str, Any]] = json.loads(answer or "[]")
         return listed

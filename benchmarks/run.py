@@ -17,7 +17,7 @@ from benchmarks.stage import Stage
 from benchmarks.systems import System
 from benchmarks.topology import GENERATOR_CORE, RELAY_CORE, Topology
 
-_TOOLS = (("ip", "iproute2"), ("tc", "iproute2"), ("taskset", "util-linux"), ("sysctl", "procps"))
+_TOOLS = (("ip", "iproute2"), ("tc", "iproute2"), ("taskset", "util-linux"))
 
 _FILES = 100_000
 """Open files wanted: 20,000 allocations with a socket each, and room."""

@@ -1,81 +1,63 @@
 """TURN clients by the thousand: calls opened and closed over the two parties' lines.
 
-Rules of this file: what a client does is an exchange (`benchmarks.conversation`); its messages are
-those of `relay.stun`.
+Rules of this file: what a client says is the kit's, which is that of any relay's client; here is
+which line and port it says it over.
 """
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from benchmarks.conversation import Exchange, Refused, Request
 from benchmarks.frames import Line
 from benchmarks.generator import Flow
 from relay.address import PeerAddress
-from relay.stun.attributes import Attribute
-from relay.stun.credentials import long_term_key, rest_password
-from relay.stun.message import Class, Message, Method, build
+from tests.kit import turn, wire
 
 FIRST_PORT, LAST_PORT = 1024, 65535
 CHANNEL = 0x4000
 LIFETIME_S = 3600
 """Asked for by every allocation, so that none ends during a round."""
 
-_REQUESTED_TRANSPORT_UDP = (Attribute.REQUESTED_TRANSPORT, 17)
 _transactions = itertools.count(1)
 
 
-@dataclass(slots=True)
 class Leg:
     """One party's client in one call.
 
     Args:
         line: the party's.
         port: source port, which makes the five-tuple.
-        username, secret: of TURN REST credentials.
+        credential: of the TURN REST API.
     """
 
-    line: Line
-    port: int
-    username: str
-    secret: str
-    channel: int = CHANNEL
-    relayed: PeerAddress | None = None
-    is_bound: bool = False
-    _challenge: tuple[tuple[Attribute, Any], ...] = ()
-    _key: bytes | None = None
+    __slots__ = ("_client", "is_bound", "line", "port")
+
+    def __init__(self, line: Line, port: int, credential: turn.Credential) -> None:
+        self.line = line
+        self.port = port
+        self.is_bound = False
+        self._client = turn.Client(credential, _next_transaction)
+
+    @property
+    def relayed(self) -> PeerAddress:
+        """The relayed transport address, once it is allocated."""
+        return self._client.relayed
 
     def allocate(self) -> Exchange:
         """Allocate as a new client does: once without credentials, once with.
 
         Raises: Refused.
         """
-        attributes = [_REQUESTED_TRANSPORT_UDP]
-        challenge = yield self._request(Method.ALLOCATE, attributes)
-        error = challenge.get(Attribute.ERROR_CODE)
-        realm, nonce = challenge.get(Attribute.REALM), challenge.get(Attribute.NONCE)
-        if error is None or error.code != 401 or realm is None or nonce is None:
-            raise Refused(Method.ALLOCATE, error.code if error else 0)
-        self._key = long_term_key(self.username, realm, rest_password(self.secret, self.username))
-        self._challenge = (
-            (Attribute.USERNAME, self.username),
-            (Attribute.REALM, realm),
-            (Attribute.NONCE, nonce),
-        )
-        attributes.append((Attribute.LIFETIME, LIFETIME_S))
-        answer = yield self._request(Method.ALLOCATE, attributes)
-        _check_success(answer)
-        self.relayed = answer.get(Attribute.XOR_RELAYED_ADDRESS)
+        return self._over_line(self._client.allocate(wire.lifetime(LIFETIME_S)))
 
-    def bind(self, peer: PeerAddress | None) -> Exchange:
+    def bind(self, peer: PeerAddress) -> Exchange:
         """Bind the channel to the other leg's relayed address.
 
         Raises: Refused.
         """
-        attributes = [(Attribute.CHANNEL_NUMBER, self.channel), (Attribute.XOR_PEER_ADDRESS, peer)]
-        _check_success((yield self._request(Method.CHANNEL_BIND, attributes)))
+        yield from self._over_line(self._client.bind(CHANNEL, peer))
         self.is_bound = True
 
     def delete(self) -> Exchange:
@@ -83,16 +65,26 @@ class Leg:
 
         Raises: Refused.
         """
-        _check_success((yield self._request(Method.REFRESH, [(Attribute.LIFETIME, 0)])))
+        return self._over_line(self._client.refresh(0))
 
-    def _request(self, method: Method, attributes: Iterable[tuple[Attribute, Any]]) -> Request:
-        transaction_id = next(_transactions).to_bytes(12, "big")
-        attributes = (*attributes, *self._challenge)
-        datagram = build(method, Class.REQUEST, transaction_id, attributes, key=self._key)
-        return Request(self.line, self.port, method, transaction_id, datagram)
+    def _over_line(self, exchange: turn.Exchange) -> Exchange:
+        """Carry an exchange over this leg's line and port."""
+        datagram = next(exchange)
+        while True:
+            answer = yield Request(self.line, self.port, datagram)
+            try:
+                datagram = exchange.send(answer)
+            except StopIteration:
+                break
+        if answer.code:
+            raise Refused(answer.method, answer.code)
 
 
-@dataclass(slots=True)
+def _next_transaction() -> bytes:
+    return next(_transactions).to_bytes(12, "big")
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """Two legs that belong together."""
 
@@ -124,8 +116,7 @@ class Call:
     @property
     def flow(self) -> Flow:
         """What the caller sends and the callee gets, once the call is open."""
-        caller, callee = self.caller, self.callee
-        return Flow(caller.port, caller.channel, callee.port, callee.channel)
+        return Flow(self.caller.port, CHANNEL, self.callee.port, CHANNEL)
 
 
 class Directory:
@@ -156,17 +147,15 @@ class Directory:
         port = self._first + index % self._ports
         name = f"{self._expiry}:bench-{self._first}-{index}"
         caller, callee = (
-            Leg(line, port, f"{name}:{line.link.party}", self._secret) for line in self._lines
+            self._leg(line, port, f"{name}:{line.link.party}") for line in self._lines
         )
         return Call(caller, callee)
+
+    def _leg(self, line: Line, port: int, username: str) -> Leg:
+        password = wire.rest_password(self._secret, username)
+        return Leg(line, port, turn.Credential(username, password))
 
 
 def first_request(line: Line) -> Request:
     """What any client sends first; a relay that is ready answers it with 401."""
-    return next(Leg(line, LAST_PORT, "", "").allocate())
-
-
-def _check_success(answer: Message) -> None:
-    if answer.cls is not Class.SUCCESS:
-        error = answer.get(Attribute.ERROR_CODE)
-        raise Refused(answer.method, error.code if error else 0)
+    return next(Leg(line, LAST_PORT, turn.Credential("", "")).allocate())

@@ -1,1 +1,4 @@
-"""The demo: a small signaling server (`signaling/`) and the page that it serves (`page/`)."""
+"""The demo: a small signaling server (`signaling/`) and the page that it serves (`page/`).
+
+`python -m examples` runs it beside a relay, as `make run` does.
+"""

@@ -1,9 +1,9 @@
 """Addresses that cannot be printed by accident.
 
-Rules of this file: `repr`, `str` and `format` of every address are redacted; `.reveal()` is the one
-way out, and `tests/test_architecture.py` lists the files that may call it. The three roles are
-distinct types, so that mypy catches a peer's address where a client's is meant; addresses of
-different roles never compare equal.
+Rules of this file: `repr`, `str` and `format` redact every address. `.reveal()` is the one way out,
+and `tests/test_architecture.py` lists the files that may call it. The three roles are distinct
+types, so that mypy finds a peer's address where a client's is meant; addresses of different roles
+are never equal.
 """
 
 import ipaddress
@@ -27,9 +27,9 @@ class Address:
 
     @classmethod
     def parse(cls, host: str, port: int) -> Self:
-        """Read a numeric address; `::ffff:a.b.c.d` becomes IPv4, as dual-stack sockets mean it.
+        """Parse a numeric address. `::ffff:a.b.c.d` becomes IPv4, as dual-stack sockets mean it.
 
-        Raises: ValueError, without the text that was given.
+        Raises: ValueError, without the text that was given. Nothing else.
         """
         try:
             ip = ipaddress.ip_address(host.partition("%")[0])
@@ -44,7 +44,7 @@ class Address:
         return IPV4 if len(self.packed) == 4 else IPV6
 
     def reveal(self) -> tuple[str, int]:
-        """The one way out: numeric host and port, as the socket module takes them."""
+        """Return numeric host and port, as the socket module takes them: the one way out."""
         family = socket.AF_INET if len(self.packed) == 4 else socket.AF_INET6
         return socket.inet_ntop(family, self.packed), self.port
 
@@ -70,25 +70,25 @@ class Address:
 
 
 class ClientAddress(Address):
-    """Where a client is seen: its reflexive transport address. What privacy is about."""
+    """The address that a client sends from: what privacy is about."""
 
     __slots__ = ()
 
 
 class PeerAddress(Address):
-    """What a client may name as its peer: in a closed call always a relayed address."""
+    """The address of a peer: what a client names as the other end of its data."""
 
     __slots__ = ()
 
 
 class ServerAddress(Address):
-    """Where the relay listens."""
+    """An address of the relay, at which a socket listens."""
 
     __slots__ = ()
 
 
 class Transport(StrEnum):
-    """Between client and relay."""
+    """The transport between client and relay; always UDP between relay and peer."""
 
     UDP = "udp"
     TCP = "tcp"
@@ -96,7 +96,10 @@ class Transport(StrEnum):
 
 
 class FiveTuple(NamedTuple):
-    """Who a client is: RFC 8656 section 3. The two addresses and the transport between them."""
+    """A client, as the relay tells clients apart: two addresses and the transport between them.
+
+    Spec: RFC 8656 section 3.
+    """
 
     transport: Transport
     client: ClientAddress
@@ -110,7 +113,7 @@ _NAT64 = bytes.fromhex("0064ff9b") + bytes(8)
 
 
 def canonical(packed: bytes) -> bytes:
-    """The IPv4 address inside an IPv6 one, where there is one; else the same bytes.
+    """Find the IPv4 address inside an IPv6 one; if there is none, return the same bytes.
 
     Covers mapped (RFC 4291 section 2.5.5.2), compatible (2.5.5.1), translated (RFC 2765), the NAT64
     well-known prefix (RFC 6052) and 6to4 (RFC 3056), so that a rule about an IPv4 address holds for

@@ -1,4 +1,4 @@
-"""The two clocks, read by the daemon only and passed to everything that decides."""
+"""The two clocks. Only the daemon reads them; whatever decides gets their readings."""
 
 from typing import NamedTuple, Protocol
 
@@ -7,8 +7,8 @@ class Now(NamedTuple):
     """One reading of both clocks.
 
     Args:
-        mono: monotonic seconds; every lifetime and expiry inside the daemon is on this clock.
-        wall: Unix seconds; only for what others wrote or will read: credentials, nonces, the API.
+        mono: monotonic seconds. Every lifetime and expiry inside the daemon is on this clock.
+        wall: Unix seconds, for what others wrote or will read: credentials, nonces, the API.
     """
 
     mono: float
@@ -16,10 +16,10 @@ class Now(NamedTuple):
 
 
 class Clocks(Protocol):
-    """What reads them."""
+    """What reads the clocks: the daemon, or a fake one in tests."""
 
     def now(self) -> Now: ...
 
     def mono_ns(self) -> int:
-        """The monotonic clock in nanoseconds, as routes are compared with it."""
+        """Read the monotonic clock in nanoseconds, for comparison with the expiry of routes."""
         ...

@@ -1,9 +1,9 @@
-"""Who may call whom: facts and switches in, one decision with its reason out.
+"""Decides who may call whom: facts and switches in, one decision with its reason out.
 
-Rules of this file: a fact that is not known is false, and a switch that is not known is as it was
-delivered. The reason is for the callee's side alone. A caller is told `Decision.told_to_caller`,
-which has one word for every refusal: whether it is blocked, not admitted, or calling a party that
-has calls switched off is the callee's business.
+Rules of this file: an unknown fact is false, and an unknown switch has its default. The reason is
+for the callee's side alone. A caller is told `Decision.told_to_caller`, which is the same for every
+refusal: it is the callee's business whether the caller is blocked or not admitted, or whether the
+callee has switched calls off.
 """
 
 from enum import Enum
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class MessageRequest(Enum):
-    """What became of the caller's message request to the callee."""
+    """The state of the caller's message request to the callee."""
 
     NONE = "none"
     SENT = "sent"
@@ -19,7 +19,7 @@ class MessageRequest(Enum):
 
 
 class Switch(Enum):
-    """Whom a callee admits; any one of them that is on suffices."""
+    """Whom a callee admits. One switch that is on suffices."""
 
     FOLLOW = "follow"
     ADDRESS_BOOK = "address_book"
@@ -29,7 +29,7 @@ class Switch(Enum):
 
 
 class Reason(Enum):
-    """Why it was decided so: what refused the call, or the first switch that admitted it."""
+    """Why a call is allowed or refused: what refused it, or the first switch that admitted it."""
 
     CALLING_OFF = "calling_off"
     BLOCKED = "blocked"
@@ -42,14 +42,15 @@ class Reason(Enum):
 
 
 class Relationship(NamedTuple):
-    """What is between caller and callee.
+    """The facts about caller and callee that decide.
 
     Args:
-        callee_follows_caller: following is one-sided; whether the caller follows decides nothing.
-        in_callee_address_book: the caller is.
+        callee_follows_caller: the callee follows the caller. Whether the caller follows the callee
+            does not matter.
+        in_callee_address_book: the caller is in the callee's address book.
         caller_verified: the service vouches for who the caller is.
-        message_request: the caller's to the callee.
-        blocked: either has blocked the other; it is not said who.
+        message_request: what became of the caller's message request to the callee.
+        blocked: one of the two has blocked the other.
     """
 
     callee_follows_caller: bool = False
@@ -60,11 +61,11 @@ class Relationship(NamedTuple):
 
 
 class CalleeSettings(NamedTuple):
-    """The callee's switches.
+    """What the callee has decided about calls.
 
     Args:
-        calling: off, nobody calls.
-        allow: whom it admits.
+        calling: False if nobody may call.
+        allow: whom the callee admits.
     """
 
     calling: bool = True
@@ -72,21 +73,21 @@ class CalleeSettings(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """Whether the call may begin, and why, for the callee's side."""
+    """Whether the call may begin, and why. The reason is for the callee's side."""
 
     allowed: bool
     reason: Reason
 
     @property
     def told_to_caller(self) -> str:
-        """All the caller may learn: the same for every refusal, and for a party that is away."""
+        """All that the caller may learn; equal for every refusal, and for a callee that is away."""
         return "allowed" if self.allowed else "unavailable"
 
 
 def decide(relationship: Relationship, settings: CalleeSettings) -> Decision:
-    """Decide whether the caller may call the callee, as things stand now.
+    """Decide whether the caller may call the callee now.
 
-    To be asked when a call is created, when it is accepted, and when the relationship changes.
+    Ask when you create a call, when you accept it, and when the relationship changes.
     """
     if not settings.calling:
         return Decision(False, Reason.CALLING_OFF)
@@ -99,7 +100,7 @@ def decide(relationship: Relationship, settings: CalleeSettings) -> Decision:
 
 
 def _admits(switch: Switch, relationship: Relationship) -> bool:
-    """Whether this switch, when on, admits a caller of whom these facts hold."""
+    """Whether this switch, if on, admits a caller in this relationship."""
     return {
         Switch.FOLLOW: relationship.callee_follows_caller,
         Switch.ADDRESS_BOOK: relationship.in_callee_address_book,

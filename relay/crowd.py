@@ -1,7 +1,7 @@
-"""Strangers in the order they came, capped per source and in sum: who has to go for whom.
+"""Limits how many strangers there are, per source and in all: the oldest make room for newcomers.
 
-Rules of this file: a newcomer is never the one that goes; every step takes the same time, however
-many there are.
+Rules of this file: a newcomer is always taken in. Every step takes the same time, however many
+strangers there are.
 """
 
 from collections import OrderedDict
@@ -15,15 +15,16 @@ _V4_BYTES, _V6_BYTES = 3, 6  # /24 and /48: what one network is commonly given
 
 
 def source_of(address: Address) -> bytes:
-    """The network that an address is counted with: its /24, or its /48 over IPv6."""
+    """The network by which an address is counted: its /24, or its /48 for IPv6."""
     return address.packed[: _V4_BYTES if address.family == IPV4 else _V6_BYTES]
 
 
 class Crowd(Generic[_Member]):
-    """
+    """Members in the order in which they came.
+
     Args:
-        per_source: so many of one source may be there.
-        in_sum: so many of all sources together.
+        per_source: how many members of one source there may be.
+        in_sum: how many members there may be in all.
     """
 
     def __init__(self, per_source: int, in_sum: int) -> None:
@@ -40,8 +41,9 @@ class Crowd(Generic[_Member]):
     def join(self, member: _Member, source: bytes) -> _Member | None:
         """Take in a newcomer.
 
-        Returns: who has left for it: the oldest of its source where that has too many, else the
-            oldest of all where there are too many in sum; None where there was room.
+        Returns: the member that has left to make room: the oldest of the newcomer's source where
+            that has too many, else the oldest of all where there are too many. None where there was
+            room.
         """
         self._sources[member] = source
         others = self._of_source.setdefault(source, OrderedDict())
@@ -53,12 +55,12 @@ class Crowd(Generic[_Member]):
         return None
 
     def leave(self, member: _Member) -> None:
-        """It is no stranger any more, or gone; nothing if it has left before."""
+        """Remove a member. Does nothing if it has left already."""
         if member in self._sources:
             self._take(member)
 
     def take_oldest(self) -> _Member | None:
-        """Have the one that came first leave; None where nobody is there."""
+        """Remove the member that came first, and return it; None where there is none."""
         return self._take(next(iter(self._sources))) if self._sources else None
 
     def _take(self, member: _Member) -> _Member:

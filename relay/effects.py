@@ -1,10 +1,11 @@
-"""What the TURN server wants done, in the order in which it must be done.
+"""Effects, which the server wants done, and events, which have happened: one list, in order.
 
-The core decides and returns these; `relay.forward` and the daemon do them, strictly in order:
+The server decides and returns these; `relay.forward` and the daemon apply them, strictly in order:
 a route exists before the client hears that it does.
 """
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple
 
 from relay.address import FiveTuple, PeerAddress, ServerAddress, Transport
@@ -98,20 +99,17 @@ class DropLeg:
 
 @dataclass(frozen=True, slots=True)
 class OpenPort:
-    """Receive on a relayed port from now on. The one effect that can fail: OSError, and nothing
-    of it is left behind.
+    """Receive datagrams at a relayed transport address from now on.
+
+    Whoever cannot open it tells `Server.port_failed`. Effects that name it do nothing then.
+
+    Args:
+        is_outer: it belongs to an allocation, and what comes there is from outside the relay; else
+            it belongs to a leg in ports mode.
     """
 
     address: ServerAddress
-
-
-@dataclass(frozen=True, slots=True)
-class OpenOuterPort:
-    """Receive at an allocation's relayed address what comes from outside the relay. Where that
-    cannot be, tell `Server.lose_outer_port`: the allocation does without.
-    """
-
-    address: ServerAddress
+    is_outer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +135,68 @@ class Answered:
     code: int
 
 
+class EndReason(Enum):
+    """Why a call has ended."""
+
+    ENDED = "ended"
+    """The signaling server, or the party that had to stay, ended it."""
+    EXPIRED = "expired"
+    """It lasted as long as it may."""
+    NOT_ACCEPTED = "not_accepted"
+    """It rang for too long."""
+    LEFT = "left"
+    """Its last leg lost its last allocation. Credentials began it, and may begin it anew."""
+    OUT_OF_PORTS = "out_of_ports"
+    """A relayed port of it could not be opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallCreated:
+    """A call exists: the signaling server created it, or a credential began it."""
+
+    call: str
+    is_ringing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallAccepted:
+    """A ringing call is active."""
+
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallChanged:
+    """A call became more private, may last longer, or has more parties."""
+
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegEnded:
+    """A party has left a call that goes on; its leg and its credential are good for nothing."""
+
+    leg: LegKey
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A call is over. Its routes are gone; the counters of its legs go after this.
+
+    Args:
+        lasted_s: from its creation.
+        legs: those that had connected.
+    """
+
+    call: str
+    reason: EndReason
+    lasted_s: float
+    legs: tuple[LegKey, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class LegConnected:
-    """A leg has got an allocation, over this transport."""
+    """A leg has got an allocation, over this transport; or its party is known at a port."""
 
     leg: LegKey
     transport: Transport
@@ -147,10 +204,13 @@ class LegConnected:
 
 @dataclass(frozen=True, slots=True)
 class LegIdle:
-    """A leg has lost its last allocation."""
+    """A leg has lost its last allocation; or it is not known any more where its party is."""
 
     leg: LegKey
 
+
+Event = CallCreated | CallAccepted | CallChanged | LegEnded | CallEnded | LegConnected | LegIdle
+"""What has happened. Nothing is done for it: it is handed on in its place among the effects."""
 
 Effect = (
     Send
@@ -160,10 +220,9 @@ Effect = (
     | SetLeg
     | DropLeg
     | OpenPort
-    | OpenOuterPort
     | ClosePort
     | Count
     | Answered
-    | LegConnected
-    | LegIdle
+    | Event
 )
+"""What the server answers every input with: what is to be done and what has happened, in order."""

@@ -1,13 +1,13 @@
 """Every error of callveil, drawn as one tree.
 
     RelayError
-    ├── ConfigError            the operator's: a key, a value, what was expected
-    ├── ProtocolError          the wire's
-    │   ├── Malformed          drop the datagram and count its DropReason
-    │   └── Rejected           answer with the STUN error code it carries
-    ├── CallError              the signaling server's: unknown call, wrong state
-    ├── CommandError           the command line's: what was asked for failed, what to check
-    └── FastPathError          the kernel's: the fast path is off, and why
+    ├── ConfigError            the configuration is wrong: key, value, what callveil expects
+    ├── ProtocolError          a client sent what the relay does not act upon
+    │   ├── Malformed          the relay drops the datagram and counts its DropReason
+    │   └── Rejected           the relay answers with the STUN error code
+    ├── CallError              the relay cannot do what a signaling server asks: kind, detail
+    ├── CommandError           a command failed: why, and what to check
+    └── FastPathError          the kernel cannot forward: what is missing
 
 Rules: parsers raise `Malformed` and nothing else; request handlers raise `Rejected` or `Malformed`
 and nothing else; no message of any of these carries an address.
@@ -17,11 +17,11 @@ from enum import IntEnum
 
 
 class DropReason(IntEnum):
-    """Why a datagram went no further.
+    """Why the relay dropped a datagram; docs/operations.md explains each reason.
 
     One list, three uses: the reason in `Malformed`, the `reason` label of `callveil_drops_total`,
-    and the index of the kernel's counters. Values are appended, never renumbered: pinned maps of
-    an older daemon count by them.
+    and the index of the kernel's counters. Values are appended and never renumbered, because pinned
+    maps of an older daemon count by them.
     """
 
     TOO_SHORT = 0
@@ -56,16 +56,16 @@ class DropReason(IntEnum):
 
     @property
     def label(self) -> str:
-        """The value of the metric's `reason` label: the name in lower case."""
+        """The value of the label `reason` of `callveil_drops_total`: the name in lower case."""
         return self.name.lower()
 
 
 class RelayError(Exception):
-    """Root of the tree."""
+    """Root of all errors of callveil."""
 
 
 class ConfigError(RelayError):
-    """A fault of the configuration: one line per fault, each naming key, value and expectation."""
+    """Faults of the configuration: each is one line with key, value and what callveil expects."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
@@ -73,11 +73,11 @@ class ConfigError(RelayError):
 
 
 class ProtocolError(RelayError):
-    """Something on the wire that is not acted upon."""
+    """A client sent something that the relay does not act upon."""
 
 
 class Malformed(ProtocolError):
-    """A datagram that is dropped and counted, never answered."""
+    """A datagram that the relay drops and counts, and never answers."""
 
     def __init__(self, reason: DropReason) -> None:
         super().__init__(reason.label)
@@ -85,7 +85,7 @@ class Malformed(ProtocolError):
 
 
 class Rejected(ProtocolError):
-    """A request that is answered with a STUN error response.
+    """A request that the relay answers with a STUN error response.
 
     Args:
         code: 300..=699, the ERROR-CODE of RFC 8489 section 14.8 or RFC 8656 section 19.
@@ -97,11 +97,13 @@ class Rejected(ProtocolError):
 
 
 class CallError(RelayError):
-    """What a signaling server asked for cannot be done.
+    """The relay cannot do what a signaling server asks for.
 
     Args:
-        kind: a word of a closed list, `unknown_call`, `wrong_state`, …; the problem's `type`.
-        detail: one sentence for the person who reads the answer; carries no address.
+        kind: a word of a closed list, `unknown_call`, `wrong_state`, …; the `type` of the problem.
+        detail: sentences for the person who reads the answer: what is wrong and what to do. No
+            address.
+        call: the id of the call, where there is one.
     """
 
     def __init__(self, kind: str, detail: str, call: str = "") -> None:
@@ -112,8 +114,8 @@ class CallError(RelayError):
 
 
 class CommandError(RelayError):
-    """What the command line was asked for failed: one line for stderr, and exit 1."""
+    """A command failed. The message is one line for stderr, and the exit code is 1."""
 
 
 class FastPathError(RelayError):
-    """The kernel fast path cannot be used; the message says what is missing."""
+    """The kernel cannot forward packets; the message says what is missing."""

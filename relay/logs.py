@@ -1,12 +1,12 @@
-"""Logging: an event name and counts, and never an address.
+"""Writes the log: an event name and counts, and never an address.
 
     log = logging.getLogger(__name__)
     log.info("call_ended", extra={"legs": 2})
 
-Rules of this file: it fails closed. A record whose text looks as if it held an address, other than
-the operator's own listeners, leaves as its event name and the word "redacted"; a record that cannot
-be rendered leaves the same way. A traceback shows places and types, not messages: those of the
-operating system and of libraries quote addresses.
+Rules of this file: it fails closed. If the text of a record looks as if it held an address, other
+than that of a listener of the operator's, only its event name and the word "redacted" are written.
+The same is done with a record that cannot be rendered. A traceback shows places and types and no
+messages, because messages of the operating system and of libraries quote addresses.
 """
 
 import errno
@@ -22,35 +22,35 @@ from types import TracebackType
 from typing import Any
 
 MAX_CHAIN = 8
-"""Exceptions shown of one chain of causes."""
+"""How many exceptions of one chain of causes a traceback shows."""
 
 _NUMBERS = re.compile(r"[0-9a-fA-F:.]{3,}")
 _IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 _IPV6 = re.compile(r"[0-9a-fA-F]::|::[0-9a-fA-F]|(?:[0-9a-fA-F]{1,4}:){5}")
 _EVENT = re.compile(r"[A-Za-z0-9_.% =-]{1,80}")
 
-_QUIET = ("uvicorn", "uvicorn.error", "aioice", "aiortc", "pyroute2", "asyncio")
+_QUIET = ("uvicorn", "uvicorn.error", "aioice", "aiortc", "asyncio")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def looks_like_address(text: str, own: frozenset[str] = frozenset()) -> bool:
-    """Whether an IPv4 or IPv6 address, or a MAC address, may stand in the text.
+    """Whether the text may hold an IPv4, IPv6 or MAC address.
 
-    Errs towards yes: a version of four numbers is taken for an address.
+    Errs towards yes: it takes a version of four numbers for an address.
 
     Args:
-        own: hosts that may be shown, as `own_hosts` gives them.
+        own: hosts that the log may show, as `own_hosts` gives them.
     """
     return any(host not in own for host in _hosts(text))
 
 
 def own_hosts(urls: Iterable[str]) -> frozenset[str]:
-    """The hosts in the operator's own listen addresses."""
+    """Find the hosts in the operator's listen addresses."""
     return frozenset(host for url in urls for host in _hosts(url))
 
 
 def _hosts(text: str) -> Iterator[str]:
-    """Whatever in the text has an address's shape, an IPv4 one without its port."""
+    """Find whatever has the shape of an address; IPv4 without its port."""
     for match in _NUMBERS.finditer(text):
         token = match[0]
         if _IPV6.search(token):
@@ -60,7 +60,7 @@ def _hosts(text: str) -> Iterator[str]:
 
 
 class Formatter(logging.Formatter):
-    """One line per record, as words or as JSON; the traceback, if any, follows or is a field."""
+    """Writes a record as one line of words or JSON. A traceback follows the line, or is a field."""
 
     def __init__(self, *, as_json: bool, own: frozenset[str]) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Formatter(logging.Formatter):
         return f"{line}\n{trace}" if trace else line
 
     def _name(self, record: logging.LogRecord) -> str:
-        """The event's name, where it is one and not a text that somebody put together."""
+        """The name of the event; "event" where a log call has put a text together instead."""
         name = str(record.msg) if isinstance(record.msg, str) else ""
         if _EVENT.fullmatch(name) is None or looks_like_address(name):
             return "event"
@@ -100,7 +100,7 @@ class Formatter(logging.Formatter):
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """The counts given as `extra`, and the traceback."""
+    """The fields of a record: what `extra` gave, and the traceback."""
     fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
     if record.exc_info and record.exc_info[1] is not None:
         fields["trace"] = trace(record.exc_info[1])
@@ -108,7 +108,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def trace(error: BaseException) -> str:
-    """Places and types of an exception and what caused it; no messages, no locals."""
+    """Write places and types of an exception and its causes; no messages, no local variables."""
     parts: list[str] = []
     link: BaseException | None = error
     while link is not None and len(parts) < MAX_CHAIN:
@@ -120,7 +120,7 @@ def trace(error: BaseException) -> str:
 
 
 def _kind(error: BaseException) -> str:
-    """The type, with the errno of an operating system's error: that much is safe and needed."""
+    """The type of an exception; of an OSError its errno too, which is safe and needed."""
     kind = type(error).__name__
     if isinstance(error, OSError) and error.errno is not None:
         return f"{kind} {errno.errorcode.get(error.errno, error.errno)}"
@@ -128,18 +128,18 @@ def _kind(error: BaseException) -> str:
 
 
 class _Style:
-    """How this process writes its lines."""
+    """How `say` writes its lines in this process."""
 
     as_json = False
 
 
 def say(event: str, text: str, level: str = "info", **fields: Any) -> None:
-    """Tell the operator something in the operator's own words, which may be addresses, on stderr.
+    """Write a line that may quote the operator's configuration, addresses included, on stderr.
 
     Args:
-        event: what it is called in JSON.
-        text: the line otherwise.
-        fields: what the line is made of, for JSON.
+        event: the name of the event in JSON.
+        text: the line, where the log is not JSON.
+        fields: the fields of the event in JSON.
     """
     if _Style.as_json:
         text = json.dumps(_head(time.time(), level, "relay") | {"event": event} | fields)
@@ -148,17 +148,17 @@ def say(event: str, text: str, level: str = "info", **fields: Any) -> None:
 
 
 def _head(created_s: float, level: str, logger: str) -> dict[str, Any]:
-    """What every line in JSON begins with."""
+    """Time, level and logger, with which every line begins."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created_s))
     return {"time": f"{moment}.{int(created_s % 1 * 1000):03d}Z", "level": level, "logger": logger}
 
 
 def configure(level: str = "info", *, as_json: bool = False, own: Iterable[str] = ()) -> None:
-    """Send every log record of the process, and every uncaught exception, through the rules above.
+    """Send every log record and every uncaught exception of the process through `Formatter`.
 
     Args:
         level: debug, info, warning or error.
-        own: the operator's listen addresses as URLs, which may be shown.
+        own: the operator's listen addresses as URLs, which the log may show.
     """
     _Style.as_json = as_json
     handler = logging.StreamHandler(sys.stderr)

@@ -1,7 +1,7 @@
-"""Metrics: plain integers on the hot paths, Prometheus only when somebody asks.
+"""Metrics: plain integers while packets flow, Prometheus only when somebody scrapes.
 
-Rules of this file: labels come from closed lists, never an address, a user or a call; every label
-value is there from the first scrape on, so that a rate is right from the first event on.
+Rules of this file: labels come from closed lists, never an address, a user or a call. Every label
+value is in the first scrape, so that a rate is right from the first event on.
 """
 
 from bisect import bisect_left
@@ -40,11 +40,11 @@ _ANSWERABLE = (
     Method.CREATE_PERMISSION,
     Method.CHANNEL_BIND,
 )
-"""Methods of requests that can succeed; the rest are indications, or of RFC 6062 and refused."""
+"""Methods of requests that can succeed. The others are indications, or of RFC 6062 and refused."""
 
 
 class Counters:
-    """What the daemon counts as it goes: two calls, each a few plain additions."""
+    """Counts answers and the time they take, in a few plain additions each."""
 
     __slots__ = ("answers", "seconds", "took_per_bucket")
 
@@ -54,26 +54,28 @@ class Counters:
         self.seconds = 0.0
 
     def answered(self, method: int, code: int) -> None:
-        """A request was answered: its method, and 0 or the error code."""
+        """Count the answer to a request: its method, and 0 for success or the error code."""
         key = (method, code)
         self.answers[key] = self.answers.get(key, 0) + 1
 
     def took(self, seconds: float) -> None:
-        """From a request's arrival to its answer's departure."""
+        """Count how long the relay took over one datagram."""
         self.took_per_bucket[bisect_left(BUCKETS_S, seconds)] += 1
         self.seconds += seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the daemon knows at one moment.
+    """The gauges and totals of the daemon at one moment.
 
     Args:
-        calls: live calls by state; allocations: by transport; routes, packets, bytes: by path.
+        calls: how many calls are live, by state.
+        allocations: how many there are, by transport of the client.
+        routes, packets, bytes: by path.
         drops: by path and reason.
-        ports_free: relayed ports left.
-        fastpath_attached: the kernel program is in place.
-        restarts_adopted: times this relay took over what an earlier daemon left.
+        ports_free: how many ports of relayed transport addresses are free.
+        fastpath_attached: the fast path is attached.
+        restarts_adopted: 1 if this daemon took over the routes of an earlier one.
     """
 
     calls: Mapping[str, int] = field(default_factory=dict)
@@ -88,14 +90,14 @@ class Snapshot:
 
 
 def render(snapshot: Snapshot, counters: Counters) -> bytes:
-    """One scrape, in the text format of Prometheus (`CONTENT_TYPE`)."""
+    """Write one scrape in the text format of Prometheus (`CONTENT_TYPE`)."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Scrape(snapshot, counters))
     return generate_latest(registry)
 
 
 class _Scrape(Collector):
-    """The families of one scrape, read from plain integers."""
+    """Gives Prometheus the metric families of one scrape."""
 
     def __init__(self, snapshot: Snapshot, counters: Counters) -> None:
         self._snapshot = snapshot
@@ -103,31 +105,35 @@ class _Scrape(Collector):
 
     def collect(self) -> Iterator[Metric]:
         now = self._snapshot
-        yield _gauge("calls", "Live calls.", "state", STATES, now.calls)
-        yield _gauge("allocations", "Allocations.", "transport", TRANSPORTS, now.allocations)
-        yield _gauge("routes", "Forwarding entries.", "path", PATHS, now.routes)
-        yield _counter("packets", "Packets relayed.", now.packets)
-        yield _counter("bytes", "Payload bytes relayed.", now.bytes)
+        yield _gauge("calls", "Calls that ring or are active.", "state", STATES, now.calls)
+        yield _gauge(
+            "allocations", "Allocations of clients.", "transport", TRANSPORTS, now.allocations
+        )
+        yield _gauge("routes", "Routes that are set.", "path", PATHS, now.routes)
+        yield _counter("packets", "Packets that the relay has passed on.", now.packets)
+        yield _counter("bytes", "Payload bytes that the relay has passed on.", now.bytes)
         yield self._drops()
         yield self._requests()
         yield self._request_seconds()
         yield GaugeMetricFamily(
-            "callveil_ports_free", "Relayed ports left.", value=float(now.ports_free)
+            "callveil_ports_free",
+            "Ports of relayed transport addresses that are free.",
+            value=float(now.ports_free),
         )
         yield GaugeMetricFamily(
             "callveil_fastpath_attached",
-            "1 while the kernel forwards.",
+            "1 while the fast path is attached, else 0.",
             value=float(now.fastpath_attached),
         )
         yield CounterMetricFamily(
             "callveil_restarts_adopted",
-            "Times the state of an earlier daemon was taken over.",
+            "1 if this daemon took over the routes of an earlier one, else 0.",
             value=float(now.restarts_adopted),
         )
 
     def _drops(self) -> Metric:
         family = CounterMetricFamily(
-            "callveil_drops", "Datagrams that went no further.", labels=["reason", "path"]
+            "callveil_drops", "Datagrams that the relay dropped.", labels=["reason", "path"]
         )
         for path in PATHS:
             for reason in DropReason:
@@ -136,9 +142,9 @@ class _Scrape(Collector):
         return family
 
     def _requests(self) -> Metric:
-        """By method and code; `success` is the code of a success response, which carries none."""
+        """Answers by method and code; the code of a success response is `success`."""
         family = CounterMetricFamily(
-            "callveil_requests", "TURN requests answered.", labels=["method", "code"]
+            "callveil_requests", "Requests that the relay answered.", labels=["method", "code"]
         )
         counts = {(_METHODS[method], "success"): 0 for method in _ANSWERABLE}
         for (method, code), count in self._counters.answers.items():
@@ -153,7 +159,7 @@ class _Scrape(Collector):
         buckets = list(zip(bounds, accumulate(self._counters.took_per_bucket), strict=True))
         return HistogramMetricFamily(
             "callveil_request_seconds",
-            "From a request's arrival to its answer's departure.",
+            "Seconds from the arrival of a datagram to the end of what the relay did about it.",
             buckets=buckets,
             sum_value=self._counters.seconds,
         )
@@ -169,7 +175,7 @@ def _gauge(
 
 
 def _counter(name: str, text: str, counts: Mapping[str, int]) -> Metric:
-    """By path."""
+    """Build a counter with the label `path`."""
     family = CounterMetricFamily(f"callveil_{name}", text, labels=["path"])
     for path in PATHS:
         family.add_metric([path], counts.get(path, 0))

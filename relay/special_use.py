@@ -1,4 +1,4 @@
-"""Networks that are no part of the public internet, and what a relay may not be aimed at in them.
+"""Lists networks that are not part of the public internet, and decides which of them are denied.
 
 The ranges are those of the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890),
 with multicast and what is reserved besides.
@@ -29,7 +29,7 @@ NOWHERE = (
         "ff00::/8",  # multicast: RFC 4291
     ),
 )
-"""Where no single other host is, whatever a network's operator may have set up."""
+"""Networks that never hold a single other host, however an operator has set up the network."""
 
 SPECIAL_USE = _networks(
     "10.0.0.0/8",  # private use: RFC 1918
@@ -55,17 +55,17 @@ SPECIAL_USE = _networks(
     "fc00::/7",  # unique local: RFC 4193
     "fec0::/10",  # site-local, deprecated: RFC 3879
 )
-"""Networks in which hosts may be, and a stranger's phone is not."""
+"""Networks that may hold hosts, but hold no phone of a stranger's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Networks that parties are not in.
+    """Networks in which no party may be.
 
     Args:
         default: `SPECIAL_USE` is denied.
-        networks: denied besides, even where they are allowed.
-        allowed: taken out of `SPECIAL_USE`.
+        networks: further networks that are denied, even if `allowed` has them.
+        allowed: networks that are taken out of `SPECIAL_USE`.
     """
 
     default: bool
@@ -73,13 +73,13 @@ class Denied:
     allowed: tuple[IPNetwork, ...] = ()
 
     def has(self, packed: bytes) -> bool:
-        """Whether this IP address is denied."""
+        """Whether this IP address, of 4 or 16 bytes, is denied."""
         if is_in(packed, self.networks):
             return True
         return self.default and is_in(packed, SPECIAL_USE) and not is_in(packed, self.allowed)
 
 
 def is_in(packed: bytes, networks: tuple[IPNetwork, ...]) -> bool:
-    """Whether an IP address is in any of these networks."""
+    """Whether an IP address, of 4 or 16 bytes, is in one of these networks."""
     ip = ipaddress.ip_address(packed)
     return any(ip in network for network in networks)

@@ -9,8 +9,8 @@ from types import FrameType
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.lab import requirements
-from tests.lab.namespaces import own_host
+from tests.kit import requirements
+from tests.kit.namespaces import own_host
 
 # No deadline anywhere: how long an example takes says more about the machine than about callveil.
 # Derandomized where a change is judged, so that it fails for what it changed.

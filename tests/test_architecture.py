@@ -5,18 +5,26 @@ beyond a rule stands in a table with its reason; every rule is shown to notice a
 """
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
+from relay.calls.call import Call, Leg, Relayed
+from relay.calls.ends import End
 from relay.errors import DropReason
+from relay.turn.allocation import Allocation
+from relay.turn.peer import Peer
 
 ROOT = Path(__file__).parents[1]
 
 TOP_LEVEL = {
-    *("pyproject.toml", "Makefile", "README.md", "CHANGELOG.md"),
+    *("pyproject.toml", "Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
     *("relay", "config", "tests", "benchmarks", "docs", "examples"),
 }
 GENERATED = {"dist", "test-output"}
@@ -24,8 +32,8 @@ GENERATED = {"dist", "test-output"}
 _GROUND = {"errors", "address", "clock", "special_use", "effects"}
 _WIRED = {
     *_GROUND,
-    *("stun", "sdp", "contacts", "calls", "turn", "ice", "forward", "api", "config"),
-    *("metrics", "logs", "crowd"),
+    *("stun", "sdp", "contacts", "calls", "turn", "ice", "server", "forward", "api"),
+    *("config", "metrics", "logs", "crowd"),
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -40,10 +48,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "calls": {*_GROUND, "stun", "sdp"},
     "turn": {*_GROUND, "stun", "calls"},
     "ice": {*_GROUND, "stun", "calls"},
+    "questions": {*_GROUND, "calls", "turn", "ice"},
+    "server": {*_GROUND, "sdp", "calls", "turn", "ice", "questions"},
     "crowd": {"address"},
     "forward": {
         *("errors", "address", "effects", "crowd", "calls.rate"),
-        *("stun.framing", "stun.indications"),
+        *("stun.demux", "stun.framing", "stun.indications"),
     },
     "api": {*_GROUND, "stun", "sdp", "contacts", "calls", "ice.access", "metrics", "logs"},
     "logs": set(),
@@ -56,11 +66,42 @@ MAY_IMPORT: dict[str, set[str]] = {
 """Who may import whom, by the first name below `relay`; the table of the design, row by row. The
 last rows wire: each may import those before it. A dotted name allows that one module."""
 
-PURE = ("effects", "stun", "sdp", "contacts", "calls", "turn", "ice")
+PURE = ("effects", "stun", "sdp", "contacts", "calls", "turn", "ice", "questions", "server")
+
+SERVER = ("calls", "turn", "ice", "questions", "server")
+"""What the one pure server is made of: nothing else changes a call."""
+
+MAY_BE_KNOWN_OF_CALLS = {
+    "relay.calls.call": {"Call", "Leg", "State"},
+    "relay.calls.changes": {"Change", "PartyChange"},
+    "relay.calls.credentials": {"Credential", "mint"},
+    "relay.calls.ended": {"REGISTERED_PREFIX"},
+    "relay.calls.leaving": {"Answered"},
+    "relay.calls.making": {"Order", "Party"},
+    "relay.calls.rate": {"SourceRate"},
+    "relay.calls.rules": {"Masking", "Policy", "Rules"},
+    "relay.calls.signaling": {"Released", "Trickled"},
+    "relay.ice.access": {"PWD", "UFRAG", "Access", "Endpoint", "IceCredentials"},
+    "relay.ice.settings": {"PortSettings"},
+    "relay.turn.settings": {"TurnSettings", "port_of_nobody"},
+}
+"""What everybody else may import of them: values to ask the server with, and to read."""
+
+_SLOTS = {
+    *(*Call.__slots__, *Leg.__slots__, *Relayed.__slots__),
+    *(*End.__slots__, *Allocation.__slots__, *Peer.__slots__),
+}
 IMPURE = {
     *("socket", "ssl", "select", "selectors", "asyncio", "threading", "subprocess", "ctypes"),
     *("time", "datetime", "random", "secrets", "uuid", "os", "pathlib", "logging", "sys"),
 }
+
+COMPILED = {*PURE, *_GROUND}
+_BUILTINS = {
+    *("int", "float", "str", "bytes", "bytearray", "tuple", "list", "set", "frozenset", "type"),
+}
+_NO_BASES = {"Generic", "Protocol"}
+_ENUMS = {"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"}
 
 MAY_REVEAL = {
     "relay/forward/user/sockets.py": "binds the relay's own sockets",
@@ -68,7 +109,7 @@ MAY_REVEAL = {
     "relay/daemon/listeners.py": "tells clients where the relay listens",
     "relay/api/schemas/endpoints.py": "tells a signaling server where a relayed port is",
     "relay/tools/audit/report.py": "shows an operator the operator's own captures, if asked",
-    "relay/daemon/engine.py": "tells parties the relay's own addresses",
+    "relay/questions.py": "tells parties the relay's own addresses",
 }
 
 MAY_READ_CLOCKS = {
@@ -82,6 +123,23 @@ MAY_READ_CLOCKS = {
     "relay/tools/probe/leg.py": "a process of its own: measures round trips",
     "relay/tools/probe/run.py": "a process of its own: measures round trips",
 }
+
+MAY_ASK_TRANSPORT = {
+    "relay/daemon/listeners.py": "makes the listener of each transport",
+    "relay/forward/kernel/path.py": "has the routes from UDP to UDP",
+    "relay/forward/user/arrival.py": "begins TLS",
+}
+
+MAY_IMPORT_UNDECLARED = {
+    "starlette": "fastapi's own base",
+    "pydantic_core": "pydantic's own base",
+    "h11": "uvicorn's own base",
+    "hatchling": "runs the build hook, which nothing of the relay imports",
+    "examples": "`make run` from a checkout",
+}
+_DISTRIBUTIONS = packages_distributions()
+_PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+_DEPENDENCIES = {re.split(r"[^\w-]", each)[0].lower() for each in _PROJECT["dependencies"]}
 
 LONGEST_FILE, LONGEST_FUNCTION = 300, 60
 
@@ -157,6 +215,58 @@ def impure_imports(modules: Iterable[Module]) -> list[str]:
     ]
 
 
+def uncompilable_classes(modules: Iterable[Module]) -> list[str]:
+    """What decides can be compiled: mypyc takes none of these, or makes what fails at import."""
+    return [
+        f"{module.path}:{node.lineno}: {fault}"
+        for module in modules
+        if module.part in COMPILED
+        for node in module.nodes()
+        if isinstance(node, ast.ClassDef)
+        for fault in _faults_of(node)
+    ]
+
+
+def _faults_of(node: ast.ClassDef) -> Iterator[str]:
+    bases = {ast.unparse(base).partition("[")[0] for base in node.bases}
+    yield from (f"derives from {base}" for base in sorted(bases & _BUILTINS))
+    if any(isinstance(each, ast.ClassDef) for each in node.body):
+        yield "a class in a class"
+    if len(bases - _NO_BASES) > 1:
+        yield "two bases"
+    if "NamedTuple" in bases and "memoryview" in _names_in(node):
+        yield "a NamedTuple with a memoryview"
+    members = [each for each in node.body if isinstance(each, ast.Assign)]
+    assigned = {ast.unparse(target) for each in members for target in each.targets}
+    if bases & _ENUMS and any(assigned & _names_in(each.value) for each in members):
+        yield "a member made of members"
+    methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+    if any("cached_property" in _names_in(each) for one in methods for each in one.decorator_list):
+        yield "a cached_property"
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    found = [each for each in ast.walk(node) if isinstance(each, ast.Name | ast.Attribute)]
+    return {each.id if isinstance(each, ast.Name) else each.attr for each in found}
+
+
+def undeclared_imports(modules: Iterable[Module]) -> list[str]:
+    """What the relay imports is installed with it, not only with its tests or its extras."""
+    return [
+        f"{module.path}: imports {name}"
+        for module in modules
+        for name in imports(module)
+        if not _is_declared(name.partition(".")[0])
+    ]
+
+
+def _is_declared(top: str) -> bool:
+    if top in ("", "relay") or top in sys.stdlib_module_names or top in MAY_IMPORT_UNDECLARED:
+        return True
+    names = {each.lower().replace("_", "-") for each in _DISTRIBUTIONS.get(top, ())}
+    return bool(names & _DEPENDENCIES)
+
+
 def revealed_addresses(modules: Iterable[Module]) -> list[str]:
     """An address leaves its type in few places."""
     return [
@@ -188,6 +298,18 @@ def _is_clock(node: ast.AST) -> bool:
     if owner in ("datetime", "date"):
         return node.attr in ("now", "utcnow", "today")
     return (owner == "time" and node.attr in _CLOCKS) or (owner, node.attr) == ("loop", "time")
+
+
+def transport_questions(modules: Iterable[Module]) -> list[str]:
+    """Which transport a client uses is its listener's business, and nobody else's."""
+    return [
+        f"{module.path}:{node.lineno}: asks for a transport"
+        for module in modules
+        if module.part in ("forward", "daemon") and module.path not in MAY_ASK_TRANSPORT
+        for node in module.nodes()
+        if isinstance(node, ast.Compare)
+        if any(ast.unparse(each).startswith("Transport.") for each in node.comparators)
+    ]
 
 
 def composed_log_events(modules: Iterable[Module]) -> list[str]:
@@ -238,12 +360,78 @@ def overlong_parts(modules: Iterable[Module]) -> list[str]:
     return breaches
 
 
+def import_circles(modules: Iterable[Module]) -> list[str]:
+    """No module needs itself: not at run time, and not for types either."""
+    known = {_name(module): module for module in modules}
+    needs = {
+        name: {each for each in imports(module) if each in known and each != name}
+        for name, module in known.items()
+    }
+    while True:  # what needs nothing more is in no circle, nor is what nobody needs
+        needed = set().union(*needs.values())
+        left = {
+            name: below & needs.keys()
+            for name, below in needs.items()
+            if below & needs.keys() and name in needed
+        }
+        if left == needs:
+            return [f"{known[name].path}: in a circle with {min(needs[name])}" for name in needs]
+        needs = left
+
+
+def _name(module: Module) -> str:
+    return ".".join(Path(module.path).with_suffix("").parts).removesuffix(".__init__")
+
+
+def changes_of_calls(modules: Iterable[Module]) -> list[str]:
+    """A call, its legs and what they hold are changed by the server and by nobody else."""
+    others = [module for module in modules if module.part not in SERVER]
+    return [
+        f"{module.path}:{getattr(node, 'lineno', 0)}: {ast.unparse(node)[:60]}"
+        for module in others
+        for node in module.nodes()
+        if _knows_too_much(node) or _changes_a_call(node)
+    ]
+
+
+def _knows_too_much(node: ast.AST) -> bool:
+    """Whether this imports something of the server that may change a call."""
+    if isinstance(node, ast.Import):
+        return any(_is_of_server(alias.name) for alias in node.names)
+    if not isinstance(node, ast.ImportFrom) or not _is_of_server(node.module or ""):
+        return False
+    allowed = MAY_BE_KNOWN_OF_CALLS.get(node.module or "", set())
+    return node.module != "relay.server" and not {alias.name for alias in node.names} <= allowed
+
+
+def _is_of_server(name: str) -> bool:
+    return name.startswith(tuple(f"relay.{part}" for part in SERVER))
+
+
+def _changes_a_call(node: ast.AST) -> bool:
+    """Whether this sets, deletes or extends what may be an attribute of a call."""
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+        return node.attr in _SLOTS and ast.unparse(node.value) not in ("self", "settings")
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    changed = node.func.value
+    is_list = isinstance(changed, ast.Attribute) and changed.attr in ("legs", "held", "former")
+    return node.func.attr in ("hold", "let_go") or (
+        is_list and node.func.attr in ("append", "remove", "clear", "pop", "insert", "extend")
+    )
+
+
 Rule = Callable[[Iterable[Module]], list[str]]
 RULES: list[Rule] = [
     upward_imports,
+    import_circles,
+    changes_of_calls,
     impure_imports,
+    uncompilable_classes,
+    undeclared_imports,
     revealed_addresses,
     clock_readings,
+    transport_questions,
     composed_log_events,
     overlong_parts,
 ]
@@ -258,24 +446,51 @@ def test_the_source_keeps_the_rule(rule: Rule) -> None:
     ("rule", "path", "text"),
     [
         (upward_imports, "relay/stun/a.py", "from relay.calls.pool import Pool"),
-        (upward_imports, "relay/calls/a.py", "from relay.ice.server import Ports"),
+        (upward_imports, "relay/calls/a.py", "from relay.ice.dispatch import Ports"),
         (upward_imports, "relay/calls/a.py", "def f():\n    from relay.turn import table"),
-        (upward_imports, "relay/forward/a.py", "from relay.turn.server import Server"),
+        (upward_imports, "relay/forward/a.py", "from relay.turn.dispatch import Turn"),
         (upward_imports, "relay/forward/a.py", "from relay.stun import framing, message"),
         (upward_imports, "relay/api/a.py", "import relay.daemon.engine"),
         (upward_imports, "relay/metrics.py", "from relay import daemon"),
         (upward_imports, "relay/address.py", "from relay.errors import Malformed"),
         (upward_imports, "relay/stun/a.py", "from ..turn import table"),
         (upward_imports, "relay/unheard_of.py", "from relay.errors import Malformed"),
+        (changes_of_calls, "relay/api/a.py", "from relay.calls.book import Book"),
+        (changes_of_calls, "relay/api/a.py", "from relay.calls.leaving import leave"),
+        (changes_of_calls, "relay/daemon/a.py", "import relay.calls.book"),
+        (changes_of_calls, "relay/daemon/a.py", "from relay.turn.dispatch import Turn"),
+        (changes_of_calls, "relay/daemon/a.py", "call.expires = 0.0"),
+        (changes_of_calls, "relay/daemon/a.py", "del leg.held"),
+        (changes_of_calls, "relay/api/a.py", "self.found.masked |= True"),
+        (changes_of_calls, "relay/api/a.py", "call.legs.remove(leg)"),
+        (changes_of_calls, "relay/api/a.py", "call.let_go(port)"),
         *((impure_imports, "relay/turn/a.py", f"import {name}") for name in sorted(IMPURE)),
         (impure_imports, "relay/calls/a.py", "from os import urandom"),
         (impure_imports, "relay/stun/a.py", "def f():\n    import asyncio.events"),
-        (revealed_addresses, "relay/turn/server.py", "host, _ = client.client.reveal()"),
+        (uncompilable_classes, "relay/stun/a.py", "class A(int, Generic[T]):\n    pass"),
+        (uncompilable_classes, "relay/address.py", "class A(tuple[int, int]):\n    pass"),
+        (uncompilable_classes, "relay/ice/a.py", "class A(B, C):\n    pass"),
+        (uncompilable_classes, "relay/ice/a.py", "class A:\n    class B:\n        pass"),
+        (uncompilable_classes, "relay/stun/a.py", "class A(NamedTuple):\n    b: memoryview | None"),
+        (uncompilable_classes, "relay/sdp/a.py", "class A(Flag):\n    B = 1\n    C = B | 2"),
+        (
+            uncompilable_classes,
+            "relay/calls/a.py",
+            "class A:\n    @functools.cached_property\n    def b(self):\n        return 1",
+        ),
+        (undeclared_imports, "relay/daemon/a.py", "def f():\n    from pyroute2 import IPRoute"),
+        (undeclared_imports, "relay/api/a.py", "import httpx"),
+        (revealed_addresses, "relay/turn/data.py", "host, _ = client.client.reveal()"),
         (revealed_addresses, "relay/logs.py", "show = Address.reveal"),
         (clock_readings, "relay/daemon/engine.py", "now = time.monotonic()"),
         (clock_readings, "relay/metrics.py", "from time import time_ns"),
         (clock_readings, "relay/api/a.py", "datetime.now(UTC)"),
         (clock_readings, "relay/forward/forwarder.py", "now = loop.time()"),
+        (
+            transport_questions,
+            "relay/forward/forwarder.py",
+            "if client.transport is not Transport.UDP: pass",
+        ),
         (composed_log_events, "relay/daemon/engine.py", "log.info(f'{client} came')"),
         (
             composed_log_events,
@@ -294,12 +509,28 @@ def test_a_breach_is_noticed(rule: Rule, path: str, text: str) -> None:
     assert len(rule([Module(path, text)])) == 1
 
 
-@pytest.mark.parametrize("allowed", [MAY_REVEAL, MAY_READ_CLOCKS])
-def test_no_exception_outlives_its_reason(allowed: dict[str, str]) -> None:
-    rule = revealed_addresses if allowed is MAY_REVEAL else clock_readings
-    elsewhere = {f"relay/x/{module.path}": module for module in SOURCE}
-    breaches = rule(Module(path, module.text) for path, module in elsewhere.items())
-    assert {line.removeprefix("relay/x/").partition(":")[0] for line in breaches} == set(allowed)
+def test_a_circle_is_noticed() -> None:
+    texts = {
+        "relay/turn/table.py": "if TYPE_CHECKING:\n    from relay.turn.outer import OuterPort",
+        "relay/turn/outer.py": "from relay.turn import routes",
+        "relay/turn/routes.py": "from relay.turn.table import Table",
+        "relay/turn/data.py": "from relay.turn.table import Table",
+    }
+    breaches = import_circles([Module(*each) for each in texts.items()])
+    assert {line.partition(":")[0] for line in breaches} == {*texts} - {"relay/turn/data.py"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "allowed"),
+    [
+        (revealed_addresses, MAY_REVEAL),
+        (clock_readings, MAY_READ_CLOCKS),
+        (transport_questions, MAY_ASK_TRANSPORT),
+    ],
+)
+def test_no_exception_outlives_its_reason(rule: Rule, allowed: dict[str, str]) -> None:
+    elsewhere = [Module(f"{module.path}x", module.text) for module in SOURCE]
+    assert {line.partition("x:")[0] for line in rule(elsewhere)} == set(allowed)
 
 
 def test_every_package_and_module_has_a_row_in_the_table() -> None:

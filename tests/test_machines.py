@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.lab import requirements
+from tests.kit import requirements
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,7 +19,7 @@ _TABLE = "benchmarks/test_report.py::test_a_table_is_as_wide_as_it_may_be_and_no
 _API = "cli/test_daemon.py::test_status"
 _IPV6 = "daemon/test_start.py::test_ready_names_every_listener_in_order_and_the_api"
 _ROUTE = "forward/test_udp.py::test_a_route_leads_to_another_listener_and_family"
-_DEAD = "fastpath/test_adoption.py::test_what_dead_relays_left_is_removed"
+_DEAD = "kernel/test_adoption.py::test_what_dead_relays_left_is_removed"
 
 _ELSEWHERE = {
     "TZ": "Pacific/Kiritimati",

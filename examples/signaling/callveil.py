@@ -39,6 +39,12 @@ class Callveil:
         # An API on loopback is not asked for through a proxy.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
+    async def check_ready(self) -> None:
+        """Whether it takes new calls, and our token. Raises: CallveilError, where it does not."""
+        status = await self._ask("GET", "/v1/status")
+        if not (isinstance(status, dict) and status.get("ready")):
+            raise CallveilError("The relay takes no new calls.")
+
     async def create(self, privacy: dict[str, bool]) -> Document:
         """Create a ringing call.
 
@@ -100,6 +106,6 @@ def _refusal(error: urllib.error.HTTPError) -> str:
     with error:
         try:
             problem = json.loads(error.read(MAX_ANSWER_BYTES))
-            return str(problem["detail"])
+            return str(problem["detail"] or problem["title"])
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
             return f"The relay refuses ({error.code})."

@@ -22,7 +22,7 @@ def make_app(relay: Relay, settings: ControlSettings) -> FastAPI:
     app = FastAPI(
         title="callveil",
         version=__version__,
-        summary="A media relay for private calls: neither party ever sees the other's address.",
+        summary="A media relay for private calls: no party ever sees another party's IP address.",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -42,18 +42,27 @@ def make_app(relay: Relay, settings: ControlSettings) -> FastAPI:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document; faults are said to be problem+json, which FastAPI cannot express."""
+    """The OpenAPI document, with what FastAPI cannot express: the first line of a handler's
+    docstring is the summary, and every fault is problem+json.
+    """
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, summary=app.summary, routes=app.routes
         )
         for path in document["paths"].values():
             for operation in path.values():
+                _split_summary(operation)
                 for status, response in operation["responses"].items():
                     if int(status) >= 400:
                         _as_problem(response)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _split_summary(operation: dict[str, Any]) -> None:
+    operation["summary"], _, rest = operation.pop("description").partition("\n\n")
+    if rest:
+        operation["description"] = rest
 
 
 def _as_problem(response: dict[str, Any]) -> None:

@@ -16,12 +16,12 @@ _DOCUMENT = re.compile(r"line [0-9]+(?:, column [0-9]+)?: .*")
 """Of the file as YAML: such a line quotes nothing of it."""
 
 
-def told(faults: Sequence[str]) -> str:
+def describe_faults(faults: Sequence[str]) -> str:
     """One sentence about all of them."""
     named = "; ".join(map(_named, faults[:_SHOWN]))
     more = "; …" if len(faults) > _SHOWN else ""
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return f"{count}: {named}{more}. `callveil check-config` shows the values."
+    return f"{count}: {named}{more}. Run `callveil check-config` to see the values."
 
 
 def _named(fault: str) -> str:
@@ -30,10 +30,11 @@ def _named(fault: str) -> str:
         return fault if not looks_like_address(fault) else "not YAML"
     key = "the file" if fault.startswith(("'", '"')) else fault.partition(": ")[0]
     if looks_like_address(key):
-        return "a key that is not known"
+        return "an unknown key"
     tails = _tails(fault)
     said = tails[-1] if tails else ""
-    return f"{key}: {said}" if said and not looks_like_address(said) else f"{key}: another value"
+    is_sayable = said and not looks_like_address(said)
+    return f"{key}: {said if is_sayable else 'expected another value'}"
 
 
 def _tails(fault: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What endpoints have in common: the daemon, how an answer is written, how faults are described."""
+"""What handlers have in common: the relay, how an answer is written, how faults are described."""
 
 from typing import Annotated, Any, cast
 
@@ -6,10 +6,11 @@ from fastapi import Depends, Request, Response, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
-from relay.api.problems import KINDS, Problem
+from relay.api.problems import KINDS
 from relay.api.relay import ControlSettings, Relay
+from relay.api.schemas.problem import Problem
 
-BEARER = Security(HTTPBearer(auto_error=False, description="one of `api.tokens`"))
+BEARER = Security(HTTPBearer(auto_error=False, description="One of `api.tokens`."))
 """For the OpenAPI document only: `guard.py` is what checks."""
 
 
@@ -26,7 +27,7 @@ Settings = Annotated[ControlSettings, Depends(_settings)]
 
 
 def json(body: BaseModel, status: int = 200) -> Response:
-    """An answer, written once: FastAPI would validate it and write it by way of a tree."""
+    """JSON response, written in one step: FastAPI would validate the body again first."""
     return Response(body.model_dump_json(), status, media_type="application/json")
 
 
@@ -37,6 +38,11 @@ def json_without_none(body: BaseModel, status: int = 200) -> Response:
 
 
 def faults(*kinds: str, needs_token: bool = True) -> dict[int | str, dict[str, Any]]:
-    """The faults of an endpoint, for the OpenAPI document."""
-    statuses = [KINDS[kind] for kind in (*(["unauthenticated"] if needs_token else []), *kinds)]
-    return {status: {"model": Problem, "description": title} for status, title in statuses}
+    """The faults of a route, for the OpenAPI document."""
+    titles: dict[int, list[str]] = {}
+    for kind in (*(["unauthenticated"] if needs_token else []), *kinds):
+        status, title = KINDS[kind]
+        titles.setdefault(status, []).append(f"{title}.")
+    return {
+        status: {"model": Problem, "description": " ".join(said)} for status, said in titles.items()
+    }

@@ -1,4 +1,4 @@
-"""Fields of a body that are not known, and what is likely meant.
+"""Unknown fields of a body, and what is likely meant.
 
 Rules of this file: a name that the client made up is said again only where it is letters alone and
 all but the same as a known one: a slip then, and neither an address nor somebody's name.
@@ -11,8 +11,8 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel
 
-BODY = "asked"
-"""What every endpoint calls the parameter that is its body."""
+BODY = "body"
+"""What every handler calls the parameter that is its body."""
 
 _WORD = re.compile(r"[A-Za-z_]{1,40}")
 _SLIP = 0.8
@@ -20,7 +20,7 @@ _SLIP = 0.8
 
 
 def unknown_field(endpoint: Callable[..., Any], loc: Sequence[str | int]) -> str:
-    """Say that a field is not known where it stands.
+    """Say that a field is unknown where it stands.
 
     Args:
         endpoint: what the body was for.
@@ -30,10 +30,10 @@ def unknown_field(endpoint: Callable[..., Any], loc: Sequence[str | int]) -> str
     known = _known(get_type_hints(endpoint)[BODY], places)
     word = str(name).lower() if _WORD.fullmatch(str(name)) else ""
     if slip := difflib.get_close_matches(word, known, n=1, cutoff=_SLIP):
-        return f"{'.'.join(map(str, loc))}: not known here; did you mean {slip[0]}?"
+        return f"{'.'.join(map(str, loc))}: unknown field; did you mean {slip[0]}?"
     near = difflib.get_close_matches(word, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-    return f"{'.'.join(map(str, places)) or 'body'}: a field that is not known here; {hint}"
+    hint = f"did you mean {near[0]}?" if near else f"the known fields are {', '.join(known)}"
+    return f"{'.'.join(map(str, places)) or 'body'}: unknown field; {hint}"
 
 
 def _known(annotation: Any, places: Sequence[str | int]) -> list[str]:

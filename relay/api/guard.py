@@ -1,7 +1,7 @@
-"""What stands before every endpoint: who may ask, how much may be sent, and no traceback out.
+"""Checks every request before its handler: who sends it, and how large it is; hides tracebacks.
 
 Rules of this file: plain ASGI, since a middleware that wraps requests in tasks costs more than most
-endpoints. A body is read before anything is done with it, so that an endpoint never waits for one.
+handlers. It reads the whole body before it calls the handler, so that no handler waits for one.
 """
 
 import hmac
@@ -14,24 +14,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay import logs
-from relay.api import viewer
-from relay.api.paths import SENT_BY_A_PARTY, canonical
+from relay.api.paths import canonical
 from relay.api.problems import problem
 from relay.api.relay import ControlSettings
+from relay.api.requirements import Requirements, look_up
 from relay.api.turns import Turns
-from relay.sdp import MAX_BYTES
-
-MAX_BODY_BYTES = 64 * 1024
-"""A call with a thousand parties fits; nothing that the API takes is larger, but descriptions."""
-
-MAX_DESCRIPTION_BODY_BYTES = MAX_BYTES + MAX_BODY_BYTES
-"""A session description of the longest: JSON writes its line ends in four bytes instead of two."""
-
-OPEN_PATHS = viewer.PATHS | {"/healthz", "/readyz", "/metrics", "/openapi.json"}
-"""What tells nothing about anybody: probes and scrapers carry no tokens, and the rest is published
-with the source."""
 
 _WHICH_HOST = "No API token is configured, so requests must use Host: localhost or an IP address."
+_WHICH_ORIGIN = "The Origin header and the Host header must name the same host."
+_WHICH_TOKEN = "Send Authorization: Bearer and one of the tokens in api.tokens."  # noqa: S105  none
 
 _log = logging.getLogger(__name__)
 
@@ -50,29 +41,31 @@ class Guard:
             return
         scope = {**scope, "path": canonical(scope)}
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope, headers)
+        required, call = look_up(scope["path"])
+        refusal = self._refusal(scope["method"], headers, required)
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        async with self._turns.of(scope["path"]):
-            most = _most(scope["path"])
+        async with self._turns.of(call if required.takes_turns else ""):
+            most = required.max_body_bytes
             body = await _read(receive, headers, most)
             if body is None:
-                too_large = problem("too_large", f"At most {most} bytes are taken.")
+                too_large = problem("too_large", f"The body may have {most} bytes at most.")
                 await too_large(scope, receive, send)
                 return
             await self._run(scope, _Replay(body, receive), send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        if _is_cross_site(scope["method"], headers):
-            return problem("cross_site")
-        if scope["path"] in OPEN_PATHS:
+    def _refusal(self, method: str, headers: Headers, required: Requirements) -> Response | None:
+        """Why the request is not answered; None where it may be."""
+        if _is_cross_site(method, headers):
+            return problem("cross_site", _WHICH_ORIGIN)
+        if not required.needs_token:
             return None
         if not self._settings.tokens and not _is_this_host(headers.get("host", "")):
             return problem("cross_site", _WHICH_HOST)
         if self._is_authenticated(headers):
             return None
-        return problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+        return problem("unauthenticated", _WHICH_TOKEN, headers={"WWW-Authenticate": "Bearer"})
 
     def _is_authenticated(self, headers: Headers) -> bool:
         """Whether a good token came along; compared with every one, in constant time."""
@@ -85,7 +78,7 @@ class Guard:
         return not tokens or (is_good and scheme.lower() == "bearer")
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the application answer; what it raises becomes a 500 that says nothing."""
+        """Let the application answer. An exception becomes a 500 that says nothing."""
         is_started = False
 
         async def note_and_send(message: Message) -> None:
@@ -102,7 +95,7 @@ class Guard:
 
 
 class _Replay:
-    """A body that has been read, handed on as one message; then what the client does next."""
+    """Gives the application a body that has been read, then what the client does next."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self._body: bytes | None = body
@@ -113,13 +106,6 @@ class _Replay:
             return await self._receive()
         body, self._body = self._body, None
         return {"type": "http.request", "body": body, "more_body": False}
-
-
-def _most(path: str) -> int:
-    """How long a body may be."""
-    sent = SENT_BY_A_PARTY.fullmatch(path)
-    is_description = sent is not None and sent[2] == "description"
-    return MAX_DESCRIPTION_BODY_BYTES if is_description else MAX_BODY_BYTES
 
 
 async def _read(receive: Receive, headers: Headers, most: int) -> bytes | None:

@@ -5,7 +5,6 @@ the one that `canonical` makes. Servers decode a path before they hand it on, an
 two names. A call that a credential has begun may have any name but one with a colon.
 """
 
-import re
 from typing import Annotated
 from urllib.parse import quote, unquote, unquote_to_bytes
 
@@ -13,9 +12,6 @@ from fastapi import Path
 from pydantic import AfterValidator
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import Scope
-
-SENT_BY_A_PARTY = re.compile(r"/v1/calls/([^/]+)/(description|candidate)")
-"""Requests that bring what a party has written, and which call they are about."""
 
 
 def canonical(scope: Scope) -> str:
@@ -51,11 +47,11 @@ def _checked(name: str) -> str:
 
 CallId = Annotated[
     str,
-    Path(description="as the call's creation answered it, or as a credential names it"),
+    Path(description="The id of the call, from the answer to its creation or from a credential."),
     AfterValidator(_checked),
 ]
 PartyId = Annotated[
     str,
-    Path(description="as you named it; in a call that credentials begin, its leg"),
+    Path(description="The id of the party. In a call that a credential began: its leg."),
     AfterValidator(_checked),
 ]

@@ -1,8 +1,8 @@
 """Every fault of the API as `application/problem+json` (RFC 9457).
 
-Rules of this file: what a client sent is never sent back, since it may be an address or somebody's
-id, nor is the name of a field it made up, unless that is a slip (`fields.py`); it is told which
-field is wrong and what is expected.
+Rules of this file: a problem says which field is wrong and what is expected. It never repeats what
+the client sent, since that may be an address or somebody's id, nor the name of an unknown field,
+unless that is a slip of a known one (`fields.py`).
 """
 
 from collections.abc import Callable, Mapping
@@ -11,68 +11,46 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from relay.api.fields import unknown_field
+from relay.api.schemas.problem import Problem
 from relay.errors import CallError
 
 MEDIA_TYPE = "application/problem+json"
 
 KINDS: dict[str, tuple[int, str]] = {
-    "malformed_body": (400, "The body cannot be read"),
-    "unauthenticated": (401, "A bearer token is needed"),
-    "cross_site": (403, "Requests of other sites' pages are refused"),
-    "not_found": (404, "There is nothing here"),
-    "unknown_call": (404, "There is no such call"),
-    "unknown_party": (404, "The call has no such party"),
-    "method_not_allowed": (405, "This cannot be done here"),
-    "wrong_state": (409, "The call is in another state"),
-    "only_tightens": (409, "Privacy is not switched off in a call"),
-    "bad_configuration": (409, "The configuration has faults"),
+    "malformed_body": (400, "The relay cannot read the body"),
+    "unauthenticated": (401, "The request has no valid API token"),
+    "cross_site": (403, "The relay refuses requests that a page of another site may have sent"),
+    "not_found": (404, "The relay does not have this path"),
+    "unknown_call": (404, "The relay does not know this call"),
+    "unknown_party": (404, "The call does not have this party"),
+    "method_not_allowed": (405, "This path does not have this method"),
+    "wrong_state": (409, "The state of the call does not allow this"),
+    "only_tightens": (409, "Privacy cannot be switched off during a call"),
+    "bad_configuration": (409, "The configuration has faults, so the relay did not load it"),
     "too_large": (413, "The body is too large"),
-    "invalid_request": (422, "The request is not as expected"),
-    "bad_description": (422, "The description cannot be used"),
+    "invalid_request": (422, "The request is not valid"),
+    "bad_description": (422, "The relay cannot use this session description"),
     "plain_media": (422, "The media would not be encrypted between the parties"),
-    "too_many": (429, "This party sends too much"),
-    "internal_error": (500, "The relay failed"),
-    "draining": (503, "The relay is draining"),
-    "out_of_ports": (503, "No relayed port is free"),
-    "not_ready": (503, "The relay takes no calls now"),
+    "too_many": (429, "This party sends too many descriptions and candidates"),
+    "internal_error": (500, "The relay failed; its log says where"),
+    "draining": (503, "The relay is draining and takes no new calls"),
+    "out_of_ports": (503, "The relay has no free relayed port"),
+    "not_ready": (503, "The relay does not take new calls now"),
 }
-"""Every kind of fault: its status and its title."""
+"""Every kind of problem: its status and its title."""
 
 _SHOWN = 8
-"""Faults that are listed of one body; who made more has made the same one again."""
-
-
-class Problem(BaseModel):
-    """A fault. `call` is set where it is about a call that the relay knows."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "type": "urn:callveil:problem:wrong_state",
-                "title": "The call is in another state",
-                "status": 409,
-                "detail": "The call is not ringing: active.",
-                "call": "cv_QmFzZTY0dXJsMTI4Yml0cw",
-            }
-        }
-    )
-
-    type: str = Field(description="urn:callveil:problem: and a word of a closed list")
-    title: str
-    status: int
-    detail: str = ""
-    call: str | None = None
+"""Wrong fields that one problem names at most."""
 
 
 def problem(
     kind: str, detail: str = "", call: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The response for one kind of fault."""
+    """Make the response for one kind of problem."""
     status, title = KINDS[kind]
     body = Problem(
         type=f"urn:callveil:problem:{kind}",
@@ -85,7 +63,7 @@ def problem(
 
 
 def install(app: FastAPI) -> None:
-    """Let the application answer its own and FastAPI's faults in this form."""
+    """Have the application answer its own errors and FastAPI's in this form."""
     app.add_exception_handler(CallError, _on_call_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -100,7 +78,7 @@ async def _on_validation_error(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, RequestValidationError)  # noqa: S101  as above
     errors = fault.errors()
     if any(error["type"] == "json_invalid" for error in errors):
-        return problem("malformed_body", "It is not JSON.")
+        return problem("malformed_body", "The body is not JSON.")
     sentences = [_sentence(error, request.scope["endpoint"]) for error in errors[:_SHOWN]]
     return problem("invalid_request", "; ".join(sentences))
 
@@ -123,4 +101,4 @@ def _sentence(error: Mapping[str, Any], endpoint: Callable[..., Any]) -> str:
         return f"{where}: {said}"
     if error["type"] == "value_error":  # of the body as a whole, in our own words
         return f"body: {said}"
-    return "a JSON object, with Content-Type: application/json, is expected"
+    return "Send a JSON object with Content-Type: application/json."

@@ -1,16 +1,31 @@
-"""What the API needs of the daemon, and what it is told about itself.
+"""What the API needs of the daemon, and what the daemon tells it.
 
 Rules of this file: it imports neither FastAPI nor pydantic, so that the daemon can use it before it
-has paid for them.
+has paid for them. `Party` and `Status` are answered as they are: their texts below fields are
+descriptions in the OpenAPI document.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
-from relay.calls.registry import Registry
+from relay import __version__
+from relay.address import Transport
+from relay.calls.call import Call, State
+from relay.calls.changes import Change
+from relay.calls.leaving import Answered
+from relay.calls.making import Order
+from relay.calls.rules import Rules
+from relay.calls.signaling import Released, Trickled
 from relay.clock import Now
 from relay.ice.access import Access, Endpoint
+from relay.sdp import HeldCandidate, Rebuilt
+
+_ANSWERED: dict[str, Any] = {
+    "use_attribute_docstrings": True,
+    "json_schema_serialization_defaults_required": True,
+}
+"""How pydantic describes a value of this file: every field is in every answer."""
 
 
 @dataclass(slots=True)
@@ -30,102 +45,164 @@ class ControlSettings:
     stun_urls: tuple[str, ...] = ()
 
 
-class LegView(NamedTuple):
-    """What the forwarding side knows of one leg.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """One party of a call, with statistics of its leg."""
 
-    Args:
-        connected: it holds an allocation; of a relayed port, it is known where its party is.
-        transport: between its client and the relay, once connected: of what carries the media.
-        path: where its packets are forwarded, once any was.
-        packets, bytes: relayed from it, in application data.
-        dropped: packets from it that were not relayed.
-    """
+    __pydantic_config__: ClassVar[dict[str, Any]] = _ANSWERED
 
+    leg: str
+    """The relay's name for the party."""
     connected: bool = False
-    transport: Literal["udp", "tcp", "tls"] | None = None
+    """True if the party holds an allocation. In `ports` mode: if the relay knows where it is."""
+    transport: Transport | None = None
+    """The transport of the allocation that carries the media; before any does, of the latest one.
+    Null: the party is not connected."""
     path: Literal["kernel", "user"] | None = None
+    """Where the relay forwards the party's packets. Null: the party is not connected."""
     packets: int = 0
+    """Packets that the party sent and the relay passed on."""
     bytes: int = 0
+    """Application data in these packets, without headers."""
     dropped: int = 0
+    """Packets that the party sent and the relay did not pass on."""
 
 
-class Status(NamedTuple):
-    """How the daemon is.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The state of the relay."""
 
-    Args:
-        ready: it accepts traffic and is not draining.
-        draining: calls go on, and no new ones begin.
-        fastpath: `attached`, or in words why not.
-    """
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        **_ANSWERED,
+        "json_schema_extra": {
+            "example": {
+                "version": __version__,
+                "ready": True,
+                "draining": False,
+                "uptime_s": 86400.5,
+                "calls": {"ringing": 1, "active": 12},
+                "allocations": 26,
+                "fastpath": "attached",
+            }
+        },
+    }
 
+    version: str = __version__
+    """The version of callveil."""
     ready: bool
+    """True if the relay takes new calls."""
     draining: bool
+    """True if the relay takes no new calls while the calls that run go on."""
     uptime_s: float
+    """Seconds since the relay started."""
+    calls: Mapping[State, int]
+    """How many calls are `ringing` and how many are `active`."""
     allocations: int
+    """How many allocations clients hold."""
     fastpath: str
+    """`attached` if the kernel fast path is in use, or else the reason why not."""
 
 
 class Relay(Protocol):
-    """The daemon, as the API sees it. Everything is done when a method returns."""
+    """The daemon, as the API sees it: one verb for each request. What follows from it is done when
+    a method returns. Calls and legs are to be read, never written.
+    """
 
     @property
-    def registry(self) -> Registry: ...
+    def is_ready(self) -> bool:
+        """It accepts traffic."""
+        ...
+
+    @property
+    def is_draining(self) -> bool:
+        """Calls go on, and no new ones begin."""
+        ...
+
+    @property
+    def rules(self) -> Rules: ...
 
     def now(self) -> Now: ...
 
-    def token(self) -> str:
-        """128 random bits, 22 characters of base64url."""
-        ...
-
-    def open_ports(self, call: str, access: Mapping[str, Access]) -> None:
-        """Give each leg of a new call a relayed port.
+    def create(self, order: Order, access: Mapping[str, Access]) -> Call:
+        """Create a call; in ports mode with a relayed port for each party.
 
         Args:
-            access: what is known of the parties, by leg.
-        Raises: CallError `invalid_request` or `out_of_ports`, and then no port is open.
+            access: what is known of the parties in ports mode, by their ids.
+        Raises: CallError `draining`, `invalid_request` or `out_of_ports`, and then there is none.
         """
         ...
 
-    def set_access(self, call: str, leg: str, access: Access) -> None:
-        """Take in where a party is. Raises: CallError `unknown_call` or `invalid_request`."""
-        ...
+    def accept(self, call: str, answered: Answered | None) -> tuple[Call, Mapping[str, Released]]:
+        """Let a ringing call begin.
 
-    def endpoint(self, call: str, leg: str) -> Endpoint:
-        """A leg's relayed port. Raises: CallError `unknown_call`."""
-        ...
-
-    def opened(self, call: str) -> None:
-        """A ringing call is active: let its data cross."""
-        ...
-
-    def ended(self, call: str) -> None:
-        """A call is over: take away its allocations and routes."""
-        ...
-
-    def left(self, call: str) -> None:
-        """Parties have left a call: take away what is theirs, or all where it is over."""
-        ...
-
-    def tightened(self, call: str) -> None:
-        """A call is relayed now, or has more masked legs: let no leg keep what it may not have."""
-        ...
-
-    def extended(self, call: str) -> None:
-        """A call may last longer, until what the registry now says."""
-        ...
-
-    def relayed(self, call: str) -> Mapping[str, Sequence[tuple[str, int]]]:
-        """The relayed addresses that the legs of a call hold, best first, as numeric host and port.
-
-        By leg; legs without an allocation may be missing.
+        Returns: the call, and by party what waited for this.
+        Raises: CallError `unknown_call`, `wrong_state`, `unknown_party` or `invalid_request`.
         """
         ...
 
-    def legs(self, call: str) -> Mapping[str, LegView]:
-        """What is known of the legs of a call; legs that never allocated may be missing."""
+    def change(self, call: str, change: Change) -> Call:
+        """Tighten a call, extend it, add parties to it.
+
+        Raises: CallError `unknown_call`, `wrong_state`, `only_tightens` or `invalid_request`.
+        """
         ...
 
-    def status(self) -> Status: ...
+    def end(self, call: str) -> None:
+        """End a call. Raises: CallError `unknown_call`."""
+        ...
+
+    def end_party(self, call: str, party: str) -> None:
+        """End one party's leg. Raises: CallError `unknown_call` or `unknown_party`."""
+        ...
+
+    def set_access(self, call: str, party: str, access: Access) -> Endpoint:
+        """Take in where a party in ports mode is. Returns: what it is told.
+
+        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state` or `invalid_request`.
+        """
+        ...
+
+    def endpoints(self, call: Call) -> Mapping[str, Endpoint]:
+        """The relayed ports of a call in ports mode, by leg."""
+        ...
+
+    def describe(self, call: str, party: str, sdp: str) -> Rebuilt:
+        """Rebuild a party's description for the others.
+
+        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state`, `too_many`,
+            `bad_description` or `plain_media`.
+        """
+        ...
+
+    def trickle(self, call: str, party: str, sent: HeldCandidate) -> Trickled:
+        """Rebuild a party's candidate for the others, or hold it while the call rings.
+
+        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state` or `too_many`.
+        """
+        ...
+
+    def call(self, name: str) -> Call:
+        """The call of that id; for a while after its end too, then without its legs.
+
+        Raises: CallError `unknown_call`.
+        """
+        ...
+
+    def page(self, after: int, limit: int) -> list[Call]:
+        """The next live calls, eldest first, whose number is greater than `after`."""
+        ...
+
+    def counts(self) -> Mapping[State, int]:
+        """Live calls by state."""
+        ...
+
+    def legs(self, call: Call) -> Mapping[str, Party]:
+        """What is known of the legs of a call; legs that never connected may be missing."""
+        ...
+
+    def status(self) -> Status:
+        """Say how the daemon is."""
+        ...
 
     def metrics(self) -> bytes:
         """One scrape, as `relay.metrics.render` makes it."""

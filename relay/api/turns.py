@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-from relay.api.paths import SENT_BY_A_PARTY
-
 _AT_ONCE = 8
 """Of one call, in one turn of the daemon's loop: 3 ms, in which user space forwards nothing."""
 
@@ -27,12 +25,11 @@ class Turns:
         return len(self._places)
 
     @asynccontextmanager
-    async def of(self, path: str) -> AsyncIterator[None]:
-        """Wait for a turn to read and answer a request to this canonical path; most need none."""
-        sent = SENT_BY_A_PARTY.fullmatch(path)
-        if sent is None:
+    async def of(self, call: str) -> AsyncIterator[None]:
+        """Wait until a request about this call may be read and answered; without one, at once."""
+        if not call:
             yield
             return
-        async with self._places.setdefault(sent[1], asyncio.Semaphore(_AT_ONCE)):
+        async with self._places.setdefault(call, asyncio.Semaphore(_AT_ONCE)):
             yield
             await asyncio.sleep(0)  # the place is free when all else that has come had its turn

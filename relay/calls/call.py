@@ -1,16 +1,27 @@
-"""The values of the book of calls: a call, its legs, and what is asked for and granted.
+"""A call, its legs, and the relayed transport addresses that they hold.
 
-Rules of this file: data and what follows from it alone; who may change it is `registry.py`. Calls
-and legs are slotted and small, since a relay holds tens of thousands. A party's id is the signaling
-server's name for its user: it goes back to that server and to nobody else.
+Rules of this file: data and what follows from it alone; only the server changes it, by way of
+`book.py` and of the two ways in, `relay.turn` and `relay.ice`. Calls and legs are slotted and
+small, since a relay holds tens of thousands. A party's id is the signaling server's name for its
+user: it goes back to that server and to nobody else.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from relay.address import PeerAddress
+from relay.calls.deadlines import Timed
 from relay.calls.intake import Intake
+from relay.calls.pool import Pool
+from relay.effects import LegKey
 from relay.errors import CallError
+
+RING_TIMEOUT_S = 180.0
+"""A call nobody accepts: as long as a SIP proxy waits for an answer (timer C, RFC 3261 section 16.6
+step 11), so that a signaling server has always given up before."""
+
+_KNOWN_PORTS = 512
+"""Remembered of one call: eight legs that restart ICE twice, with sixteen allocations each."""
 
 
 class State(Enum):
@@ -28,101 +39,29 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 
 
-class Policy(Enum):
-    """Which calls are relayed: those in which a party asked for privacy, or every call."""
-
-    ASKED = "asked"
-    ALWAYS = "always"
-
-
-class Masking(Enum):
-    """Who is masked in a relayed call: both sides, or the parties that asked."""
-
-    BOTH = "both"
-    OPTED_IN = "opted_in"
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the operator decided about calls.
+class Relayed(Timed):
+    """A relayed transport address that a leg holds: of a TURN allocation, or a port of ports mode.
 
     Args:
-        policy, masking: see the two types.
-        require_registered_call: only calls created through the API exist.
-        legs_per_call: at most so many parties, 2 or more.
-        bitrate_bps, packets_per_s: caps of one leg; a call may ask for a lower bit rate.
-        call_duration_s: the longest a call may last; a call may ask for less.
-        credential_ttl_s: for how long a minted credential may be used.
+        relayed: as it is advertised.
+        expires: monotonic seconds; inf where it lasts as long as the call.
     """
 
-    policy: Policy = Policy.ASKED
-    masking: Masking = Masking.BOTH
-    require_registered_call: bool = False
-    legs_per_call: int = 8
-    bitrate_bps: int = 8_000_000
-    packets_per_s: int = 4_000
-    call_duration_s: int = 14_400
-    credential_ttl_s: int = 3_600
+    __slots__ = ("expires", "is_alive", "leg", "relayed")
 
-    def is_relayed(self, *, asked: bool) -> bool:
-        """Whether a call is relayed; `asked`: any party of it wants privacy."""
-        return asked or self.policy is Policy.ALWAYS
-
-    def is_masked(self, *, asked: bool) -> bool:
-        """Whether a party of a relayed call is masked; `asked`: that party wants privacy."""
-        return asked or self.masking is Masking.BOTH
-
-
-class Party(NamedTuple):
-    """One side of a call that is to be created; `id` is 1..=128 characters."""
-
-    id: str
-    enhanced_call_privacy: bool = False
-
-
-class Order(NamedTuple):
-    """A call that is to be created.
-
-    Args:
-        parties: two or more, with different ids.
-        ring: nothing crosses until the call is accepted; what is not said is the safer one.
-        max_duration_s, max_bitrate_bps: at most the operator's limits; None means those.
-        ports: each of the two parties gets a relayed port instead of a TURN credential.
-    """
-
-    parties: tuple[Party, ...]
-    ring: bool = True
-    max_duration_s: int | None = None
-    max_bitrate_bps: int | None = None
-    ports: bool = False
-
-
-class Grant(NamedTuple):
-    """Leave for one leg to allocate, as the call stands now.
-
-    Args:
-        call, leg: whom it was granted to.
-        open: data may cross; false while the call rings.
-        masked: the leg's own mapped address is kept from it as well.
-        closed: siblings only, even where the relay's rule about peers is wider.
-        half_relayed: see `Call`.
-        expires: monotonic seconds at which the call ends at the latest.
-        bitrate_bps, packets_per_s: caps on what the leg sends.
-    """
-
-    call: str
-    leg: str
-    open: bool
-    masked: bool
-    closed: bool
-    half_relayed: bool
-    expires: float
-    bitrate_bps: int
-    packets_per_s: int
+    def __init__(self, leg: "Leg", relayed: PeerAddress, expires: float) -> None:
+        super().__init__()
+        self.leg = leg
+        self.relayed = relayed
+        self.expires = expires
+        self.is_alive = True
 
 
 class Leg:
     """One party's place in a call.
+
+    `own_ips` are those that an unmasked party has authenticated from, packed. `is_metered`: the
+    forwarding side has been told its caps, and keeps its counters.
 
     Args:
         party: empty where only the leg's own name is known.
@@ -130,19 +69,33 @@ class Leg:
         asked: its party has enhanced call privacy on.
     """
 
-    __slots__ = ("asked", "id", "intake", "masked", "party")
+    __slots__ = (
+        *("asked", "call", "held", "intake", "is_metered", "key", "masked", "own_ips"),
+        "party",
+    )
 
-    def __init__(self, leg: str, party: str, masked: bool, asked: bool = False) -> None:
-        self.id = leg
+    def __init__(
+        self, call: "Call", leg: str, party: str, *, masked: bool, asked: bool = False
+    ) -> None:
+        self.call = call
+        self.key = LegKey(call.id, leg)
         self.party = party
         self.masked = masked
         self.asked = asked
+        self.is_metered = False
+        self.held: tuple[Relayed, ...] = ()  # the latest stands last
+        self.own_ips: tuple[bytes, ...] = ()
         self.intake: Intake | None = None  # made when its party first sends a description
+
+    @property
+    def id(self) -> str:
+        """Its opaque name within the call."""
+        return self.key.leg
 
     @property
     def name(self) -> str:
         """What the signaling server calls it."""
-        return self.party or self.id
+        return self.party or self.key.leg
 
 
 class Former(NamedTuple):
@@ -152,8 +105,11 @@ class Former(NamedTuple):
     asked: bool
 
 
-class Call:
+class Call(Timed):
     """One call.
+
+    `closed`: its legs reach each other and nothing else. `known` are the ports that its legs hold,
+    or have held, and whose they are or were; `pool` is what they are drawn from, once one was.
 
     Args:
         id: opaque; `cv_…` where the API created it, else what a username named.
@@ -164,43 +120,52 @@ class Call:
         half_relayed: but for the one that is not masked: it may use its own address towards the
             relayed addresses of the others, which is all of them that it knows.
         expires, expires_at: when it ends at the latest, on the monotonic and the wall clock.
-        deadline: monotonic seconds; earlier than `expires` while it rings.
         bitrate_bps: cap of each leg.
-        ports: its legs are relayed ports, not allocations.
+        ports: it is in ports mode: its legs are relayed ports, not allocations.
         former: the parties that have left it.
     """
 
     __slots__ = (
-        "bitrate_bps",
-        "created",
-        "created_at",
-        "deadline",
-        "expires",
-        "expires_at",
-        "former",
-        "half_relayed",
-        "id",
-        "is_registered",
-        "legs",
-        "number",
-        "ports",
-        "relayed",
-        "state",
+        *("bitrate_bps", "by_port", "closed", "created", "created_at", "expires", "expires_at"),
+        *("former", "half_relayed", "id", "is_registered", "known", "legs", "number", "pool"),
+        *("ports", "relayed", "state"),
     )
 
-    def __init__(self, call: str, number: int, *, is_registered: bool, relayed: bool) -> None:
+    def __init__(
+        self, call: str, number: int, *, is_registered: bool, relayed: bool, closed: bool
+    ) -> None:
+        super().__init__()
         self.id = call
         self.number = number
         self.is_registered = is_registered
         self.relayed = relayed
         self.half_relayed = False
+        self.closed = closed
         self.state = State.ACTIVE
         self.legs: list[Leg] = []
         self.created = self.created_at = 0.0
-        self.expires = self.expires_at = self.deadline = 0.0
+        self.expires = self.expires_at = 0.0
         self.bitrate_bps = 0
         self.ports = False
         self.former: tuple[Former, ...] = ()
+        self.pool: Pool | None = None
+        self.by_port: dict[int, Relayed] = {}
+        self.known: dict[int, LegKey] = {}
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it has been accepted, and has not ended."""
+        return self.state is State.ACTIVE
+
+    def carries(self, mono: float) -> bool:
+        """Whether data may cross: the call is active and its time is not up."""
+        return self.state is State.ACTIVE and mono < self.expires
+
+    def deadline(self) -> float:
+        """When it ends unless something happens before."""
+        if self.state is State.RINGING:
+            return min(self.expires, self.created + RING_TIMEOUT_S)
+        return self.expires
 
     @property
     def masked(self) -> list[str]:
@@ -224,7 +189,7 @@ class Call:
     def leg(self, leg: str) -> Leg | None:
         """The leg of that name. A scan: a call has eight at most, and a dict costs more."""
         for each in self.legs:
-            if each.id == leg:
+            if each.key.leg == leg:
                 return each
         return None
 
@@ -240,13 +205,34 @@ class Call:
         return next((each for each in reversed(self.former) if each.name == name), None)
 
     def leg_of(self, party: str) -> Leg:
-        """The same, where there is one. Raises: CallError `unknown_party`. Nothing else."""
+        """The leg of a party. Raises: CallError `unknown_party`. Nothing else."""
         leg = self.party(party)
         if leg is None:
             raise unknown_party(self)
         return leg
 
+    def hold(self, relayed: Relayed) -> None:
+        """A leg holds this from now on. Its port is remembered; what is known longest makes room.
+
+        Args:
+            relayed: its leg is one of this call.
+        """
+        leg, port = relayed.leg, relayed.relayed.port
+        leg.held = (*leg.held, relayed)
+        self.by_port[port] = relayed
+        self.known.pop(port, None)
+        self.known[port] = leg.key
+        if len(self.known) > _KNOWN_PORTS:
+            del self.known[next(iter(self.known))]
+
+    def let_go(self, relayed: Relayed) -> None:
+        """A leg holds this no longer."""
+        relayed.is_alive = False
+        leg = relayed.leg
+        leg.held = tuple(each for each in leg.held if each is not relayed)
+        del self.by_port[relayed.relayed.port]
+
 
 def unknown_party(call: Call) -> CallError:
     """The fault of naming a party that is not in the call."""
-    return CallError("unknown_party", "The call has no such party.", call.id)
+    return CallError("unknown_party", "No party of this call has this id.", call.id)

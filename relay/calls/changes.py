@@ -7,7 +7,8 @@ keeps, whatever the operator's rules have become since.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from relay.calls.call import Call, Leg, Rules
+from relay.calls.call import Call, Leg
+from relay.calls.rules import Rules
 from relay.errors import CallError
 
 
@@ -30,26 +31,13 @@ class Change(NamedTuple):
     max_duration_s: int | None = None
 
 
-class Changed(NamedTuple):
-    """What has come of it.
-
-    Args:
-        tightened: the call became relayed, or a leg masked, or half-relayed no more.
-        extended: it may last longer.
-        added: the new legs.
-    """
-
-    call: Call
-    tightened: bool
-    extended: bool
-    added: tuple[Leg, ...]
-
-
-def apply(call: Call, change: Change, rules: Rules, token: Callable[[], str]) -> Changed:
+def apply(call: Call, change: Change, rules: Rules, token: Callable[[], str]) -> bool:
     """Change a live call.
 
     Args:
         token: gives an opaque random token of 22 characters each time.
+    Returns: whether anything of it has changed: it became relayed, or a leg masked, or it is
+        half-relayed no more; it may last longer; it has new legs.
     Raises: CallError `wrong_state`, `only_tightens` or `invalid_request`, and then nothing has
         changed. Nothing else.
     """
@@ -58,23 +46,19 @@ def apply(call: Call, change: Change, rules: Rules, token: Callable[[], str]) ->
         raise CallError("wrong_state", detail, call.id)
     newcomers = _checked_parties(call, change, rules)
     lasts_s = _checked_duration(call, change, rules)
-    before = call.relayed, call.half_relayed, call.masked
+    before = call.relayed, call.half_relayed, call.masked, call.expires, len(call.legs)
     for party in change.parties:
         leg = call.party(party.id)
         if leg is not None:
             leg.asked |= bool(party.enhanced_call_privacy)
-    added = tuple(
-        Leg(token(), party.id, masked=False, asked=_asks(call, party)) for party in newcomers
-    )
-    call.legs += added
+    for party in newcomers:
+        asked = _asks(call, party)
+        call.legs.append(Leg(call, token(), party.id, masked=False, asked=asked))
     _tighten(call, rules)
-    is_extended = call.created + lasts_s > call.expires
-    if is_extended:
+    if call.created + lasts_s > call.expires:
         call.expires, call.expires_at = call.created + lasts_s, call.created_at + lasts_s
-    names = {leg.name for leg in added}
-    masked = [name for name in call.masked if name not in names]
-    after = call.relayed, call.half_relayed, masked
-    return Changed(call, after != before, is_extended, added)
+    after = call.relayed, call.half_relayed, call.masked, call.expires, len(call.legs)
+    return after != before
 
 
 def _tighten(call: Call, rules: Rules) -> None:
@@ -86,6 +70,7 @@ def _tighten(call: Call, rules: Rules) -> None:
     call.relayed |= rules.is_relayed(asked=any(leg.asked for leg in call.legs))
     for leg in call.legs:
         leg.masked |= call.relayed and rules.is_masked(asked=leg.asked)
+    call.closed |= call.relayed
     call.half_relayed = may_be_half and call.may_be_half_relayed
     for leg in direct:
         if leg.intake is not None and not call.is_direct(leg):
@@ -95,18 +80,24 @@ def _tighten(call: Call, rules: Rules) -> None:
 def _checked_parties(call: Call, change: Change, rules: Rules) -> list[PartyChange]:
     """Those who are not in the call yet."""
     if len({party.id for party in change.parties}) < len(change.parties):
-        raise CallError("invalid_request", "parties: two of them have the same id.")
+        raise CallError("invalid_request", "parties: two parties have the same id.")
     newcomers = []
     for party in change.parties:
         if call.party(party.id) is None:
             newcomers.append(party)
         if party.enhanced_call_privacy is False and _asks(call, party):
-            raise CallError("only_tightens", "Privacy that is on stays on in this call.", call.id)
+            raise CallError(
+                "only_tightens",
+                "A party of this request has privacy on, and it stays on during the call.",
+                call.id,
+            )
     if newcomers and call.ports:
-        raise CallError("invalid_request", "parties: 2 are expected in ports mode.", call.id)
+        raise CallError(
+            "invalid_request", "parties: a call in ports mode has exactly 2 parties.", call.id
+        )
     if newcomers and len(call.legs) + len(newcomers) > rules.legs_per_call:
         most = rules.legs_per_call
-        raise CallError("invalid_request", f"parties: at most {most} in a call are expected.")
+        raise CallError("invalid_request", f"parties: a call may have {most} parties at most.")
     return newcomers
 
 
@@ -123,6 +114,8 @@ def _checked_duration(call: Call, change: Change, rules: Rules) -> int:
     if asked is None or asked == lasts_s:
         return lasts_s
     if not lasts_s < asked <= limit:
-        detail = f"max_duration_s: {lasts_s} to {max(lasts_s, limit)} is expected."
+        detail = f"max_duration_s: give more than {lasts_s} and at most {limit}."
+        if lasts_s >= limit:
+            detail = "max_duration_s: the call already lasts as long as the operator allows."
         raise CallError("invalid_request", detail)
     return asked

@@ -38,7 +38,10 @@ class Intake:
         self._bytes, self._at = min(refilled, float(_BURST_BYTES)), mono
         cost = max(length, _LEAST_BYTES)
         if cost > self._bytes:
-            raise CallError("too_many", "This party sends more than a client would.")
+            raise CallError(
+                "too_many",
+                "This party sent more than a client would. Pass nothing on, or end the call.",
+            )
         self._bytes -= cost
 
     def hold(self, *candidates: HeldCandidate) -> None:
@@ -48,7 +51,10 @@ class Intake:
         """
         more = self.held | dict.fromkeys(candidates)
         if len(more) > _HELD:
-            raise CallError("too_many", "No more candidates are held for this party.")
+            raise CallError(
+                "too_many",
+                "The relay keeps no more candidates of this party until you accept the call.",
+            )
         self.held = more
 
     def release(self) -> None:

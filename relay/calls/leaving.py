@@ -31,7 +31,7 @@ def others(call: Call, answered: Answered) -> list[Leg]:
         raise unknown_party(call)
     caller, *called = call.legs
     if leg is caller:
-        detail = "party: one that was called is expected; the first of the parties is the caller."
+        detail = "The caller cannot accept the call. Name a party that was called."
         raise CallError("invalid_request", detail, call.id)
     return [each for each in called if each is not leg]
 

@@ -112,7 +112,11 @@ def release(call: Call) -> dict[str, Released]:
 def _leg_of(call: Call, party: str) -> Leg:
     leg = call.leg_of(party)
     if call.ports:  # the port and the relay's credentials of the other leg have to be put in
-        raise CallError("wrong_state", "In ports mode descriptions are yours to write.", call.id)
+        raise CallError(
+            "wrong_state",
+            "The relay does not rebuild descriptions in ports mode. Write them yourself.",
+            call.id,
+        )
     return leg
 
 

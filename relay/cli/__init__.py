@@ -1,6 +1,6 @@
 """The command line. Errors are one line on stderr, never a traceback.
 
-Exit codes: 0 well, 1 what was asked for failed, 2 usage or configuration, 3 an audit that could not
+Exit codes: 0 success, 1 the command failed, 2 wrong usage or configuration, 3 an audit could not
 search everything, 130 interrupted.
 """
 

@@ -1,7 +1,8 @@
-"""A client of callveil's own HTTP API, for the command line.
+"""A client of callveil's HTTP API, for the command line.
 
-Rules of this file: the token goes to the address that was named and nowhere else, so no redirect is
-followed and no proxy asked; whatever goes wrong is a CommandError that says what to check.
+Rules of this file: the token is sent to the address that the user named and nowhere else, so the
+client follows no redirect and uses no proxy. Every failure is a CommandError that says what to
+check.
 """
 
 import http.client
@@ -26,11 +27,11 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class Api:
-    """One relay's API.
+    """The API of one relay.
 
     Args:
-        url: `http://host:port`; https too, behind a proxy that terminates it.
-        token: for the Authorization header; empty where the API asks for none.
+        url: `http://host:port`, or `https://…` where a proxy in front of the API does TLS.
+        token: for the Authorization header; empty where the API has no tokens.
     """
 
     def __init__(self, url: str, token: str) -> None:
@@ -39,12 +40,11 @@ class Api:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Send one request.
+        """Send one request and read its answer.
 
-        Returns: the JSON document of the answer, the text where it is another type, None where it
-            is empty.
-        Raises:
-            CommandError: no answer, or one that refuses.
+        Returns: the parsed JSON document; the text of an answer of another type; None for an empty
+            answer.
+        Raises: CommandError, where the API does not answer or refuses. Nothing else.
         """
         request = urllib.request.Request(self.url + path, method=method)  # noqa: S310  checked
         request.add_header("Accept", "application/json")
@@ -63,7 +63,7 @@ class Api:
         return _document(content, kind)
 
     def _silence(self, error: Exception) -> str:
-        """Why nobody answered; the URL is the user's own."""
+        """Say why there was no answer. The URL may be shown: the user wrote it."""
         reason = getattr(error, "reason", error)
         words = getattr(reason, "strerror", None) or type(reason).__name__
         return f"no answer from {self.url}: {words}; check that callveil serve runs there"
@@ -75,15 +75,15 @@ def _document(content: bytes, kind: str) -> Any:
     try:
         return json.loads(content) if kind.endswith("json") else content.decode()
     except ValueError:
-        raise CommandError("the answer is not JSON; check that --api is a callveil") from None
+        raise CommandError("the answer is not JSON; check that --api names a callveil") from None
 
 
 def _refusal(error: urllib.error.HTTPError) -> str:
-    """The problem's detail (RFC 9457), or the status alone."""
+    """Say why the API refused: the problem's detail (RFC 9457), or the status alone."""
     if error.code == 401:
         return (
-            "the API refused the token (401); put one of api.tokens "
-            "into CALLVEIL_API_TOKEN or give the daemon's --config"
+            "the API refused the token (401); put one of api.tokens into CALLVEIL_API_TOKEN, "
+            "or name the daemon's configuration with --config"
         )
     try:
         problem = json.loads(error.read(1 << 16))
@@ -94,13 +94,12 @@ def _refusal(error: urllib.error.HTTPError) -> str:
 
 
 def connect(url: str | None, settings: Settings) -> Api:
-    """The API that the user named, or else the configuration's.
+    """Make a client for the API that the user named, or else for that of the configuration.
 
-    The token is CALLVEIL_API_TOKEN, or else the configuration's first: that one only for the
-    configuration's own address, so that it is not told to another host.
+    The token is CALLVEIL_API_TOKEN, or else the first of `api.tokens`. A token of the configuration
+    is used for the address of the configuration only, so that no other host learns it.
 
-    Raises:
-        ConfigError: `url` is none.
+    Raises: ConfigError, where `url` is not a URL of an API. Nothing else.
     """
     token = os.environ.get("CALLVEIL_API_TOKEN", "")
     if url is None:
@@ -120,6 +119,6 @@ def connect(url: str | None, settings: Settings) -> Api:
 
 
 def _reachable(listen: ApiListen) -> str:
-    """Where to ask an API that listens on every address: on this host."""
+    """Name host and port to connect to; for an API on every address, those of loopback."""
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104
     return str(ApiListen(local, listen.port))

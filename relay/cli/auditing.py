@@ -1,4 +1,4 @@
-"""`callveil audit`: which files are whose, and how the report reads."""
+"""`callveil audit`: reads the arguments, and prints the report."""
 
 import ipaddress
 import json
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from relay.tools.audit.spellings import IP
 
 INCOMPLETE = 3
-"""Exit code: nothing was found, and not everything was searched."""
+"""Exit code: the audit found no address, but could not search everything."""
 
 
 def audit(
@@ -22,34 +22,42 @@ def audit(
         typer.Argument(
             metavar="FILE…",
             help="Captures (pcap, pcapng) and session descriptions (SDP, or JSON with SDP in it) "
-            "of what a party could see. The name up to the first dot, or the directory, is the "
-            "party's; with .sent. in the name it is a description that the party wrote itself.",
+            "of what a party could see. The file's name up to the first dot, or its directory, "
+            "names the party. A file with .sent. in its name holds session descriptions that the "
+            "party wrote.",
             show_default=False,
         ),
     ] = None,
     party: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=FILE[,FILE]", help="A party's files, whatever their names."),
+        typer.Option(
+            metavar="NAME=FILE[,FILE]",
+            help="These files are this party's, whatever their names are.",
+        ),
     ] = None,
     secret: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=ADDRESS[,ADDRESS]",
-            help="A party's addresses, besides those that its own captures and descriptions show "
-            "to be its own.",
+            help="These addresses are this party's, besides those that its own captures and "
+            "session descriptions show.",
         ),
     ] = None,
     show_addresses: Annotated[
         bool,
-        typer.Option("--show-addresses", help="Print the addresses and certificate names found."),
+        typer.Option(
+            "--show-addresses",
+            help="Print the addresses and the certificate names that were found.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Report every party's address that shows in what another party could see.
+    """Search what each party of a call could see for the addresses of the other parties.
 
-    Addresses are looked for in every encoding: text, binary, XORed as STUN does, base64, hashed.
-    Exit 1 if one shows; 0 if none does and everything was searched; 3 if none does, but something
-    was not searched or not looked for; 2 if a file cannot be read or nothing can be looked for.
+    The search knows every encoding: text, binary, XORed as in STUN, base64, hashed. Exit 0: no
+    address was found and everything was searched. Exit 1: an address was found. Exit 2: a file
+    cannot be read, or no address is known to search for. Exit 3: no address was found, but not
+    everything could be searched.
     """
     from relay.tools.audit import Verdict, assign  # noqa: PLC0415
     from relay.tools.audit import audit as run  # noqa: PLC0415
@@ -67,7 +75,7 @@ def audit(
 
 
 def _pairs(option: str, given: list[str] | None) -> list[tuple[str, str]]:
-    """`name=a,b` as (name, a), (name, b)."""
+    """Split `NAME=a,b` into (NAME, a) and (NAME, b)."""
     pairs = []
     for text in given or []:
         name, _, values = text.partition("=")

@@ -1,4 +1,4 @@
-"""Commands that need no running daemon, and the one that is it.
+"""Commands that need no running daemon, and `serve`, which is the daemon.
 
 Imports that take time stand in the functions: `callveil --help` is asked for often.
 """
@@ -21,7 +21,7 @@ MAX_USERNAME_BYTES = 508
 
 
 class Level(StrEnum):
-    """How much is logged."""
+    """The least severe level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
     app.command("check-config", short_help="Check a configuration file.")(check_config)
     app.command("credential", short_help="Make a username and password.")(credential)
     app.command("probe", short_help="Test a running relay from outside.")(probing.probe)
-    app.command("audit", short_help="Look for addresses in captures.")(auditing.audit)
+    app.command("audit", short_help="Search captures for addresses.")(auditing.audit)
 
 
 def _version(is_asked: bool) -> None:
@@ -48,7 +48,9 @@ def _version(is_asked: bool) -> None:
 def _options(
     _: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """A media relay for private calls: neither party ever sees the other's address."""
@@ -57,16 +59,19 @@ def _options(
 def serve(
     config: Config = None,
     log_level: Annotated[
-        Level, typer.Option(help="What is logged, on stderr, never with an address.")
+        Level,
+        typer.Option(help="Log this level and above, on stderr. No line holds a client's address."),
     ] = Level.INFO,
-    log_json: Annotated[bool, typer.Option("--log-json", help="Log as JSON lines.")] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Print every line on stderr as a JSON object.")
+    ] = False,
 ) -> int:
     """Run the relay in the foreground.
 
-    Prints "ready" with its addresses on stderr when it accepts traffic; with --log-json all that it
-    says is JSON, that and every fault too, one object a line. SIGTERM drains: no new
-    calls, running ones go on; a second one stops. SIGHUP reads configuration and certificates
-    again. Ctrl-C stops.
+    When the relay accepts traffic, it prints "ready" and its addresses on stderr. SIGTERM drains
+    it: it takes no new calls, and exits when no call rings and no client holds an allocation. A
+    second SIGTERM stops it at once, and so does Ctrl-C. SIGHUP makes it read the configuration and
+    the certificates again.
     """
     from relay import logs  # noqa: PLC0415
     from relay.config import cautions, load, look_at_certificate  # noqa: PLC0415
@@ -75,18 +80,18 @@ def serve(
     logs.configure(log_level, as_json=log_json)
     settings = load(config, os.environ)
     logs.configure(log_level, as_json=log_json, own=[listen.url for listen in settings.listen])
-    # Whoever comes over UDP or TCP can be served whatever the certificate is like.
+    # Clients over UDP and TCP do not care about the certificate, so a bad one is no reason to stop.
     found = look_at_certificate(settings, time.time())
     _print_cautions([*cautions(settings), *found.faults, *found.cautions])
     return daemon.run(settings.with_secret(os.urandom), config)
 
 
 def check_config(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
-    """Check a configuration: "ok" and exit 0, or exit 2 with one line per fault.
+    """Check a configuration: print "ok", or one line per fault and exit 2.
 
-    A line names the key, its value and what is expected. CALLVEIL__ variables count, as they do
-    for serve. Users, interfaces and the certificate are looked for on this host, now. What works
-    and is worth a look is a line that begins with "caution".
+    A line names the key, its value and what callveil expects. CALLVEIL__ variables count as they
+    do for serve. The command also checks users, interfaces and the certificate on this host. A line
+    that begins with "caution" names something that works but deserves a look.
     """
     from relay.config import cautions, load, look_at_certificate, look_at_host  # noqa: PLC0415
     from relay.errors import ConfigError  # noqa: PLC0415
@@ -100,21 +105,27 @@ def check_config(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
 
 
 def credential(
-    call: Annotated[str, typer.Option(metavar="ID", help="The call, the same for its parties.")],
-    leg: Annotated[str, typer.Option(metavar="ID", help="The party's place in the call.")],
+    call: Annotated[
+        str, typer.Option(metavar="ID", help="Id of the call: the same for all its parties.")
+    ],
+    leg: Annotated[
+        str, typer.Option(metavar="ID", help="Id of the party's leg: another for each party.")
+    ],
     ttl: Annotated[
         int | None,
         typer.Option(
-            metavar="S", min=1, help="Seconds it may be used.  [default: auth.ttl_s, 3600]"
+            metavar="S",
+            min=1,
+            help="For how many seconds the credential may be used.  [default: auth.ttl_s, 3600]",
         ),
     ] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Print a username and password made from the first configured secret.
+    """Print the username and password of a leg, made with the first secret in auth.secrets.
 
-    What a signaling server that holds the secret makes itself. Both ids can be read on the wire:
-    use random ones, not names of users.
+    A signaling server that holds the secret makes the same credential itself. Others on the network
+    can read both ids: use random ones, not the names of users.
     """
     from relay.calls.credentials import mint  # noqa: PLC0415
     from relay.config import load  # noqa: PLC0415
@@ -129,7 +140,10 @@ def credential(
     ttl_s = settings.auth.ttl_s if ttl is None else ttl
     minted = mint(secret, call, leg, int(time.time()) + ttl_s)
     if len(minted.username.encode()) > MAX_USERNAME_BYTES:
-        raise typer.BadParameter(f"the username would be over {MAX_USERNAME_BYTES} bytes")
+        raise typer.BadParameter(
+            f"--call and --leg: the username would be over {MAX_USERNAME_BYTES} bytes; "
+            "use shorter ids"
+        )
     if as_json:
         typer.echo(json.dumps({**minted._asdict(), "ttl_s": ttl_s}))
     else:
@@ -137,9 +151,12 @@ def credential(
 
 
 def _check_id(option: str, text: str) -> None:
-    """A colon separates the parts of a username; what is not ASCII, clients spell differently."""
+    """Refuse an id that a username cannot hold.
+
+    A colon separates the parts of a username, and clients spell what is not ASCII differently.
+    """
     if not text or not text.isascii() or not text.isprintable() or set(text) & set(": "):
-        raise typer.BadParameter(f"{option}: expected printable ASCII without colon and space")
+        raise typer.BadParameter(f"{option}: expected printable ASCII without colon or space")
 
 
 def _print_cautions(sentences: list[str]) -> None:

@@ -1,6 +1,6 @@
-"""The entry point: every way in which a command ends becomes an exit code and at most one line.
+"""The entry point: turns the outcome of a command into an exit code and at most one line.
 
-A fault of the configuration is one line per fault.
+A wrong configuration is the exception: it is one line per fault.
 """
 
 import os
@@ -46,8 +46,8 @@ def _app() -> typer.Typer:
     app = typer.Typer(
         name="callveil",
         help="A media relay for private calls: neither party ever sees the other's address.",
-        epilog="Exit codes: 0 well, 1 what was asked for failed, 2 usage or configuration, "
-        "3 an audit that could not search everything.",
+        epilog="Exit codes: 0 success, 1 the command failed, 2 wrong usage or configuration, "
+        "3 an audit could not search everything.",
         add_completion=False,
         # Plain help: rich takes longer to import than everything else together.
         rich_markup_mode=None,
@@ -60,7 +60,7 @@ def _app() -> typer.Typer:
 
 
 def _tell(error: Exception) -> int:
-    """Print what went wrong."""
+    """Print an error as one line. Returns: the exit code."""
     if isinstance(error, ConfigError):
         for fault in error.faults:
             _line(fault)
@@ -84,7 +84,7 @@ def _usage(message: str, context: typer.Context | None) -> int:
 
 
 def _place(error: Exception) -> str:
-    """Where it was raised: what a report needs, and nothing that it was about."""
+    """Name the file and line that raised an exception, for a bug report; nothing of its text."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,4 +1,4 @@
-"""Commands that ask a running daemon through its HTTP API."""
+"""Commands that control a running daemon through its HTTP API."""
 
 import json
 import os
@@ -21,11 +21,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(
         calls,
         name="calls",
-        help="List the calls, or end one: calls end ID.",
-        short_help="List calls, or end one.",
+        help="List the calls that ring or are active, or end one: calls end ID.",
+        short_help="List the calls, or end one.",
     )
-    app.command("status", short_help="How the running relay is.")(status)
-    app.command("drain", short_help="Accept no new calls.")(drain)
+    app.command("status", short_help="Print the state of the relay.")(status)
+    app.command("drain", short_help="Take no new calls.")(drain)
     app.command("reload", short_help="Read the configuration again.")(reload)
 
 
@@ -39,7 +39,7 @@ def _api(url: str | None, config: Any) -> "ApiClient":
 def list_calls(
     context: typer.Context, api: Api = None, config: Config = None, as_json: Json = False
 ) -> None:
-    """List the calls: id, state, whether relayed, connected parties of all, when it expires."""
+    """List the calls: id, state, whether relayed, how many parties are connected, and expiry."""
     if context.invoked_subcommand is not None:
         context.obj = (api, config)
         return
@@ -59,7 +59,7 @@ def list_calls(
 
 
 def _all_calls(api: "ApiClient") -> list[dict[str, Any]]:
-    """Every page of the list."""
+    """Fetch every page of the list."""
     listed: list[dict[str, Any]] = []
     after: int | None = 0
     while after is not None:
@@ -82,9 +82,9 @@ def end_call(
     api: Api = None,
     config: Config = None,
 ) -> None:
-    """End a call: every leg is silent within one second.
+    """End a call: each of its legs is silent within one second.
 
-    Put -- before an ID that begins with a hyphen.
+    Write -- before an ID that begins with a hyphen.
     """
     before = context.obj or (None, None)  # options may stand before "end" too
     client = _api(api or before[0], config or before[1])
@@ -93,7 +93,7 @@ def end_call(
 
 
 def status(api: Api = None, config: Config = None, as_json: Json = False) -> None:
-    """Say whether the relay takes new calls, and how many it carries."""
+    """Print whether the relay takes new calls, and how many calls it has."""
     answer = _api(api, config).ask("GET", "/v1/status")
     if as_json:
         typer.echo(json.dumps(answer))
@@ -103,7 +103,7 @@ def status(api: Api = None, config: Config = None, as_json: Json = False) -> Non
 
 
 def _words(value: Any) -> str:
-    """A value of the status as a person reads it."""
+    """Write one value of the status for a person to read."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
@@ -112,12 +112,12 @@ def _words(value: Any) -> str:
 
 
 def drain(api: Api = None, config: Config = None) -> None:
-    """Accept no new calls; the running ones go on."""
+    """Make the relay take no new calls. Running calls go on."""
     _api(api, config).ask("POST", "/v1/drain")
     typer.echo("draining")
 
 
 def reload(api: Api = None, config: Config = None) -> None:
-    """Read the configuration and certificates again."""
+    """Make the relay read its configuration and certificates again."""
     _api(api, config).ask("POST", "/v1/reload")
     typer.echo("reloaded")

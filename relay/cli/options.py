@@ -10,15 +10,16 @@ Config = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="Configuration file.  [default: none, defaults and CALLVEIL__ variables alone]",
+        help="Read this configuration file.  [default: none, only CALLVEIL__ variables]",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Api = Annotated[
     str | None,
     typer.Option(
         "--api",
         metavar="URL",
-        help="The HTTP API.  [default: api.listen of the configuration, http://127.0.0.1:8080]",
+        help="URL of the HTTP API.  [default: api.listen of the configuration, "
+        "http://127.0.0.1:8080]",
     ),
 ]

@@ -1,4 +1,4 @@
-"""`callveil probe`: where credentials come from, and how the report reads."""
+"""`callveil probe`: gets credentials of two legs, runs the probe, and prints the report."""
 
 import json
 import os
@@ -22,37 +22,39 @@ if TYPE_CHECKING:
     from relay.tools.probe import Report, TurnUrl
 
 CREDENTIAL_TTL_S = 300
-"""Long enough for any probe, short for a credential that nobody needs later."""
+"""For how long the credentials of a probe may be used: longer than any probe takes."""
 
 
 _Url = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="turn:HOST:PORT?transport=udp or tcp, or turns:HOST:PORT.  "
-        "[default: what the API says, else the first listener of the configuration]",
+        help="Probe this listener: turn:HOST:PORT?transport=udp, …=tcp, or turns:HOST:PORT.  "
+        "[default: what the API says, else the first of listen in the configuration]",
     ),
 ]
 _Secret = Annotated[
     str | None,
     typer.Option(
         metavar="SECRET",
-        help="The shared secret: env:NAME, file:PATH, or text (others on this host can read "
-        "it then).  [default: auth.secrets of the configuration, else the API makes a call]",
+        help="Make credentials with this shared secret: env:NAME, file:PATH, or text (which others "
+        "on this host can read).  [default: auth.secrets of the configuration, else the probe "
+        "creates a call through the API]",
     ),
 ]
 _Count = Annotated[
-    int, typer.Option(metavar="N", min=1, max=100_000, help="Datagrams, 50 per second.")
+    int,
+    typer.Option(metavar="N", min=1, max=100_000, help="Send so many datagrams, 50 per second."),
 ]
 _Timeout = Annotated[
-    float, typer.Option(metavar="S", min=0.1, max=600, help="Seconds for each step.")
+    float, typer.Option(metavar="S", min=0.1, max=600, help="Wait so many seconds for each step.")
 ]
 _Ca = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Certificates to trust for turns:.  "
-        "[default: tls.certificate of the configuration, else the system's]",
+        help="Trust the certificates in this PEM file for turns:.  "
+        "[default: tls.certificate of the configuration, else those of the system]",
     ),
 ]
 
@@ -68,10 +70,10 @@ def probe(  # noqa: PLR0913  one parameter per option
     ca: _Ca = None,
     as_json: Json = False,
 ) -> int:
-    """Relay datagrams through two legs of a throw-away call, as two clients would.
+    """Send datagrams through a running relay, as the two clients of a call would.
 
-    Prints round-trip times, loss, and what each side could see. Exit 1 if anything is wrong, with
-    what to check.
+    Prints round-trip times, loss, and what each side could see of the other. Exit 1 if anything is
+    wrong; the message says what to check.
     """
     import asyncio  # noqa: PLC0415
 
@@ -123,10 +125,10 @@ def _first_listener(settings: "Settings") -> "TurnUrl":
 def _call(
     secret: str | None, api: str | None, settings: "Settings"
 ) -> Iterator[tuple[tuple["Credential", "Credential"], str | None]]:
-    """Credentials of two legs of one call, and the URL that came with them.
+    """Get credentials of two legs of one call, and the URL that came with them, if any.
 
-    Minted where a secret is known and the API was not asked for; else the API creates a call, which
-    it is told to end in the end.
+    They are made here where a secret is known and no API was named. Otherwise the API creates a
+    call, and ends it when the probe is over.
     """
     from relay.cli.api import connect  # noqa: PLC0415
 
@@ -143,7 +145,7 @@ def _call(
 
 
 def _secret(given: str | None, settings: "Settings") -> str | None:
-    """The secret to mint with; one on the command line is resolved as one in a file is."""
+    """Find the secret to make credentials with; `env:` and `file:` work as in a configuration."""
     from relay.config.secrets import follow  # noqa: PLC0415
     from relay.errors import ConfigError  # noqa: PLC0415
 
@@ -164,7 +166,7 @@ def _minted(secret: str) -> tuple["Credential", "Credential"]:
 
 
 def _told(call: Any) -> tuple[tuple["Credential", "Credential"], str]:
-    """What the API answered, for both parties."""
+    """Read the credentials of both parties, and the URL, from the API's answer."""
     from relay.calls.credentials import Credential  # noqa: PLC0415
     from relay.errors import CommandError  # noqa: PLC0415
 
@@ -175,13 +177,16 @@ def _told(call: Any) -> tuple[tuple["Credential", "Credential"], str]:
         first, second = (Credential(each["username"], each["credential"]) for each in servers)
         return (first, second), str(servers[0]["urls"][0])
     except (KeyError, IndexError, TypeError):
-        raise CommandError("the answer is no call; check that --api is a callveil") from None
+        raise CommandError(
+            "the answer does not describe a call; check that --api names a callveil"
+        ) from None
 
 
 def _tls(ca: Path | None, settings: "Settings") -> "ssl.SSLContext":
-    """What to trust: --ca, else exactly the configured certificate, else the system's roots.
+    """Decide which certificates to trust: --ca, else the configured one, else the system's roots.
 
-    Whatever is trusted has to be for the host in the URL, or clients that are told it refuse it.
+    The certificate must be for the host in the URL in any case, or clients that are told the URL
+    refuse it.
     """
     import ssl  # noqa: PLC0415
 
@@ -201,7 +206,7 @@ def _tls(ca: Path | None, settings: "Settings") -> "ssl.SSLContext":
 
 
 def _print(url: "TurnUrl", report: "Report", as_json: bool) -> None:
-    """The report on stdout, then each fault as one line on stderr."""
+    """Print the report on stdout, then each fault as one line on stderr."""
     if as_json:
         typer.echo(json.dumps({"url": str(url), **report.as_document()}))
         return

@@ -1,7 +1,7 @@
-"""Settings: what the operator wrote, checked once and typed from then on.
+"""Settings: the operator's configuration, checked once and typed from then on.
 
-Rules of this package: every key has a default; whatever is not understood is a fault that names
-the key, never ignored; no fault, `repr` or dump shows a secret or a token.
+Rules of this package: every key has a default. What callveil does not understand is a fault that
+names the key; nothing is ignored. No fault, `repr` or dump shows a secret or a token.
 """
 
 from relay.config.host import look_at_certificate, look_at_host

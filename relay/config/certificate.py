@@ -1,7 +1,7 @@
-"""The certificate as a client would meet it: shown in a handshake within this process.
+"""Examines a certificate as a client would: in a TLS handshake within this process.
 
-Rules of this file: whoever says what is wrong is the TLS library that clients have too. A
-certificate is trusted here for itself: this host cannot say whether clients know its issuer.
+Rules of this file: the TLS library, which clients have too, decides what is wrong. The certificate
+itself is trusted here, because this host cannot know whether clients trust its issuer.
 """
 
 import ssl
@@ -9,22 +9,22 @@ from typing import Any, NamedTuple
 
 _DAYS = 86_400
 _SOON_S = 14 * _DAYS
-"""Certificates of ninety days are renewed with thirty left: then something is wrong with that."""
+"""Certificates of ninety days are renewed with thirty left: with fourteen, renewal has failed."""
 _SOON_PART = 0.25
-"""Of the lifetime of certificates that live a few days only."""
+"""Part of the lifetime, for certificates that are valid for a few days only."""
 
 _NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_… of OpenSSL's <openssl/x509_vfy.h>
 
 
 class Seen(NamedTuple):
-    """What a client would think of it.
+    """What a client finds out about a certificate.
 
     Args:
-        fault: why no client accepts it; empty if one may.
-        names: whom it is for, as far as a handshake tells.
-        unfit: of the hosts that were asked about, those it is not for.
+        fault: why no client accepts the certificate; empty if a client may accept it.
+        names: the hosts that the certificate is for, as far as a handshake tells.
+        unfit: the hosts in question that the certificate is not for.
         expires_in_s: None where there is a fault.
-        is_expiring: it should have been renewed by now.
+        is_expiring: the certificate should have been renewed by now.
     """
 
     fault: str = ""
@@ -35,7 +35,7 @@ class Seen(NamedTuple):
 
 
 def examine(certificate: str, key: str, hosts: tuple[str, ...], now_s: float) -> Seen:
-    """Look at a certificate that can be loaded.
+    """Examine a certificate that can be loaded.
 
     Args:
         certificate, key: PEM files.
@@ -53,7 +53,7 @@ def examine(certificate: str, key: str, hosts: tuple[str, ...], now_s: float) ->
     except ssl.SSLCertVerificationError as error:
         return Seen(_why(error))
     except ssl.SSLError as error:
-        return Seen(f"expected one that clients take, not: {error.reason}")
+        return Seen(f"expected a certificate that clients accept, not: {error.reason}")
     begins_s, ends_s = (ssl.cert_time_to_seconds(shown[key]) for key in ("notBefore", "notAfter"))
     return Seen(
         names=tuple(name for _, name in shown.get("subjectAltName", ())),
@@ -65,10 +65,10 @@ def examine(certificate: str, key: str, hosts: tuple[str, ...], now_s: float) ->
 
 def _why(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code == _EXPIRED:
-        return "expected one that has not expired"
+        return "expected a certificate that has not expired"
     if error.verify_code == _NOT_YET_VALID:
-        return "expected one that is valid by now; check this host's clock too"
-    return f"expected one that clients take, not: {error.verify_message}"
+        return "expected a certificate that is valid by now; check this host's clock too"
+    return f"expected a certificate that clients accept, not: {error.verify_message}"
 
 
 def _fits(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> bool:
@@ -81,8 +81,9 @@ def _fits(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> bool:
 
 
 def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, host: str | None) -> dict[str, Any]:
-    """One in memory; what the client gets to see of the certificate.
+    """Do one handshake in memory.
 
+    Returns: what the client learns of the certificate.
     Raises: ssl.SSLError.
     """
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()

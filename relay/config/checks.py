@@ -1,6 +1,6 @@
-"""What no single key can tell: keys that must fit each other, and what this version cannot do.
+"""Checks keys that must fit each other, and refuses what this version cannot do.
 
-A configuration is refused rather than run with less privacy than it asks for.
+callveil refuses a configuration rather than run it with less privacy than it asks for.
 """
 
 import ipaddress
@@ -20,11 +20,11 @@ _PRIVATE = tuple(
         *("fc00::/7", "fe80::/10"),
     )
 )
-"""RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291: nobody outside of the network reaches them."""
+"""RFC 1918, 6598, 3927, 4193, 4291: hosts outside of the network cannot reach these."""
 
 
 def check(settings: Settings) -> list[str]:
-    """Every fault of a configuration whose keys are each well formed."""
+    """Find every fault of a configuration whose keys are each well formed."""
     return [
         *_listeners(settings),
         *_relay_addresses(settings),
@@ -35,7 +35,7 @@ def check(settings: Settings) -> list[str]:
 
 
 class _Place(NamedTuple):
-    """Where something listens: TCP and TLS, and the API, share their ports."""
+    """A place where the daemon listens. TCP, TLS and the API share their ports; UDP has its own."""
 
     key: str
     shown: str
@@ -45,7 +45,7 @@ class _Place(NamedTuple):
     is_dual: bool = False
 
     def is_taken_by(self, other: "_Place") -> bool:
-        """Whether both cannot be had: a wildcard is every address of its family."""
+        """Whether the two cannot be bound together. A wildcard is every address of its family."""
         if not self.port or (self.is_udp, self.port) != (other.is_udp, other.port):
             return False
         if self.ip.version != other.ip.version:
@@ -54,7 +54,7 @@ class _Place(NamedTuple):
 
 
 def _listeners(settings: Settings) -> list[str]:
-    """Two that listen on one port."""
+    """Find listeners, the API among them, that need one port."""
     faults = []
     taken: list[_Place] = []
     for place in _places(settings):
@@ -88,14 +88,14 @@ def _relay_addresses(settings: Settings) -> list[str]:
     ):
         faults.append(
             "relay.addresses: a loopback address: expected one that clients can reach, "
-            "since a listener is open to other hosts"
+            "since other hosts reach a listener"
         )
     if all(advertised(each.address, addresses) is None for each in settings.listen):
         shown = settings.listen[0].url
         faults.append(f"listen[0]: {shown!r}: expected relay.addresses to have one of its family")
     faults += [
-        f"{key}: a private address, though {each.url} is open to others: "
-        "expected PUBLIC/LOCAL, or listeners on private addresses alone"
+        f"{key}: a private address, though other networks reach {each.url}: "
+        "expected PUBLIC/LOCAL, or listeners on private addresses only"
         for key, each in _private_relays(settings)
         if not ip_of(each.address).is_unspecified
     ]
@@ -103,16 +103,16 @@ def _relay_addresses(settings: Settings) -> list[str]:
 
 
 def private_relays(settings: Settings) -> list[str]:
-    """What is right in a private network, or in a container of one, and nowhere else."""
+    """Caution about private relay addresses, which are right in a private network only."""
     return [
-        f"{key}: a private address, and {each.url} is every address of this host: "
-        "clients from outside of your network cannot use it; for them write PUBLIC/LOCAL"
+        f"{key}: a private address, and {each.url} listens on every address of this host: "
+        "clients outside of your network cannot use it; for them write PUBLIC/LOCAL"
         for key, each in _private_relays(settings)
     ]
 
 
 def _private_relays(settings: Settings) -> Iterator[tuple[str, Listen]]:
-    """Addresses that mean nothing to clients from outside, and the listener that lets them in."""
+    """Pair each relay address that clients outside cannot use with a listener that they reach."""
     for index, address in enumerate(settings.relay.addresses):
         ip = ip_of(address.public)
         if ip.is_loopback or not _is_private(ip):
@@ -136,12 +136,12 @@ def _api(settings: Settings) -> list[str]:
         return []
     return [
         f"api.tokens: []: expected at least one token, since api.listen ({settings.api.listen}) "
-        "is open to other hosts"
+        "can be reached from other hosts"
     ]
 
 
 def _tls(settings: Settings) -> list[str]:
-    """The certificate and its key, readable and belonging together."""
+    """Find what keeps the certificate and its key from being loaded together."""
     tls = settings.tls
     if not tls.certificate and not tls.key:
         is_needed = any(listen.transport is Transport.TLS for listen in settings.listen)
@@ -169,7 +169,7 @@ def _tls(settings: Settings) -> list[str]:
 
 
 def _unavailable(settings: Settings) -> list[str]:
-    """What is planned and this version does not do, refused rather than ignored."""
+    """Refuse values that need what is planned and this version cannot do."""
     asked = {
         "relay.peers: 'any': expected call or relay": settings.relay.peers is Peers.ANY,
         "privacy.log_addresses: 'keyed': expected never": settings.privacy.log_addresses == "keyed",

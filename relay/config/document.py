@@ -1,9 +1,9 @@
-"""A YAML document as a tree of dict, list, str, int, bool and None.
+"""Reads a YAML document into a tree of dict, list, str, int, bool and None.
 
-Rules of this file: the small, unambiguous part of YAML only, so that every value is what it looks
-like: no aliases (a short file could unfold to gigabytes), no tags, no merge keys, no dates, no
-octal or base-60 numbers, and `off`, `no` and `yes` are words. A key stands once. Faults give line
-and column and never quote the document: it holds secrets.
+Rules of this file: it accepts the small, unambiguous part of YAML only, so that every value is what
+it looks like: no aliases (a short file could unfold to gigabytes), no tags, no merge keys, no
+dates, no octal or base-60 numbers, and `off`, `no` and `yes` are words. A key may stand once.
+Faults give line and column and never quote the document, because it holds secrets.
 """
 
 import re
@@ -17,7 +17,7 @@ from relay.errors import ConfigError
 MAX_BYTES = 1 << 16
 """Thirty times a configuration with every key; PyYAML reads 100 kB in a second."""
 MAX_DEPTH = 16
-"""Deeper than any configuration; far from Python's recursion limit."""
+"""Deeper than any configuration, and far from Python's recursion limit."""
 
 _BOOL, _INT, _NULL = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:null"
 
@@ -36,7 +36,9 @@ class _Composer(yaml.SafeLoader):
             raise _fault(event.start_mark, "tags (!) are not accepted")
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise _fault(event.start_mark, "nested too deep")
+            raise _fault(
+                event.start_mark, f"more than {MAX_DEPTH} levels of nesting are not accepted"
+            )
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -54,9 +56,9 @@ def _fault(mark: Any, problem: str) -> ConfigError:
 
 
 def read(path: Path) -> bytes:
-    """The file's bytes, at most MAX_BYTES of them.
+    """Read a file of at most MAX_BYTES.
 
-    Raises: ConfigError, naming the file.
+    Raises: ConfigError, naming the file. Nothing else.
     """
     try:
         with path.open("rb") as file:
@@ -70,7 +72,7 @@ def read(path: Path) -> bytes:
 
 
 def parse(content: bytes) -> dict[str, Any]:
-    """Read one document whose root is a mapping; nothing at all is an empty one.
+    """Read one document whose root is a mapping. An empty document is an empty mapping.
 
     Raises:
         ConfigError: not UTF-8, not YAML, a part of YAML that is not accepted, a repeated key, or
@@ -93,7 +95,7 @@ def parse(content: bytes) -> dict[str, Any]:
 
 
 def _compose(text: str) -> Any:
-    """The document's node, or None where there is only space and comments."""
+    """Compose the node of the document; None where it has only space and comments."""
     try:
         composer = _Composer(text)
         try:

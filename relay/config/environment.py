@@ -1,7 +1,7 @@
-"""`CALLVEIL__SECTION__KEY` laid over the document.
+"""Lays the variables `CALLVEIL__SECTION__KEY` over the document.
 
-Text is taken as it is where the key is text; numbers, switches and lists are read as YAML, and a
-list that is written without brackets has that one item.
+Where a key is text, the variable is taken as it is. Numbers, switches and lists are read as YAML. A
+list without brackets has one item.
 """
 
 import difflib
@@ -19,7 +19,7 @@ PREFIX = "CALLVEIL__"
 
 
 def variables() -> dict[str, tuple[str, ...]]:
-    """Every variable's name and the key that it sets."""
+    """Map the name of every variable to the key that it sets."""
     names: dict[str, tuple[str, ...]] = {}
     for name, field in Settings.model_fields.items():
         section = _section(field)
@@ -29,10 +29,10 @@ def variables() -> dict[str, tuple[str, ...]]:
 
 
 def overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
-    """Put every variable of ours into the tree.
+    """Put every `CALLVEIL__` variable into the tree.
 
-    Returns: one fault per variable that sets nothing known. Values are never shown: who misspells
-        a name may have written a secret.
+    Returns: one fault per variable that sets no known key. A fault never shows the value: whoever
+        misspells a name may have written a secret.
     """
     faults = []
     known = variables()
@@ -59,7 +59,7 @@ def _section(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def _value(key: tuple[str, ...], text: str) -> Any:
-    """The text as the key's type wants it; what cannot be read stays text and fails there."""
+    """Read a variable as its key's type. What cannot be read stays text, which the key refuses."""
     field = Settings.model_fields[key[0]]
     if len(key) == 2 and (section := _section(field)) is not None:
         field = section.model_fields[key[1]]

@@ -1,7 +1,7 @@
-"""What a configuration takes for granted of this host and of this moment.
+"""Checks what a configuration takes for granted of this host, and of the present time.
 
-Rules of this file: nothing here keeps a relay from starting, which says itself what it cannot have;
-it is for whoever checks a configuration beforehand.
+Rules of this file: nothing here keeps a relay from starting; it is for whoever checks a
+configuration beforehand. A relay that starts says itself what it cannot have.
 """
 
 import pwd
@@ -17,11 +17,11 @@ _DAY_S = 86_400
 
 
 class Found(NamedTuple):
-    """Sentences, one line each.
+    """Findings, each one line.
 
     Args:
-        faults: what does not work like this.
-        cautions: what does, and is worth a look.
+        faults: what does not work on this host.
+        cautions: what works and deserves a look.
     """
 
     faults: list[str]
@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 def look_at_host(settings: Settings) -> Found:
-    """Users and interfaces that are named."""
+    """Check that the users and interfaces of a configuration exist."""
     found = Found([], [])
     if settings.user and not _is_user(settings.user):
         found.faults.append(f"user: {settings.user!r}: expected the name of a user of this host")
@@ -42,7 +42,9 @@ def look_at_host(settings: Settings) -> Found:
         if settings.fastpath.mode == "require":
             found.faults.append(f"{key}: expected an interface of this host; {has}")
         else:  # it may come later, and the relay starts
-            found.cautions.append(f"{key}: {has}; without it everything takes the user path")
+            found.cautions.append(
+                f"{key}: {has}; without that interface, everything takes the user path"
+            )
     return found
 
 
@@ -55,7 +57,7 @@ def _is_user(name: str) -> bool:
 
 
 def look_at_certificate(settings: Settings, now_s: float) -> Found:
-    """Whether clients will take it, by its time and by the addresses that they are told.
+    """Check that clients will accept the certificate now, for the addresses that they are told.
 
     Args:
         now_s: Unix time.
@@ -74,18 +76,21 @@ def look_at_certificate(settings: Settings, now_s: float) -> Found:
 def _cautions(seen: Seen) -> list[str]:
     found = []
     if seen.is_expiring and seen.expires_in_s is not None:
-        found.append(f"it expires in {max(0, int(seen.expires_in_s / _DAY_S))} days")
+        found.append(
+            f"the certificate expires in {max(0, int(seen.expires_in_s / _DAY_S))} days; renew it"
+        )
     if seen.unfit:
         names = ", ".join(seen.names[:3]) or "no name at all"
         found.append(
-            f"it is for {names}, and not for {', '.join(seen.unfit)}, which clients are told: "
-            "they refuse it, unless your signaling server tells them a name that it is for"
+            f"the certificate is for {names}, and not for {', '.join(seen.unfit)}, which the relay "
+            "tells clients: they refuse it unless your signaling server tells them a name that the "
+            "certificate is for"
         )
     return found
 
 
 def _told(settings: Settings) -> dict[IPAddress, None]:
-    """The addresses of tls:// listeners as clients are told them."""
+    """List the addresses of tls:// listeners as clients are told them."""
     listening = [each.address for each in settings.listen if each.transport is Transport.TLS]
     told = (advertised(address, settings.relay.addresses) for address in listening)
     return {ip_of(address): None for address in told if address is not None}

@@ -1,7 +1,7 @@
-"""From a file and the environment to `Settings`, or to every fault at once.
+"""Reads a file and the environment into `Settings`, or finds every fault at once.
 
-A fault is one line, `key: value: expected …`. The value is left out where it is, holds, or may be
-meant as a secret.
+A fault is one line, `key: value: expected …`. It leaves out a value that is, holds or may be meant
+as a secret.
 """
 
 import difflib
@@ -19,16 +19,17 @@ from relay.config.settings import Settings
 from relay.errors import ConfigError
 
 SECRET_KEYS = (("auth", "secrets"), ("api", "tokens"), ("fleet", "redis"), ("tls", "key"))
-"""A Redis address holds a password, and a key's text may be put where its file name belongs."""
+"""Keys whose values no fault shows. A Redis address holds a password, and the text of a private key
+may stand where its file name belongs."""
 
 SHORT_SECRET = 16
-"""Characters. Whoever holds one credential can try shorter ones offline: it is a plain HMAC."""
+"""Characters. A credential is a plain HMAC: whoever holds one can try shorter secrets offline."""
 
 _SHOWN = 80
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read the configuration; where no secret is given, `with_secret` makes one.
+    """Read the configuration.
 
     Args:
         path: the YAML file; None for defaults and environment alone.
@@ -40,7 +41,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 
 def parse(content: bytes, environ: Mapping[str, str]) -> Settings:
-    """The same, from the file's bytes."""
+    """Read a configuration from the bytes of a file; see `load`."""
     tree = document.parse(content)
     for name in Settings.model_fields:
         if _is_section(name) and name in tree and tree[name] is None:
@@ -58,10 +59,10 @@ def parse(content: bytes, environ: Mapping[str, str]) -> Settings:
 
 
 def cautions(settings: Settings) -> list[str]:
-    """What is allowed and yet worth a line on stderr; one sentence each."""
+    """List what is allowed and yet deserves a line on stderr; one sentence each."""
     short = [
         f"auth.secrets[{index}]: shorter than {SHORT_SECRET} characters: "
-        "whoever holds one credential can find it by trying"
+        "whoever holds one credential can find the secret by trying; use a longer one"
         for index, secret in enumerate(settings.auth.secrets)
         if len(secret.get_secret_value()) < SHORT_SECRET
     ]
@@ -74,13 +75,13 @@ def _is_section(name: str) -> bool:
 
 
 def _lines(details: list[ErrorDetails]) -> list[str]:
-    """One per fault; a list is not said to be too short for want of items that are faults."""
+    """Write one line per fault. A list whose items have faults is not called too short as well."""
     within = {detail["loc"][:-1] for detail in details if isinstance(detail["loc"][-1], int)}
     return [_line(detail) for detail in details if detail["loc"] not in within]
 
 
 def _line(detail: ErrorDetails) -> str:
-    """One fault: key, value, what is expected."""
+    """Write one fault: key, value, what callveil expects."""
     location = detail["loc"]
     key = _key(location)
     if detail["type"] in ("extra_forbidden", "invalid_key"):
@@ -92,7 +93,7 @@ def _line(detail: ErrorDetails) -> str:
 
 
 def _key(location: tuple[int | str, ...]) -> str:
-    """`('auth', 'secrets', 0)` as `auth.secrets[0]`, on one line whatever was written."""
+    """Write `('auth', 'secrets', 0)` as `auth.secrets[0]`, on one line whatever the keys hold."""
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
@@ -114,7 +115,7 @@ def _may_hold_secret(location: tuple[int | str, ...]) -> bool:
 
 
 def _expected(detail: ErrorDetails) -> str:
-    """What a value parser said, or else the description of the field."""
+    """Say what callveil expects: what the value's parser said, or else the field's description."""
     said = str(detail.get("ctx", {}).get("error", ""))
     if said.startswith("expected"):
         return said
@@ -131,7 +132,7 @@ def _expected(detail: ErrorDetails) -> str:
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
-    """The known key that is nearest to the unknown one."""
+    """Suggest the known key that is nearest to an unknown one."""
     known: type[BaseModel] = Settings
     for part in location[:-1]:
         annotation = known.model_fields[str(part)].annotation

@@ -1,7 +1,7 @@
-"""Secrets by reference: `env:NAME` and `file:PATH` become what they name.
+"""Reads secrets that are given by reference: `env:NAME` and `file:PATH`.
 
-Rules of this file: no message shows a secret, nor a reference that might be one; an empty secret
-is no secret. Raises ValueError and nothing else.
+Rules of this file: no message shows a secret, nor a reference that might be one. An empty secret is
+a fault. Raises ValueError and nothing else.
 """
 
 import re
@@ -14,14 +14,14 @@ MAX_SECRET_BYTES = 4096
 
 
 def resolve(value: object, info: ValidationInfo) -> str:
-    """`follow` for a settings model, whose validation context is the environment."""
+    """Read a secret for a settings model, whose validation context is the environment."""
     if not isinstance(value, str):
         raise ValueError("expected text (a number needs quotes), env:NAME or file:PATH")
     return follow(value, info.context or {})
 
 
 def follow(text: str, environ: Mapping[str, str]) -> str:
-    """Follow a reference once; other text is the secret itself.
+    """Read what a reference names; other text is the secret itself.
 
     Args:
         text: what the operator wrote.
@@ -40,7 +40,7 @@ def follow(text: str, environ: Mapping[str, str]) -> str:
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> str:
-    """The variable's text; its name is shown only where it can be a name."""
+    """Read a variable. A fault shows its name only where that can be a name."""
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is None:
         raise ValueError("expected env: with the name of an environment variable")
     if not environ.get(name):
@@ -49,7 +49,7 @@ def _from_environment(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _from_file(name: str) -> str:
-    """The file's text without the line end that editors add."""
+    """Read a file, without the line end that editors add."""
     try:
         with Path(name).open("rb") as file:
             content = file.read(MAX_SECRET_BYTES + 1)

@@ -1,6 +1,6 @@
-"""The configuration as models: every key, its default, and in words what it accepts.
+"""The configuration as models: every key, its default, and what it accepts.
 
-A field's description is the end of the sentence "expected …" that a fault prints.
+The description of a field ends the sentence "expected …" that a fault prints.
 """
 
 import re
@@ -33,7 +33,7 @@ GENERATED_SECRET_BYTES = 32
 
 
 class Peers(StrEnum):
-    """What a leg may reach."""
+    """Whom a leg may reach."""
 
     CALL = "call"
     RELAY = "relay"
@@ -41,33 +41,33 @@ class Peers(StrEnum):
 
 
 def _word(kind: type[StrEnum]) -> BeforeValidator:
-    """The words of an enumeration, as text; strict mode alone would ask for its members."""
+    """Accept the words of an enumeration as text; strict mode alone would demand its members."""
     return BeforeValidator(lambda value: kind(value) if isinstance(value, str) else value)
 
 
 def _realm(text: str) -> str:
-    """Fewer than 128 characters, printable: RFC 8489 section 14.9."""
+    """Accept 1 to 127 printable characters: RFC 8489 section 14.9."""
     if not 1 <= len(text) <= 127 or not text.isprintable() or set(text) & set('"\\'):
         raise ValueError
     return text
 
 
 def _interface(text: str) -> str:
-    """A name that the kernel accepts for an interface: up to 15 bytes, no slash, no space."""
+    """Accept what the kernel takes as the name of an interface: 15 bytes, no slash, no space."""
     if re.fullmatch(r"[^\s/:]{1,15}", text) is None or not text.isprintable():
         raise ValueError
     return text
 
 
 def _user(text: str) -> str:
-    """A name that may stand in the host's list of users."""
+    """Accept a name that may stand in the host's list of users, or nothing."""
     if re.fullmatch(r"[^\s:]{0,32}", text) is None or not text.isprintable():
         raise ValueError
     return text
 
 
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-"""A document's lists become tuples, immutable like the rest."""
+"""Turns the lists of a document into tuples, which are immutable like the rest."""
 
 Secret = Annotated[SecretStr, BeforeValidator(resolve)]
 Token = Annotated[SecretStr, BeforeValidator(resolve), Field(min_length=16)]
@@ -79,7 +79,7 @@ _Interface = Annotated[str, AfterValidator(_interface)]
 
 
 class Section(BaseModel):
-    """What all sections have in common: immutable, exact types, no unknown key."""
+    """Base of all sections: immutable, exact types, no unknown key."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, validate_default=False
@@ -87,7 +87,7 @@ class Section(BaseModel):
 
 
 class RelaySettings(Section):
-    """`relay`: the addresses and ports that clients are told."""
+    """`relay`: relayed transport addresses, and whom a leg may reach."""
 
     addresses: Annotated[tuple[_RelayAddress, ...], _FROM_LIST] = Field(
         default=(RelayAddress.parse("127.0.0.1"),),
@@ -107,7 +107,7 @@ class RelaySettings(Section):
 
 
 class PortsSettings(Section):
-    """`ports`: where the parties of ports mode may be."""
+    """`ports`: where the parties of a call in ports mode may be."""
 
     denied: Annotated[InstanceOf[DeniedPeers], BeforeValidator(DeniedPeers.parse)] = DeniedPeers(
         default=True, networks=()
@@ -130,7 +130,7 @@ class AuthSettings(Section):
 
 
 class PrivacySettings(Section):
-    """`privacy`: whose address is hidden from whom."""
+    """`privacy`: which calls are relayed, and who is masked in them."""
 
     policy: Literal["asked", "always"] = Field(default="asked", description="asked or always")
     masking: Literal["both", "opted_in"] = Field(default="both", description="both or opted_in")
@@ -175,7 +175,7 @@ class FastPathSettings(Section):
 
 
 class ApiSettings(Section):
-    """`api`: where signaling servers ask."""
+    """`api`: where signaling servers reach the HTTP API, and with which tokens."""
 
     listen: Annotated[InstanceOf[ApiListen], BeforeValidator(ApiListen.parse)] = ApiListen(
         "127.0.0.1", 8080
@@ -209,7 +209,7 @@ class TlsSettings(Section):
 
 
 class DebugSettings(Section):
-    """`debug`: what helps to find a fault of callveil and weakens what it promises."""
+    """`debug`: switches that help to find a fault of callveil and weaken what it promises."""
 
     core_dumps: bool = Field(default=False, description="true or false")
 
@@ -239,14 +239,13 @@ class Settings(Section):
     user: Annotated[str, AfterValidator(_user)] = Field(
         default="", description="the name of a user, or empty"
     )
-    demo: bool = Field(default=False, description="true or false")
     debug: DebugSettings = Field(default=DebugSettings(), description="a section")
 
     def with_secret(self, entropy: Callable[[int], bytes]) -> Self:
-        """The same settings, with a generated secret where the operator gave none.
+        """Return these settings, with a generated secret where the operator gave none.
 
         Args:
-            entropy: gives that many random bytes; `os.urandom`.
+            entropy: gives so many random bytes, as `os.urandom` does.
         """
         if self.auth.secrets:
             return self

@@ -1,7 +1,7 @@
-"""The values that a configuration writes as text, parsed: listeners, ranges, addresses.
+"""Parses the values that a configuration writes as text: listeners, ranges, addresses.
 
-Rules of this file: every parser takes whatever stood in the document and raises ValueError, and
-nothing else, with a sentence that starts with "expected".
+Rules of this file: every parser takes whatever stood in the document. It raises ValueError with a
+sentence that starts with "expected", and nothing else.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ _PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.A)
 _LISTEN = 'expected udp://, tcp:// or tls:// with a numeric address and a port, "[…]" around IPv6'
 _API = 'expected a numeric address and a port, "[…]" around IPv6'
 _PORT_RANGE = "expected LOW-HIGH, both from 1024 to 65535, LOW not above HIGH"
-_RELAY = "expected a numeric address of this relay, or PUBLIC/LOCAL of one family"
+_RELAY = "expected a numeric address of this relay, or PUBLIC/LOCAL of the same family"
 _DENIED = 'expected "default", or a list of "default" and networks such as 192.0.2.0/24'
 _ALLOWED = (
     "expected a list of networks within special-use ranges that hosts may be in, such as 10.0.0.0/8"
@@ -28,7 +28,7 @@ _ALLOWED = (
 
 
 def _ip(text: str, expected: str) -> IPAddress:
-    """A numeric address; IPv4 inside IPv6 becomes IPv4, as dual-stack sockets mean it."""
+    """Read a numeric address. IPv4 inside IPv6 becomes IPv4, as dual-stack sockets mean it."""
     try:
         ip = ipaddress.ip_address(text)
     except ValueError:
@@ -70,12 +70,12 @@ def _is_within(inner: IPNetwork, outer: IPNetwork) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """One listener towards clients.
+    """One listener for clients.
 
     Args:
         transport: UDP, TCP or TLS.
-        address: where to bind; may be the wildcard; port 0 lets the kernel choose.
-        url: as the operator wrote it; fit for messages, since it is the operator's own.
+        address: where to bind. May be the wildcard. With port 0 the kernel chooses the port.
+        url: as the operator wrote it. Messages may show it, since it is the operator's own.
     """
 
     transport: Transport
@@ -101,11 +101,11 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class RelayAddress:
-    """An address that clients are told as their relayed address; the ports are 0.
+    """An IP address of relayed transport addresses; the ports are 0.
 
     Args:
-        public: what clients are told.
-        local: what this host calls it; differs where NAT maps one to the other.
+        public: the address that clients are told.
+        local: the same address as this host knows it; another one where NAT maps one to the other.
     """
 
     public: PeerAddress
@@ -127,28 +127,29 @@ class RelayAddress:
 
     @property
     def family(self) -> int:
-        """IPV4 or IPV6, of `relay.address`."""
+        """IPV4 or IPV6 of `relay.address`."""
         return self.public.family
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it means nothing outside this host."""
+        """Whether the address means nothing outside of this host."""
         return ipaddress.ip_address(self.public.packed).is_loopback
 
 
 def ip_of(address: Address) -> IPAddress:
-    """The same as a number, to be compared with networks."""
+    """Convert an address for a comparison with networks; the port is lost."""
     return ipaddress.ip_address(address.packed)
 
 
 def advertised(
     listening: ServerAddress, addresses: tuple[RelayAddress, ...]
 ) -> PeerAddress | ServerAddress | None:
-    """What clients are told of a listener: the public side of NAT.
+    """Find the address that clients are told for a listener: the public side of NAT.
 
-    A wildcard is told as the relay's address of that family, and not at all where there is none:
-    this host's other addresses, loopback among them, are of no use to clients and not theirs to
-    know.
+    A wildcard listener is told as the relay address of its family. The other addresses of this
+    host, loopback among them, are of no use to clients, and they are not told.
+
+    Returns: the address; None for a wildcard whose family has no relay address.
     """
     is_wildcard = not any(listening.packed)
     for each in addresses:
@@ -161,7 +162,7 @@ def advertised(
 
 @dataclass(frozen=True, slots=True)
 class PortRange:
-    """Ports of relayed addresses, both ends included, 1024..=65535."""
+    """Ports of relayed transport addresses, both ends included, 1024..=65535."""
 
     low: int
     high: int
@@ -187,7 +188,7 @@ class DeniedPeers:
 
     Args:
         default: every special-use range is denied.
-        networks: denied besides.
+        networks: further networks that are denied.
     """
 
     default: bool
@@ -195,7 +196,10 @@ class DeniedPeers:
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Read `default` or a list. An empty list is refused: it would deny nothing."""
+        """Read `default` or a list. An empty list is refused, because it would deny nothing.
+
+        Raises: ValueError. Nothing else.
+        """
         items = [value] if isinstance(value, str) else value
         if not isinstance(items, list) or not items:
             raise ValueError(_DENIED)
@@ -215,7 +219,10 @@ class AllowedPrivate:
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Read a list. What would allow nothing is refused, and so is what would allow more."""
+        """Read a list of networks, each within a special-use network. May be empty.
+
+        Raises: ValueError. Nothing else.
+        """
         items = [value] if isinstance(value, str) else value
         if not isinstance(items, list):
             raise ValueError(_ALLOWED)
@@ -227,7 +234,7 @@ class AllowedPrivate:
 
 @dataclass(frozen=True, slots=True)
 class ApiListen:
-    """Where the HTTP API listens: a numeric host and a port, 0 lets the kernel choose."""
+    """Where the HTTP API listens: a numeric host and a port. With port 0 the kernel chooses it."""
 
     host: str
     port: int

@@ -1,101 +1,128 @@
-"""The relay without its sockets' birth and death: decisions applied, calls and legs in step.
+"""Runs the server: feeds it datagrams, API calls and time, and applies its effects.
 
-Rules of this file: effects are applied in order and to the end, in one turn of the loop; a fault of
-our own costs one datagram, never the relay.
+Rules of this file: effects are applied in order and to the end, in one turn of the loop, and
+nothing that is applied asks the server anything; a fault of our own costs one datagram, never the
+relay.
 """
 
+import asyncio
 import base64
+import errno
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
 
-from relay.address import FiveTuple, Transport
-from relay.api.relay import LegView, Status
-from relay.calls.call import State
-from relay.calls.pool import PortPool
-from relay.calls.registry import Registry
-from relay.clock import Clocks, Now
-from relay.daemon.relayed_ports import Decide, OuterPorts, RelayedPorts
-from relay.effects import Answered, Effect, LegConnected, LegIdle, LegKey, OpenOuterPort
-from relay.errors import DropReason, Rejected
+from relay.address import FiveTuple
+from relay.api.relay import Party, Status
+from relay.calls.call import Call, State
+from relay.calls.changes import Change
+from relay.calls.ended import REGISTERED_PREFIX
+from relay.calls.leaving import Answered
+from relay.calls.making import Order
+from relay.calls.rules import Rules
+from relay.calls.signaling import Released, Trickled
+from relay.clock import Clocks
+from relay.daemon.ports import Decide, PortCore
+from relay.daemon.views import Views
+from relay.effects import (
+    Answered as AnsweredRequest,
+)
+from relay.effects import (
+    CallAccepted,
+    CallChanged,
+    CallCreated,
+    CallEnded,
+    Effect,
+    LegConnected,
+    LegEnded,
+    LegIdle,
+    OpenPort,
+)
+from relay.errors import CallError, DropReason
 from relay.forward.forwarder import Forwarder
-from relay.forward.user.routes import Tally
+from relay.forward.meter import Tally
 from relay.ice.access import Access, Endpoint
-from relay.ice.server import Ports
-from relay.ice.settings import PortSettings
-from relay.metrics import Counters, Snapshot, render
-from relay.turn.authority import Grant
-from relay.turn.server import Server
-from relay.turn.settings import TurnSettings
+from relay.metrics import Counters
+from relay.sdp import HeldCandidate, Rebuilt
+from relay.server import Server, ServerSettings
 
 log = logging.getLogger(__name__)
 
 ALARM_INTERVAL_S = 60.0
 
+_RENEW_S = 0.5
+"""From one renewal of the kernel's lease to the next, which also follows path MTUs."""
+
+_SOONEST_S, _LATEST_S = 0.001, 3600.0  # from one look at what is due to the next
+
+_TAKEN = (errno.EADDRINUSE, errno.EACCES)
+
 
 class Engine:
     """What the listeners, the API and the clock drive.
+
+    `drained` is set once no call is left of a relay that drains.
 
     Args:
         clocks: read once per event.
         entropy: random bytes on demand.
         reload: reads the configuration again; raises ConfigError where that fails.
-        ports: of legs without TURN.
     """
 
     def __init__(
         self,
-        settings: TurnSettings,
-        registry: Registry,
+        settings: ServerSettings,
+        rules: Rules,
         clocks: Clocks,
         entropy: Callable[[int], bytes],
         reload: Callable[[], None],
-        ports: PortSettings,
     ) -> None:
-        self.registry = registry
         self.reload = reload
         self.tally = Tally()
         self.counters = Counters()
-        self.is_draining = False
         self.is_ready = False
-        self.fastpath = "off"
+        self.drained = asyncio.Event()
         self.now = clocks.now
         self._mono_ns = clocks.mono_ns
-        self._started = clocks.now().mono
-        self._guessed, self._alarm_at = 0, self._started
+        self._guessed, self._alarm_at = 0, clocks.now().mono
         self._entropy = entropy
-        pool = PortPool(settings.ports)
-        self.server = Server(settings, self, entropy, pool)
+        self.server = Server(settings, rules, entropy, self.token)
         self.forwarder = Forwarder(self.tally, clocks.mono_ns)
+        self.views = Views(self.server, self.forwarder, self.tally, self.counters, clocks.now())
+        PortCore(self.server, self.forwarder, self.decide, settings.turn.unauthenticated_per_s)
+        self.forwarder.port_failed = self._port_failed
         self._handlers = self.forwarder.handlers | {
-            Answered: self._answered,
+            AnsweredRequest: self._answered,
             LegConnected: self._leg_connected,
             LegIdle: self._leg_idle,
+            CallEnded: self._call_ended,
+            **dict.fromkeys((CallCreated, CallAccepted, CallChanged, LegEnded), _unheard),
         }
-        core = Ports(ports, entropy, pool)
-        answers_per_s = settings.unauthenticated_per_s
-        self.ports = RelayedPorts(
-            core, self.forwarder, self.decide, self.apply, self.now, answers_per_s
-        )
-        outer = OuterPorts(self.server, self.forwarder, self._receive, answers_per_s)
-        self._handlers[OpenOuterPort] = outer.open
+        self._failed: list[tuple[OpenPort, int]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Do by itself, from now on, what time asks for."""
+        self._loop = loop
+        self._renew()
+        self._watch()
+
+    # What arrives
 
     def receive(self, datagram: bytes, client: FiveTuple) -> None:
         """Decide about a datagram and do what follows. Raises: nothing."""
-        self._receive(self.server.receive, datagram, client)
+        started = self._mono_ns()
+        self.decide(self.server.receive, datagram, client)
+        self.counters.took((self._mono_ns() - started) * 1e-9)
 
     def decide(self, core: Decide, datagram: bytes, client: FiveTuple) -> None:
-        """Have a core decide about a datagram, and do what follows. Raises: nothing."""
+        """Have the server decide about a datagram, and do what follows. Raises: nothing."""
         try:
             self.apply(core(datagram, client, self.now()))
         except Exception:  # a fault of ours: the running calls go on, and it is seen
             self.tally.dropped(DropReason.INTERNAL)
             log.exception("receive_failed")
-
-    def _receive(self, core: Decide, datagram: bytes, client: FiveTuple) -> None:
-        started = self._mono_ns()
-        self.decide(core, datagram, client)
-        self.counters.took((self._mono_ns() - started) * 1e-9)
 
     def disconnect(self, client: FiveTuple) -> None:
         """A client's TCP or TLS connection has ended."""
@@ -109,170 +136,157 @@ class Engine:
         """Whether a datagram has a nonce that was made for this client."""
         return self.server.echoes_nonce(datagram, client, self.now())
 
-    def admit(self, call: str, leg: str, now: Now) -> Grant:
-        """What the TURN server asks: as the registry says, but nothing new while draining."""
-        if self.is_draining and not self.registry.is_live(call):
-            raise Rejected(508)
-        return self.registry.admit(call, leg, now)
+    # What the API asks for: see `relay.api.relay.Relay`
+
+    @property
+    def rules(self) -> Rules:
+        return self.server.rules
+
+    @property
+    def is_draining(self) -> bool:
+        return self.server.is_draining
 
     def token(self) -> str:
         """128 random bits, 22 characters of base64url."""
         return base64.urlsafe_b64encode(self._entropy(16)).rstrip(b"=").decode()
 
-    def open_ports(self, call: str, access: Mapping[str, Access]) -> None:
-        """Give each leg of a new call a relayed port; CallError where that cannot be."""
-        found = self.registry.get(call, self.now())
-        grants = [self.registry.grant(found, leg) for leg in found.legs]
-        self.ports.open(grants, access)
+    def create(self, order: Order, access: Mapping[str, Access]) -> Call:
+        now, name = self.now(), REGISTERED_PREFIX + self.token()
+        self.apply(self.server.create(name, order, access, now))
+        call = self.server.call(name, now)
+        if call.state is State.ENDED:
+            raise CallError("out_of_ports", "The relay's host could not open a port.")
+        return call
 
-    def set_access(self, call: str, leg: str, access: Access) -> None:
-        """Take in where the party of a relayed port is; CallError where that cannot be."""
-        self.ports.set_access(LegKey(call, leg), access)
+    def accept(self, call: str, answered: Answered | None) -> tuple[Call, dict[str, Released]]:
+        self.apply(self.server.accept(call, answered, self.now()))
+        accepted = self.call(call)
+        return accepted, self.server.release(accepted)
 
-    def endpoint(self, call: str, leg: str) -> Endpoint:
-        """A leg's relayed port; CallError where it has none."""
-        return self.ports.endpoint(LegKey(call, leg))
+    def change(self, call: str, change: Change) -> Call:
+        self.apply(self.server.change(call, change, self.now()))
+        return self.call(call)
 
-    def opened(self, call: str) -> None:
-        """A call was accepted: its routes exist when this returns."""
-        self.apply(self.server.open_call(call, self.now()))
-        self.ports.opened(call)
+    def end(self, call: str) -> None:
+        self.apply(self.server.end(call, self.now()))
 
-    def ended(self, call: str) -> None:
-        """A call has ended: nothing of it is forwarded when this returns."""
-        self.apply(self.server.end_call(call, self.now()))
-        self.ports.ended(call)
+    def end_party(self, call: str, party: str) -> None:
+        self.apply(self.server.end_party(call, party, self.now()))
 
-    def left(self, call: str) -> None:
-        """Parties have left a call: nothing of theirs is forwarded when this returns."""
-        now = self.now()
-        if not self.registry.is_live(call):
-            self.ended(call)
+    def set_access(self, call: str, party: str, access: Access) -> Endpoint:
+        self.apply(self.server.set_access(call, party, access, self.now()))
+        return self.server.endpoint(self.call(call).leg_of(party))
+
+    def endpoints(self, call: Call) -> dict[str, Endpoint]:
+        return {leg.id: self.server.endpoint(leg) for leg in call.legs}
+
+    def describe(self, call: str, party: str, sdp: str) -> Rebuilt:
+        return self.server.describe(call, party, sdp, self.now())
+
+    def trickle(self, call: str, party: str, sent: HeldCandidate) -> Trickled:
+        return self.server.trickle(call, party, sent, self.now())
+
+    def call(self, name: str) -> Call:
+        return self.server.call(name, self.now())
+
+    def page(self, after: int, limit: int) -> list[Call]:
+        return self.server.page(after, limit)
+
+    def counts(self) -> dict[State, int]:
+        return self.server.counts()
+
+    def legs(self, call: Call) -> dict[str, Party]:
+        return self.views.legs(call)
+
+    def status(self) -> Status:
+        return self.views.status(self.now(), is_ready=self.is_ready)
+
+    def metrics(self) -> bytes:
+        return self.views.metrics()
+
+    def drain(self) -> None:
+        self.server.drain()
+        self._note_drained()
+
+    # Time
+
+    def handle_timeout(self) -> None:
+        """Do what is due by now."""
+        self.apply(self.server.handle_timeout(self.now()))
+
+    def _on_timer(self) -> None:
+        self._timer, self._timer_at = None, 0.0
+        try:
+            self.handle_timeout()
+        except Exception:  # a fault of ours: the running calls go on, and it is seen
+            log.exception("timeout_failed")
+        self._watch()
+
+    def _watch(self) -> None:
+        """Be called when something is due next."""
+        due = self.server.next_timeout()
+        if self._loop is None or due is None or (self._timer and self._timer_at <= due):
             return
-        found = self.registry.get(call, now)
-        legs = frozenset(leg.id for leg in found.legs)
-        self.apply(self.server.keep_legs(call, legs, half_relayed=found.half_relayed, now=now))
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = min(max(due - self.now().mono, _SOONEST_S), _LATEST_S)
+        self._timer, self._timer_at = self._loop.call_later(delay, self._on_timer), due
 
-    def tightened(self, call: str) -> None:
-        """A call is relayed now, or has more masked legs: no leg keeps what it may not have."""
-        now = self.now()
-        found = self.registry.live(call, now)
-        masked = frozenset(leg.id for leg in found.legs if leg.masked)
-        self.apply(
-            self.server.change_call(
-                call,
-                closed=found.relayed,
-                half_relayed=found.half_relayed,
-                masked=masked,
-                expires=found.expires,
-                now=now,
-            )
-        )
-        self.ports.changed(call, masked, found.expires)
+    def _renew(self) -> None:
+        """Push the kernel's lease ahead, and look at what time alone does not tell."""
+        if self._loop is not None:
+            self._loop.call_later(_RENEW_S, self._renew)
+        self.renew()
 
-    extended = tightened  # the same: what the registry says now
-
-    def relayed(self, call: str) -> dict[str, list[tuple[str, int]]]:
-        """The relayed addresses of each leg, best first, to be told to the other parties."""
-        relayed = self.server.relayed_of(call)
-        return {leg: [each.reveal() for each in addresses] for leg, addresses in relayed.items()}
-
-    def tick(self) -> None:
-        """End what has run out, and renew what has not."""
-        now = self.now()
-        for call in self.registry.handle_timeout(now):
-            self.ended(call)
-        self.apply(self.server.handle_timeout(now))
-        self.ports.handle_timeout()
-        self._raise_alarm(now)
-        if self.forwarder.kernel is not None:
-            self.forwarder.kernel.renew(self._mono_ns())
-
-    def _raise_alarm(self, now: Now) -> None:
-        """Say at most once a minute that somebody guesses addresses."""
-        guessed = self.tally.drops[DropReason.GUESSED]
-        if guessed > self._guessed and now.mono >= self._alarm_at:
+    def renew(self) -> None:
+        """Push the kernel's lease ahead, and say at most once a minute that somebody guesses
+        addresses.
+        """
+        self.forwarder.kernel.renew(self._mono_ns())
+        guessed, mono = self.tally.drops[DropReason.GUESSED], self.now().mono
+        if guessed > self._guessed and mono >= self._alarm_at:
             log.warning("addresses_guessed", extra={"datagrams": guessed - self._guessed})
-            self._guessed, self._alarm_at = guessed, now.mono + ALARM_INTERVAL_S
+            self._guessed, self._alarm_at = guessed, mono + ALARM_INTERVAL_S
+
+    # What the server answers
 
     def apply(self, effects: Iterable[Effect]) -> None:
-        """Do what the core wants done, in order."""
+        """Do what the server wants done, in order; then what follows from a port that failed."""
         handlers = self._handlers
         for effect in effects:
             handlers[type(effect)](effect)
+        while self._failed:
+            failed, number = self._failed.pop(0)
+            is_taken, now = number in _TAKEN, self.now()
+            for effect in self.server.port_failed(failed.address, is_taken=is_taken, now=now):
+                handlers[type(effect)](effect)
+        self._watch()
+        if self.server.is_draining:
+            self._note_drained()
 
-    def legs(self, call: str) -> dict[str, LegView]:
-        """What each leg of a call has done so far; legs that never allocated are left out."""
-        transports = self.server.transports_of(call)
-        views = {}
-        for leg in self.server.legs_of(call):
-            views[leg] = self._leg(LegKey(call, leg), transports.get(leg))
-        for leg, connected in self.ports.connected(call).items():
-            views[leg] = self._leg(LegKey(call, leg), Transport.UDP if connected else None)
-        return views
+    def _note_drained(self) -> None:
+        if not self.server.has_media() and not self.server.counts()[State.RINGING]:
+            self.drained.set()
 
-    def status(self) -> Status:
-        """How the relay is."""
-        return Status(
-            ready=self.is_ready and not self.is_draining,
-            draining=self.is_draining,
-            uptime_s=self.now().mono - self._started,
-            allocations=sum(self.server.count_allocations().values()),
-            fastpath=self.fastpath,
-        )
+    def _port_failed(self, effect: OpenPort, number: int) -> None:
+        if effect.is_outer:
+            log.warning("outer_port_not_opened", extra={"errno": number})
+        elif number not in _TAKEN:
+            log.warning("port_not_opened", extra={"errno": number})
+        self._failed.append((effect, number))
 
-    def drain(self) -> None:
-        """Begin no new calls from now on."""
-        self.is_draining = True
-
-    def is_drained(self) -> bool:
-        """Whether it drains and nobody talks or is being called any more."""
-        talks = self.server.has_allocations() or self.ports.has_calls()
-        return self.is_draining and not talks and not self.registry.counts()[State.RINGING]
-
-    def metrics(self) -> bytes:
-        """One scrape."""
-        tally, kernel = self.tally, self.forwarder.kernel
-        in_kernel = kernel.counters() if kernel else Tally()
-        snapshot = Snapshot(
-            calls={state.value: count for state, count in self.registry.counts().items()},
-            allocations={t.value: n for t, n in self.server.count_allocations().items()},
-            routes={"user": self.forwarder.routes, "kernel": kernel.routes if kernel else 0},
-            packets={"user": tally.packets, "kernel": in_kernel.packets},
-            bytes={"user": tally.bytes, "kernel": in_kernel.bytes},
-            drops={
-                (path, reason): drops[reason]
-                for path, drops in (("user", tally.drops), ("kernel", in_kernel.drops))
-                for reason in DropReason
-            },
-            ports_free=self.ports.free,
-            fastpath_attached=kernel is not None,
-            restarts_adopted=int(kernel is not None and kernel.adopted > 0),
-        )
-        return render(snapshot, self.counters)
-
-    def _leg(self, leg: LegKey, transport: Transport | None) -> LegView:
-        path: Literal["kernel", "user"] | None = None
-        if transport is not None:
-            path = "kernel" if self.forwarder.is_in_kernel(leg) else "user"
-        counts = [x for x in (self.forwarder.meter(leg), self.forwarder.kernel_leg(leg)) if x]
-        return LegView(
-            connected=transport is not None,
-            transport=transport.value if transport else None,
-            path=path,
-            packets=sum(count.packets for count in counts),
-            bytes=sum(count.bytes for count in counts),
-            dropped=sum(count.dropped for count in counts),
-        )
-
-    def _answered(self, effect: Answered) -> None:
+    def _answered(self, effect: AnsweredRequest) -> None:
         self.counters.answered(effect.method, effect.code)
 
-    def _leg_connected(self, effect: LegConnected) -> None:
-        log.debug("leg_connected", extra={"transport": effect.transport.value})
+    def _leg_connected(self, event: LegConnected) -> None:
+        log.debug("leg_connected", extra={"transport": event.transport.value})
 
-    def _leg_idle(self, effect: LegIdle) -> None:
-        call, leg = effect.leg
-        if self.registry.release(call, leg):
-            self.apply(self.server.forget_leg(call, leg))
+    def _leg_idle(self, _: LegIdle) -> None:
         log.debug("leg_idle")
+
+    def _call_ended(self, event: CallEnded) -> None:
+        log.debug("call_ended", extra={"reason": event.reason.value})
+
+
+def _unheard(_: Effect) -> None:
+    """An event that nobody follows yet."""

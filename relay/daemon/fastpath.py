@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from relay.address import ServerAddress
 from relay.config.settings import FastPathSettings
 from relay.errors import FastPathError, RelayError
-from relay.forward.kernel import FastPath
+from relay.forward.forwarder import Forwarder
+from relay.forward.kernel import AbsentPath, FastPath, KernelPath
 
 log = logging.getLogger(__name__)
 
@@ -17,17 +18,17 @@ def open_fastpath(
     listeners: Sequence[ServerAddress],
     relayed: Sequence[ServerAddress],
     clock_ns: Callable[[], int],
-) -> tuple[FastPath | None, str]:
+) -> KernelPath:
     """Load and attach the program.
 
     Args:
         listeners: the UDP listeners, bound already.
         relayed: where relayed ports are going to be opened.
-    Returns: the fast path, or None; and in words how it stands.
+    Returns: the fast path, or one that is absent and says why.
     Raises: RelayError, where it is required and cannot be had.
     """
     if settings.mode == "off":
-        return None, "off"
+        return AbsentPath("off")
     try:
         if not listeners:
             raise FastPathError("there is no UDP listener")
@@ -36,12 +37,12 @@ def open_fastpath(
         if settings.mode == "require":
             raise RelayError(f"fastpath.mode: require: {error}") from None
         log.info("fastpath_off", extra={"reason": str(error)})
-        return None, f"off: {error}"
+        return AbsentPath(f"off: {error}")
     log.info("fastpath_attached", extra={"adopted_routes": kernel.adopted})
-    return kernel, "attached"
+    return kernel
 
 
-def follow(loop: asyncio.AbstractEventLoop, kernel: FastPath) -> None:
+def follow(loop: asyncio.AbstractEventLoop, kernel: KernelPath) -> None:
     """Let the fast path follow interfaces, addresses and routes of this host as they change."""
 
     def changed() -> None:
@@ -54,4 +55,15 @@ def follow(loop: asyncio.AbstractEventLoop, kernel: FastPath) -> None:
         if has_more:
             loop.call_soon(changed)
 
-    loop.add_reader(kernel.fileno(), changed)
+    for descriptor in kernel.watched:
+        loop.add_reader(descriptor, changed)
+
+
+def close_fastpath(
+    loop: asyncio.AbstractEventLoop, forwarder: Forwarder, *, leave_running: bool
+) -> None:
+    """End it before the ports that it guards, or leave it to the next daemon."""
+    for descriptor in forwarder.kernel.watched:
+        loop.remove_reader(descriptor)
+    forwarder.kernel.close(leave_running)
+    forwarder.kernel = AbsentPath("off: this relay is stopping")

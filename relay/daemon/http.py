@@ -1,4 +1,4 @@
-"""The HTTP API's server, in the daemon's own loop."""
+"""Makes the server of the HTTP API."""
 
 import socket
 
@@ -9,12 +9,12 @@ from relay.daemon.serving import HttpServer, bind
 
 
 def make_api(engine: Engine, settings: ControlSettings, connections: int) -> HttpServer:
-    """Make the server, for so many connections; nothing is served yet."""
+    """Make the server of the API for so many connections. It does not serve yet."""
     from relay.api.app import make_app  # noqa: PLC0415 - a third of a second, after the ports are bound
 
     return HttpServer(make_app(engine, settings), connections)
 
 
 def bind_api(settings: Settings) -> socket.socket:
-    """The socket that it listens on. Raises: RelayError, where the place cannot be had."""
+    """Open the socket of the API. Raises: RelayError, where `api.listen` cannot be bound."""
     return bind(settings.api.listen.host, settings.api.listen.port, "api.listen")

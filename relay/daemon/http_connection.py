@@ -1,8 +1,8 @@
-"""One connection of an HTTP server: what it may wait for, and for how long.
+"""One connection of an HTTP server: what the server waits for, and for how long.
 
-Rules of this file: whoever asks and whoever reads an answer has ten seconds for it, and whoever has
-read it may come again later; where there are too many connections, the oldest goes that is not
-being answered.
+Rules of this file: a client has ten seconds to send a request and ten to read the answer; then the
+connection is kept for a next request. Where there are too many connections, the server cuts the
+oldest one that it is not answering.
 """
 
 import asyncio
@@ -15,22 +15,22 @@ from relay.address import Address
 from relay.crowd import Crowd, source_of
 
 PATIENCE_S = 10.0
-"""For a whole request, head and body; for reading an answer. Requests are short, and clients of the
-API are servers nearby."""
+"""How long a client has for a whole request, head and body, and for reading an answer. Requests are
+short, and clients of the API are servers nearby."""
 
 KEPT_S = 75
-"""For the next request to begin: longer than clients and proxies commonly keep a connection, sixty
-seconds, so that the end of it is theirs and crosses no request on its way."""
+"""How long a connection waits for its next request. Clients and proxies commonly keep it for sixty
+seconds: so they end it, and the end crosses no request on its way."""
 
 _READ = (h11.DONE, h11.MUST_CLOSE)  # the client's state once its request is there to the end
 
 
 class Waiting(Crowd["HttpConnection"]):
-    """The connections of one server that are not being answered.
+    """The connections of one server that wait for their clients.
 
     Args:
-        connections: so many there may be, those that are being answered included. One source may
-            have three of four: behind a proxy all come from one.
+        connections: how many connections the server may have, those that it is answering included.
+            One source may have three quarters of them, since behind a proxy all come from one.
     """
 
     def __init__(self, connections: int) -> None:
@@ -39,7 +39,7 @@ class Waiting(Crowd["HttpConnection"]):
 
 
 class HttpConnection(H11Protocol):
-    """uvicorn's, with an end to waiting."""
+    """A connection of uvicorn's that does not wait forever."""
 
     def __init__(self, *args: Any, waiting: Waiting, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -49,7 +49,7 @@ class HttpConnection(H11Protocol):
         self._is_kept = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected."""
+        """Take in a new connection. Where there are too many, cut the oldest that waits."""
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
         if peer:
@@ -61,41 +61,41 @@ class HttpConnection(H11Protocol):
                 oldest.cut()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone, for whatever reason."""
+        """Forget a connection that is gone, for whatever reason."""
         self._go_on()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """The first byte of a next request, or more of one."""
+        """Take in bytes: the first of a next request, or more of one."""
         if self._is_kept:
             self._wait()
         super().data_received(data)
 
     def handle_events(self) -> None:
-        """Take what has come, and see whether the request is there to its end."""
+        """Read what has come. Once the request is complete, stop waiting for the client."""
         super().handle_events()
         if self.conn.their_state in _READ and not self._is_answered():
             self._go_on()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """The connection is another protocol's from now on."""
+        """Hand the connection over to WebSocket, and stop waiting for the client."""
         self._go_on()
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
-        """An answer has been written: it is to be read, and the next request may come."""
+        """Wait for the client to read the answer, which is written, and for its next request."""
         self._wait()
         super().on_response_complete()
         if self._deadline is not None and not self.flow.write_paused:
             self._keep()
 
     def pause_writing(self) -> None:
-        """The client does not read what it is answered."""
+        """Wait for the client, which does not read its answer."""
         super().pause_writing()
         self._wait()
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """Go on with a client that reads again."""
         super().resume_writing()
         if self._is_answered():
             self._keep()
@@ -110,17 +110,18 @@ class HttpConnection(H11Protocol):
         return self.cycle is not None and self.cycle.response_complete
 
     def _keep(self) -> None:
-        """The answer has been read, as far as we know; the client may have begun its next request
-        before it was.
+        """Keep the connection for a next request, which the client may have begun already.
+
+        The client has read the answer, as far as the server can know.
         """
         has_begun = self.conn.their_state is not h11.IDLE or bool(self.conn.trailing_data[0])
         self._wait(PATIENCE_S if has_begun else KEPT_S)
         self._is_kept = not has_begun
 
     def _wait(self, patience_s: float = PATIENCE_S) -> bool:
-        """From now on it is for the client to do something.
+        """Wait for the client, at most so many seconds.
 
-        Returns: whether another of its source had to go for it.
+        Returns: whether another connection of this source was cut to make room.
         """
         self._go_on()
         self._deadline = self.loop.call_later(patience_s, self.cut)
@@ -130,7 +131,7 @@ class HttpConnection(H11Protocol):
         return crowded is not None
 
     def _go_on(self) -> None:
-        """From now on it is for the server."""
+        """Stop waiting for the client: the server is at work."""
         self._waiting.leave(self)
         self._is_kept = False
         if self._deadline is not None:

@@ -4,7 +4,6 @@ import asyncio
 import ipaddress
 import os
 import ssl
-from collections.abc import Iterator
 
 from relay.address import ServerAddress, Transport
 from relay.api.relay import turn_url
@@ -12,6 +11,8 @@ from relay.calls.rate import SourceRate
 from relay.config import Listen, Settings, advertised
 from relay.daemon.engine import Engine
 from relay.errors import ConfigError, RelayError
+from relay.forward.listener import Listener
+from relay.forward.netlink import Netlink
 from relay.forward.user.gate import Gate
 from relay.forward.user.streams import Streams
 from relay.forward.user.tcp import TcpListener
@@ -25,8 +26,8 @@ class Listeners:
         self._settings = settings
         self._engine = engine
         self._gate = Gate(engine, settings.limits.unauthenticated_per_s)
-        self._udp: list[UdpListener] = []
-        self._streams: list[TcpListener] = []
+        self._listeners: list[Listener] = []
+        self._tls: list[TcpListener] = []
         rate = SourceRate(settings.limits.unauthenticated_per_s, os.urandom(32))
         self._shared = Streams(rate, engine.forwarder.descriptors)
         self._context = tls_context(settings) if _uses_tls(settings) else None
@@ -37,28 +38,24 @@ class Listeners:
         for listen in self._settings.listen:
             try:
                 for address in _expand(listen):
-                    self._open_one(listen, address)
+                    self._add(listen, self._open(listen.transport, address))
             except OSError as error:
                 raise RelayError(f"listen: {listen.url}: {error.strerror}") from None
 
     @property
     def udp_addresses(self) -> list[ServerAddress]:
         """Where the UDP listeners are bound."""
-        return [udp.address for udp in self._udp]
+        return [each.address for each in self._listeners if Transport.UDP in each.transports]
 
-    async def start(self, loop: asyncio.AbstractEventLoop) -> None:
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Accept traffic from now on."""
-        for udp in self._udp:
-            udp.start(loop)
-        for stream in self._streams:
-            await stream.start(loop)
+        for listener in self._listeners:
+            listener.start(loop)
 
-    async def close(self, loop: asyncio.AbstractEventLoop) -> None:
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Accept none any more."""
-        for stream in self._streams:
-            await stream.close()
-        for udp in self._udp:
-            udp.close(loop)
+        for listener in self._listeners:
+            listener.close(loop)
 
     def reload_certificate(self, settings: Settings) -> None:
         """Use what is in the files now for later connections. Raises: ConfigError.
@@ -69,27 +66,26 @@ class Listeners:
             # A context of its own: loaded into the one before, a certificate with another kind of
             # key would stand beside the old one instead of replacing it.
             context = tls_context(settings)
-            for stream in self._streams:
-                if stream.context is not None:
-                    stream.context = context
+            for listener in self._tls:
+                listener.context = context
 
-    def _open_one(self, listen: Listen, address: ServerAddress) -> None:
-        engine, bound = self._engine, address
-        if listen.transport is Transport.UDP:
-            udp = UdpListener(address, engine, engine.tally, gate=self._gate)
-            self._udp.append(udp)
-            engine.forwarder.add_udp(udp)
-            bound = udp.address
-        else:
-            context = self._context if listen.transport is Transport.TLS else None
-            stream = TcpListener(address, engine, engine.tally, context, self._shared)
-            self._streams.append(stream)
-            engine.forwarder.add_stream(stream)
-            bound = stream.address
+    def _open(self, transport: Transport, address: ServerAddress) -> Listener:
+        engine = self._engine
+        if transport is Transport.UDP:
+            return UdpListener(address, engine, engine.tally, gate=self._gate)
+        context = self._context if transport is Transport.TLS else None
+        listener = TcpListener(address, engine, engine.tally, context, self._shared)
+        if context is not None:
+            self._tls.append(listener)
+        return listener
+
+    def _add(self, listen: Listen, listener: Listener) -> None:
+        self._listeners.append(listener)
+        self._engine.forwarder.add(listener)
         told = advertised(listen.address, self._settings.relay.addresses)
         if told is None:
             return
-        url = turn_url(listen.transport.value, told.reveal()[0], bound.port)
+        url = turn_url(listen.transport.value, told.reveal()[0], listener.address.port)
         if url not in self.urls:
             self.urls.append(url)
 
@@ -109,21 +105,22 @@ def _uses_tls(settings: Settings) -> bool:
     return any(listen.transport is Transport.TLS for listen in settings.listen)
 
 
-def _expand(listen: Listen) -> Iterator[ServerAddress]:
+def _expand(listen: Listen) -> list[ServerAddress]:
     """One address per listener; a UDP wildcard is every address this host has now.
 
     A wildcard socket would answer from whichever address the kernel prefers, and a client takes no
-    answer from an address that it did not ask.
+    answer from an address that it did not ask. Raises: OSError.
     """
     address = listen.address
     if listen.transport is not Transport.UDP or any(address.packed):
-        yield address
-        return
-    # Imported where it is needed: it takes a fifth of a second, and most relays name addresses.
-    from pyroute2 import IPRoute  # noqa: PLC0415
-
-    with IPRoute() as routes:
-        for found in routes.get_addr():
-            ip = ipaddress.ip_address(found.get_attr("IFA_LOCAL") or found.get_attr("IFA_ADDRESS"))
-            if len(ip.packed) == len(address.packed) and not ip.is_link_local:
-                yield ServerAddress(ip.packed, address.port)
+        return [address]
+    netlink = Netlink()
+    try:
+        found = [packed for packed in netlink.addresses() if len(packed) == len(address.packed)]
+    finally:
+        netlink.close()
+    return [
+        ServerAddress(packed, address.port)
+        for packed in found
+        if not ipaddress.ip_address(packed).is_link_local
+    ]

@@ -1,6 +1,6 @@
-"""What the daemon may still do once everything that asks for a privilege is done.
+"""Gives up the privileges that the daemon needs no more once it has started.
 
-Rules of this file: it only ever takes privileges away; whoever has none is left alone.
+Rules of this file: it only takes privileges away. A daemon without any stays as it is.
 """
 
 import ctypes
@@ -17,17 +17,17 @@ _PR_SET_DUMPABLE = 4
 _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 8, 24, 38
 _CAP_NET_ADMIN, _CAP_BPF = 12, 39
 _UNPRIVILEGED_MAPS = (5, 19)
-"""From this kernel on, maps that are open already may be used without CAP_BPF."""
+"""From this kernel version on, a process without CAP_BPF may use maps that it has opened."""
 
 
 def drop(user: str, filters: bool) -> None:
-    """Give up every capability but what the fast path needs; become the user if one is named.
+    """Give up every capability that the fast path does not need, and become the named user.
 
     Args:
-        user: a name; empty to stay who we are.
-        filters: the fast path is attached: CAP_NET_ADMIN stays, to filter an interface that comes
-            later and to take the filters away at the end.
-    Raises: RelayError, where there is no such user or we may not become it.
+        user: the name of a user; empty to stay the present one.
+        filters: the fast path is attached. CAP_NET_ADMIN stays then, to attach to interfaces that
+            come later and to detach at the end.
+    Raises: RelayError, where there is no such user or the process may not become it.
     """
     if sys.platform != "linux":
         return
@@ -48,14 +48,15 @@ def drop(user: str, filters: bool) -> None:
 
 
 def set_core_dumps(is_allowed: bool) -> None:
-    """Keep the memory of this process, addresses and tokens among it, out of core files.
+    """Keep the memory of this process, with its addresses and tokens, out of core files.
 
-    The limit alone does not: where the host pipes core files into a program it counts for nothing.
-    What is not dumpable is also closed to debuggers and to /proc of everybody but root. Becoming
-    another user sets it anew, so this is said again afterwards.
+    The resource limit alone does not do that: it has no effect where the host pipes core files into
+    a program. A process that is not dumpable is also closed to debuggers, and most of its /proc to
+    everybody but root. The kernel resets the flag when the process becomes another user, so call
+    this again after that.
 
     Args:
-        is_allowed: dumpable, within the limit that the process was started with.
+        is_allowed: the process may dump core, within the limit that it was started with.
     """
     if not is_allowed:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -64,11 +65,11 @@ def set_core_dumps(is_allowed: bool) -> None:
 
 
 def find(user: str) -> pwd.struct_passwd:
-    """Who that is. Raises: RelayError, where there is no such user."""
+    """Find a user by name. Raises: RelayError, where there is no such user."""
     try:
         return pwd.getpwnam(user)
     except KeyError:
-        raise RelayError(f"user: {user}: there is no such user") from None
+        raise RelayError(f"user: {user}: there is no such user on this host") from None
 
 
 def _become(user: str) -> None:
@@ -80,16 +81,18 @@ def _become(user: str) -> None:
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)
     except OSError as error:
-        raise RelayError(f"user: {user}: {error.strerror}") from None
+        raise RelayError(f"user: {user}: the daemon cannot become it: {error.strerror}") from None
 
 
 def _keep_only(libc: ctypes.CDLL, keep: int) -> None:
-    """Set the effective, permitted and inheritable sets; only to less than we have."""
+    """Reduce the effective, permitted and inheritable capability sets to `keep`."""
     header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
     low, high = keep & 0xFFFFFFFF, keep >> 32
     data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
     if libc.capset(header, data):
-        raise RelayError(f"capabilities: {os.strerror(ctypes.get_errno())}")
+        raise RelayError(
+            f"the daemon cannot give up its capabilities: {os.strerror(ctypes.get_errno())}"
+        )
 
 
 def _permitted() -> int:

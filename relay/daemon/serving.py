@@ -1,4 +1,4 @@
-"""HTTP servers in the daemon's own loop: the API, and the demo where it is asked for."""
+"""An HTTP server that runs in the loop of the daemon: the API's."""
 
 import asyncio
 import contextlib
@@ -13,24 +13,23 @@ from relay.daemon.http_connection import KEPT_S, HttpConnection, Waiting
 from relay.errors import RelayError
 
 _STOP_S = 1
-"""Then whoever sends half a request is cut off; answers take milliseconds."""
+"""For how long a stop waits for requests that are not complete; an answer takes milliseconds."""
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn, which leaves the signals to the daemon and says when it listens.
+    """A uvicorn server that leaves the signals to the daemon and sets `listening` when it listens.
 
     Args:
         app: an ASGI application.
-        connections: so many there may be.
-        options: of `uvicorn.Config`, beyond what all have in common.
+        connections: how many connections the server may have.
     """
 
-    def __init__(self, app: Any, connections: int, **options: Any) -> None:
-        common: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
-        common |= {"server_header": False, "timeout_graceful_shutdown": _STOP_S}
-        common |= {"timeout_keep_alive": KEPT_S}
-        common |= {"ws": "none", "http": partial(HttpConnection, waiting=Waiting(connections))}
-        super().__init__(uvicorn.Config(app, **common | options))
+    def __init__(self, app: Any, connections: int) -> None:
+        options: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
+        options |= {"server_header": False, "timeout_graceful_shutdown": _STOP_S}
+        options |= {"timeout_keep_alive": KEPT_S}
+        options |= {"ws": "none", "http": partial(HttpConnection, waiting=Waiting(connections))}
+        super().__init__(uvicorn.Config(app, **options))
         self.config.load()  # while every file of the installation can still be read
         self.listening = asyncio.Event()
 
@@ -44,18 +43,18 @@ class HttpServer(uvicorn.Server):
 
 
 def bind(host: str, port: int, key: str) -> socket.socket:
-    """A socket for a server, which listens.
+    """Open a socket that listens.
 
     Args:
-        key: of the configuration, for the fault.
-    Raises: RelayError, where the place cannot be had.
+        key: the key of the configuration that a fault names.
+    Raises: RelayError, where the address or the port cannot be bound.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
-        sock.listen()  # else somebody else may still have the port, which would show too late
+        sock.listen()  # a port that another process listens at shows only here
     except OSError as error:
         sock.close()
         shown = f"[{host}]" if family == socket.AF_INET6 else host
@@ -64,6 +63,6 @@ def bind(host: str, port: int, key: str) -> socket.socket:
 
 
 def url_of(sock: socket.socket) -> str:
-    """The URL of a server that was bound."""
+    """Write the URL of a server at a bound socket."""
     host, port = sock.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -24,23 +24,23 @@ from relay.effects import (
     SetRoute,
 )
 from relay.errors import DropReason
-from relay.forward.kernel import FastPath, LegCounts
-from relay.forward.user.connection import Connection
+from relay.forward.kernel import AbsentPath, KernelPath, LegCounts
+from relay.forward.listener import Listener
+from relay.forward.meter import Meter, Tally
 from relay.forward.user.core import Receiver
 from relay.forward.user.descriptors import Descriptors
 from relay.forward.user.gate import Gate
 from relay.forward.user.port import PortListener, SharedBatches
-from relay.forward.user.routes import Meter, Route, Tally
+from relay.forward.user.routes import Outlet, Route
 from relay.forward.user.slots import Batch
-from relay.forward.user.tcp import TcpListener
-from relay.forward.user.udp import UdpListener, best_batch
+from relay.forward.user.udp import best_batch
 
 
 class Forwarder:
     """The user-space path, and what it shares with the kernel's.
 
-    Every route is here; `kernel`, where it is set, has those it can take as well and sees a packet
-    first. So a route that leaves the kernel goes on here without a gap.
+    Every route is here; `kernel` has those that it can take as well, and sees a packet first. So a
+    route that leaves the kernel goes on here without a gap.
 
     Args:
         clock_ns: the monotonic clock, read for data that comes through the core.
@@ -52,14 +52,16 @@ class Forwarder:
     ) -> None:
         self._tally = tally
         self._clock_ns = clock_ns
-        self.udp: dict[ServerAddress, UdpListener] = {}
-        """Where clients are reached over UDP: listeners, and relayed ports that are open."""
-        self._streams: list[TcpListener] = []
+        self._listeners: dict[tuple[Transport, ServerAddress], Listener] = {}
+        self.ports: dict[ServerAddress, PortListener] = {}
+        """The relayed ports that are open; they are listeners like the others."""
         self._port_core: Receiver | None = None
-        self._port_gate: Gate | None = None
+        self._port_gates: tuple[Gate | None, Gate | None] = (None, None)
+        self.port_failed: Callable[[OpenPort, int], None] = lambda effect, number: None
+        """Hears which port could not be opened, and the number of the error."""
         self._batches = SharedBatches(batch or best_batch())
         self._meters: dict[LegKey, Meter] = {}
-        self.kernel: FastPath | None = None
+        self.kernel: KernelPath = AbsentPath("off")
         self.descriptors = Descriptors()
         self.handlers: dict[type, Callable[..., None]] = {
             Send: self._send,
@@ -74,27 +76,27 @@ class Forwarder:
         }
         """What applies which effect; the daemon adds those that are not the forwarder's."""
 
-    def add_udp(self, listener: UdpListener) -> None:
+    def add(self, listener: Listener) -> None:
         """Reach clients of this listener."""
-        self.udp[listener.address] = listener
+        for transport in listener.transports:
+            self._listeners[transport, listener.address] = listener
 
-    def receive_ports(self, core: Receiver, gate: Gate | None = None) -> None:
+    def receive_ports(
+        self, core: Receiver, gate: Gate | None = None, outer: Gate | None = None
+    ) -> None:
         """Let relayed ports be opened; this core gets what no route of theirs forwards.
 
         Args:
             gate: keeps from it what is too much; None where all may ask.
+            outer: the same for outer ports.
         """
-        self._port_core, self._port_gate = core, gate
+        self._port_core, self._port_gates = core, (gate, outer)
 
     def close_ports(self) -> None:
         """Close every relayed port."""
-        for address in [a for a, each in self.udp.items() if isinstance(each, PortListener)]:
+        for address in list(self.ports):
             self._close_port(ClosePort(address))
         self._batches.close()
-
-    def add_stream(self, listener: TcpListener) -> None:
-        """Reach clients of this listener."""
-        self._streams.append(listener)
 
     def meter(self, leg: LegKey) -> Meter | None:
         """What a leg has sent so far; None if there is no such leg."""
@@ -102,33 +104,25 @@ class Forwarder:
 
     def kernel_leg(self, leg: LegKey) -> LegCounts | None:
         """What the kernel has forwarded for a leg; None where it has none of it."""
-        return self.kernel.leg(leg) if self.kernel else None
+        return self.kernel.leg(leg)
 
     def is_in_kernel(self, leg: LegKey) -> bool:
         """Whether the kernel forwards for a leg now."""
-        return self.kernel is not None and self.kernel.has_route(leg)
+        return self.kernel.has_route(leg)
 
     @property
     def routes(self) -> int:
         """How many routes the user path has."""
-        udp = sum(listener.routes for listener in self.udp.values())
-        return udp + sum(listener.routes for listener in self._streams)
+        return sum(listener.routes for listener in set(self._listeners.values()))
 
     def _send(self, effect: Send) -> None:
-        client = effect.client
-        if client.transport is Transport.UDP:
-            listener = self.udp.get(client.server)
-            if listener is not None:
-                listener.send(client, effect.datagram)
-            return
-        connection = self._connection(client)
-        if connection is not None:
-            connection.send(effect.datagram)
+        listener = self._listener_of(effect.client)
+        if listener is not None:
+            listener.send(effect.client, effect.datagram)
 
     def _deliver(self, effect: Deliver) -> None:
-        meter = self._meters.get(effect.leg)
-        send = self._sender_to(effect.client)
-        if meter is None or send is None:
+        meter, outlet = self._meters.get(effect.leg), self._outlet_to(effect.client)
+        if meter is None or outlet is None:
             self._tally.dropped(DropReason.SEND_FAILED)
             return
         reason = meter.charge(effect.payload, self._clock_ns())
@@ -136,41 +130,22 @@ class Forwarder:
             self._tally.dropped(reason)
             return
         self._tally.forwarded(effect.payload)
-        send(effect.datagram)
+        outlet.send(effect.datagram)
 
     def _set_route(self, effect: SetRoute) -> None:
-        meter, send = self._meters.get(effect.leg), self._sender_to(effect.target)
-        if meter is None or send is None:
+        meter, outlet = self._meters.get(effect.leg), self._outlet_to(effect.target)
+        listener = self._listener_of(effect.source)
+        if meter is None or outlet is None or listener is None:
             return
-        source, target = effect.source, effect.target
-        route = Route(effect.target_channel, send, meter, effect.expires_ns)
-        if source.transport is not Transport.UDP:
-            connection = self._connection(source)
-            if connection is not None:
-                connection.set_route(effect.channel, route)
-            return
-        listener = self.udp.get(source.server)
-        if listener is None:
-            return
-        if target.transport is Transport.UDP:
-            listener.lead(route, target, effect.target_channel)
-            route.leaves_by = self.udp[target.server].socket
-        listener.set_route(source, effect.channel, route)
-        if self.kernel is not None:
-            self.kernel.set_route(effect)
+        route = Route(effect.target_channel, outlet, meter, effect.expires_ns)
+        listener.set_route(effect.source, effect.channel, route)
+        self.kernel.set_route(effect)
 
     def _drop_route(self, effect: DropRoute) -> None:
-        source = effect.source
-        if source.transport is Transport.UDP:
-            if self.kernel is not None:
-                self.kernel.drop_route(effect)
-            listener = self.udp.get(source.server)
-            if listener is not None:
-                listener.drop_route(source, effect.channel)
-            return
-        connection = self._connection(source)
-        if connection is not None:
-            connection.drop_route(effect.channel)
+        self.kernel.drop_route(effect)
+        listener = self._listener_of(effect.source)
+        if listener is not None:
+            listener.drop_route(effect.source, effect.channel)
 
     def _set_leg(self, effect: SetLeg) -> None:
         meter = self._meters.get(effect.leg)
@@ -178,41 +153,40 @@ class Forwarder:
             self._meters[effect.leg] = Meter(effect.bitrate_bps, effect.packets_per_s)
         else:
             meter.limit(effect.bitrate_bps, effect.packets_per_s)
-        if self.kernel is not None:
-            self.kernel.set_leg(effect)
+        self.kernel.set_leg(effect)
 
     def _drop_leg(self, effect: DropLeg) -> None:
         self._meters.pop(effect.leg, None)
-        if self.kernel is not None:
-            self.kernel.drop_leg(effect)
-
-    def open_port(self, address: ServerAddress, core: Receiver, gate: Gate | None) -> None:
-        """Receive there; the core gets what no route forwards, of that what the gate lets pass.
-
-        Raises: OSError.
-        """
-        if not self.descriptors.find_room():
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        listener = PortListener(address, core, self._tally, self._batches.of, gate)
-        listener.start(asyncio.get_running_loop())
-        self.udp[address] = listener
-        self.descriptors.taken += 1
-        if self.kernel is not None:
-            self.kernel.open_port(address)
+        self.kernel.drop_leg(effect)
 
     def _open_port(self, effect: OpenPort) -> None:
-        assert self._port_core is not None  # noqa: S101  wired before the first call
-        self.open_port(effect.address, self._port_core, self._port_gate)
+        try:
+            self._listen(effect)
+        except OSError as error:
+            self.port_failed(effect, error.errno or 0)
+
+    def _listen(self, effect: OpenPort) -> None:
+        """Receive there; nothing of it is left behind where it fails. Raises: OSError."""
+        if not self.descriptors.find_room():
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        core, address, gate = self._port_core, effect.address, self._port_gates[effect.is_outer]
+        assert core is not None  # noqa: S101  wired before the first call
+        listener = PortListener(address, core, self._tally, self._batches.of, gate)
+        listener.start(asyncio.get_running_loop())
+        self.add(listener)
+        self.ports[address] = listener
+        self.descriptors.taken += 1
+        self.kernel.open_port(address)
 
     def _close_port(self, effect: ClosePort) -> None:
-        listener = self.udp.get(effect.address)
-        if not isinstance(listener, PortListener):
+        listener = self.ports.pop(effect.address, None)
+        if listener is None:
             return
         for client in listener.clients():
             self._drop_route(DropRoute(client, NO_CHANNEL))
-        if self.kernel is not None:
-            self.kernel.close_port(effect.address)
-        del self.udp[effect.address]
+        self.kernel.close_port(effect.address)
+        for transport in listener.transports:
+            del self._listeners[transport, effect.address]
         self.descriptors.taken -= 1
         listener.close(asyncio.get_running_loop())
 
@@ -222,16 +196,11 @@ class Forwarder:
         if meter is not None:
             meter.dropped += 1
 
-    def _connection(self, client: FiveTuple) -> Connection | None:
-        for listener in self._streams:
-            if listener.address == client.server:
-                return listener.connections.get(client)
-        return None
+    def _listener_of(self, client: FiveTuple) -> Listener | None:
+        """Where a client is reached; None if that is closed."""
+        return self._listeners.get((client.transport, client.server))
 
-    def _sender_to(self, client: FiveTuple) -> Callable[[bytes], None] | None:
-        """A function that sends relayed data to a client; None if it is gone."""
-        if client.transport is Transport.UDP:
-            listener = self.udp.get(client.server)
-            return listener.sender_to(client) if listener else None
-        connection = self._connection(client)
-        return connection.send_media if connection else None
+    def _outlet_to(self, client: FiveTuple) -> Outlet | None:
+        """How relayed data is sent to a client; None if it is gone."""
+        listener = self._listener_of(client)
+        return None if listener is None else listener.outlet(client)

@@ -1,8 +1,8 @@
 """Questions to the kernel about links, addresses, routes and filters (rtnetlink).
 
 Rules of this file: nothing is changed, only asked; one request on a connected socket is answered
-before `send` returns, so nothing here waits. pyroute2 answers the same questions in a millisecond
-each; at thousands of calls per second they have to cost microseconds.
+before `send` returns, so nothing here waits. At thousands of calls per second a question has to
+cost microseconds: the libraries for it take a millisecond each.
 """
 
 import os
@@ -21,7 +21,7 @@ _FILTER = struct.Struct("=BxHiIII")  # tcmsg
 _ERROR, _DONE = 2, 3
 _REQUEST, _DUMP = 0x1, 0x300
 _GET_LINK, _GET_ADDRESS, _GET_ROUTE, _GET_FILTER = 18, 22, 26, 46
-_RTA_DST, _RTA_SRC, _RTA_OIF, _RTA_PREFSRC, _RTA_METRICS = 1, 2, 4, 7, 8
+_RTA_DST, _RTA_SRC, _RTA_OIF, _RTA_METRICS = 1, 2, 4, 8
 _RTAX_MTU = 2
 _RTM_F_CLONED = 0x200  # with strict checks: what ICMP has taught, and no other routes
 _SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 270, 12
@@ -38,9 +38,6 @@ _GROUPS = (1, 5, 7, 8, 9, 11, 19)
 ADDRESS_GROUPS = (5, 9)
 """Of these the addresses alone."""
 
-LOOPBACK = 1
-"""The index of `lo` in every network namespace."""
-
 _BUFFER = 1 << 16
 
 
@@ -54,12 +51,11 @@ class Link(NamedTuple):
 
 
 class NextHop(NamedTuple):
-    """The way to an address: the interface, the source address the kernel prefers there, and the
-    path MTU; 0 where nothing is known but the interface's.
+    """The way to an address: the interface, and the path MTU; 0 where nothing is known but the
+    interface's.
     """
 
     ifindex: int
-    source: bytes
     mtu: int
 
 
@@ -106,23 +102,21 @@ class Netlink:
                 found.append(handle)
         return found
 
-    def next_hop(self, target: bytes, source: bytes | None) -> NextHop | None:
-        """Ask which way a packet to `target` goes; None if it goes nowhere.
+    def next_hop(self, target: bytes, source: bytes) -> NextHop | None:
+        """Ask which way a packet from `source` to `target` goes; None if it goes nowhere.
 
         Args:
-            target, source: packed addresses; source None lets the kernel choose.
+            target, source: packed addresses of one family; source is this host's.
         """
         family = socket.AF_INET if len(target) == 4 else socket.AF_INET6
         bits = len(target) * 8
-        body = _ROUTE.pack(family, bits, bits if source else 0, 0, 0, 0, 0, 0, 0)
-        body += _attribute(_RTA_DST, target)
-        if source:
-            body += _attribute(_RTA_SRC, source)
+        body = _ROUTE.pack(family, bits, bits, 0, 0, 0, 0, 0, 0)
+        body += _attribute(_RTA_DST, target) + _attribute(_RTA_SRC, source)
         self._send(_GET_ROUTE, _REQUEST, body)
         kind, message = self._answers()[0]
         if kind == _ERROR:
             return None
-        return _next_hop(message, source)
+        return _next_hop(message)
 
     def path_mtus(self) -> Iterator[set[tuple[bytes, int]]]:
         """Addresses, packed, to which ICMP has told this host a path MTU, and that MTU: some at a
@@ -211,14 +205,11 @@ class Changes:
         self._socket.close()
 
 
-def _next_hop(message: bytes, source: bytes | None) -> NextHop | None:
-    kind = _ROUTE.unpack_from(message)[7]
-    attributes = _attributes(message[_ROUTE.size :])
-    preferred = source or attributes.get(_RTA_PREFSRC)
-    if preferred is None or kind not in (_RTN_UNICAST, _RTN_LOCAL):
+def _next_hop(message: bytes) -> NextHop | None:
+    if _ROUTE.unpack_from(message)[7] not in (_RTN_UNICAST, _RTN_LOCAL):
         return None
-    ifindex = int.from_bytes(attributes[_RTA_OIF], "little")
-    return NextHop(ifindex, preferred, _mtu(attributes))
+    attributes = _attributes(message[_ROUTE.size :])
+    return NextHop(int.from_bytes(attributes[_RTA_OIF], "little"), _mtu(attributes))
 
 
 def _mtu(route: dict[int, bytes]) -> int:

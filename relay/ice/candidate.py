@@ -7,7 +7,10 @@ from collections import deque
 from math import inf
 from typing import NamedTuple
 
-from relay.address import ClientAddress
+from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
+from relay.calls.call import Leg
+from relay.calls.ends import End
+from relay.effects import NO_CHANNEL
 from relay.ice.access import IceCredentials
 
 _OUTSTANDING = 8  # checks without an answer that are remembered: those of thirty seconds
@@ -20,34 +23,33 @@ class Generation(NamedTuple):
     party: IceCredentials
 
 
-class Candidate:
+class Candidate(End):
     """An address of a party: declared, or where checks of it come from.
 
-    `until` is how long the party's consent to be sent data there lasts; 0 where it has not shown
+    `expires` is how long the party's consent to be sent data there lasts; 0 where it has not shown
     that it is there. `due` is when the relay asks it next, with `asked` still without an answer;
     `tries` and `answers` are how often it was sent a check and an answer before it had shown that.
 
     Args:
+        port: the relayed port that data of it comes to.
         generation: None for one that was declared.
     """
 
-    __slots__ = (
-        "address",
-        "answers",
-        "asked",
-        "due",
-        "generation",
-        "nominates",
-        "tries",
-        "until",
-    )
+    __slots__ = ("answers", "asked", "due", "generation", "nominates", "tries")
 
-    def __init__(self, address: ClientAddress, generation: Generation | None) -> None:
-        self.address = address
+    def __init__(
+        self, leg: Leg, port: ServerAddress, address: ClientAddress, generation: Generation | None
+    ) -> None:
+        client = FiveTuple(Transport.UDP, address, port)
+        super().__init__(leg, client, NO_CHANNEL, 0.0 if generation else inf)
         self.generation = generation
-        self.until = 0.0 if generation else inf
         self.due = 0.0
         self.asked: deque[bytes] = deque(maxlen=_OUTSTANDING)
         self.tries = 0
         self.answers = 0
         self.nominates = False
+
+    @property
+    def address(self) -> ClientAddress:
+        """Where the party is, or may be."""
+        return self.client.client

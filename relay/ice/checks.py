@@ -4,11 +4,11 @@ Rules of this file: the relay never nominates and never controls; whoever answer
 it, and holds the party's password.
 """
 
-from relay.address import FiveTuple, Transport
+from relay.address import FiveTuple
 from relay.effects import Send
 from relay.errors import DropReason, Malformed, Rejected
 from relay.ice.candidate import Candidate
-from relay.ice.leg import PortLeg
+from relay.ice.port import RelayedPort
 from relay.stun.attributes import Attribute
 from relay.stun.integrity import verify
 from relay.stun.message import Class, Message, Method, build
@@ -22,7 +22,7 @@ _TIE_BREAKER = 0
 _FORBIDDEN = 403
 
 
-def build_check(leg: PortLeg, asked: Candidate, transaction_id: bytes) -> Send:
+def build_check(asked: Candidate, transaction_id: bytes) -> Send:
     """A Binding request to an address of a party, signed with the party's password.
 
     Spec: RFC 8445 sections 7.1 and 7.2.2.
@@ -41,17 +41,17 @@ def build_check(leg: PortLeg, asked: Candidate, transaction_id: bytes) -> Send:
         key=party.pwd.encode(),
         fingerprint=True,
     )
-    return Send(FiveTuple(Transport.UDP, asked.address, leg.port), datagram)
+    return Send(asked.client, datagram)
 
 
-def find_asked(leg: PortLeg, answer: Message, client: FiveTuple) -> Candidate:
+def find_asked(port: RelayedPort, answer: Message, client: FiveTuple) -> Candidate:
     """The address that this answers for: it came from where a check of this transaction went.
 
     Raises: Malformed NOT_A_REQUEST, or UNAUTHENTICATED where the party has not signed it. Nothing
         else.
     Spec: RFC 8445 section 7.2.5, RFC 8489 section 9.1.4.
     """
-    for candidates in (leg.pending, leg.sources):
+    for candidates in (port.pending, port.sources):
         found = candidates.get(client.client)
         if found and found.generation and answer.transaction_id in found.asked:
             try:

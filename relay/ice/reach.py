@@ -49,12 +49,14 @@ class Reach:
         Raises: CallError `invalid_request`, without the address. Nothing else.
         """
         if self._is_own(address):
-            raise CallError("invalid_request", "address: no address of this relay is expected.")
+            raise CallError(
+                "invalid_request", "address: give the party's address, not one of the relay's host."
+            )
         if not self._is_reachable(address):
             raise CallError(
                 "invalid_request",
-                "address: the address of one other host is expected, outside of ports.denied; "
-                "for phones in a private network see ports.allow_private.",
+                "address: the relay does not send to this address (ports.denied). For phones in a "
+                "private network, list it in ports.allow_private.",
             )
 
     def _is_own(self, address: Address) -> bool:

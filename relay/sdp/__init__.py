@@ -1,4 +1,4 @@
-"""Session descriptions and candidates, rebuilt so that they name no address but the relay's. Pure.
+"""Rebuilds session descriptions and candidates so that they name no address but the relay's. Pure.
 
 A signaling server written in Python may use this package instead of the HTTP API:
 

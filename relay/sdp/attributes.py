@@ -1,13 +1,13 @@
-"""The allow list of `a=` lines: which there are, where they may stand, and what becomes of a value.
+"""The allow list of `a=` lines: which attributes, where they may stand, and rules for their values.
 
-Rules of this file: what is not in `ALLOWED` is dropped, and so is a value that its rule does not
-understand whole. A rule gives the value that is written, or None. Constants of every section
-(`rtcp`, `rtcp-mux`) and candidates are the rebuilder's.
+Rules of this file: an attribute that is not in `ALLOWED` is dropped, and so is a value that its
+rule does not understand whole. A rule returns the value to write, or None. `section.py` writes
+candidates and the constants of every section (`rtcp`, `rtcp-mux`).
 """
 
 import re
 from collections.abc import Callable
-from enum import Flag, auto
+from enum import Flag
 from typing import NamedTuple
 
 from relay.sdp import formats
@@ -18,13 +18,13 @@ from relay.sdp.removal import Kind, Tally
 class Level(Flag):
     """Where an attribute may stand."""
 
-    SESSION = auto()
-    MEDIA = auto()
-    BOTH = SESSION | MEDIA
+    SESSION = 1
+    MEDIA = 2
+    BOTH = 3
 
 
 class Writing(NamedTuple):
-    """What rules write with: the description's names, and the count of what is removed."""
+    """What a rule needs: the replacements of names, and the count of what is removed."""
 
     names: Names
     tally: Tally
@@ -34,7 +34,7 @@ Rule = Callable[[str, Writing], str | None]
 
 
 class Allowed(NamedTuple):
-    """One entry of the allow list."""
+    """One entry of the allow list: where the attribute may stand, and the rule for its value."""
 
     level: Level
     rule: Rule
@@ -53,13 +53,13 @@ _FINGERPRINT = re.compile(r"(\S{5,7}) ([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){19,63})
 
 
 def _matching(pattern: str) -> Rule:
-    """A rule that keeps a value of this form as it is."""
+    """Make a rule that keeps a value of this form as it is."""
     whole = re.compile(pattern, re.ASCII)
     return lambda value, _: value if whole.fullmatch(value) else None
 
 
 def _group(value: str, writing: Writing) -> str | None:
-    """Bundles and what is to be in step. Spec: RFC 5888, RFC 9143."""
+    """Keep groups of the semantics BUNDLE and LS. Spec: RFC 5888, RFC 9143."""
     semantics, *mids = value.split()[:1025] or [""]
     if semantics not in ("BUNDLE", "LS"):
         return None
@@ -78,7 +78,7 @@ def _ice_options(value: str, writing: Writing) -> str | None:
 
 
 def _fingerprint(value: str, _: Writing) -> str | None:
-    """Spec: RFC 8122 section 5; MD5 and MD2 are not to be used any more."""
+    """Keep a fingerprint of SHA-1 or SHA-2; MD5 and MD2 are obsolete. Spec: RFC 8122 section 5."""
     parts = _FINGERPRINT.fullmatch(value)
     if parts is None or _HEX_PAIRS.get(parts[1].lower(), 0) * 3 - 1 != len(parts[2]):
         return None
@@ -86,13 +86,16 @@ def _fingerprint(value: str, _: Writing) -> str | None:
 
 
 def _msid(value: str, writing: Writing) -> str | None:
-    """Spec: RFC 8830 section 2."""
+    """Keep stream and track, with replaced names. Spec: RFC 8830 section 2."""
     parts = _MSID.fullmatch(value)
     return " ".join(_streams(parts.groups(), writing)) if parts else None
 
 
 def _ssrc(value: str, writing: Writing) -> str | None:
-    """Spec: RFC 5576 section 4.1; `msid`, `mslabel` and `label` as libwebrtc writes them."""
+    """Keep `cname`, and `msid`, `mslabel` and `label` of libwebrtc, with replaced names.
+
+    Spec: RFC 5576 section 4.1.
+    """
     parts = _SSRC_LINE.fullmatch(value)
     if parts is None:
         return None
@@ -154,7 +157,7 @@ ALLOWED: dict[str, Allowed] = {
 
 
 def rewrite(name: str, value: str, level: Level, writing: Writing) -> str | None:
-    """The attribute as it is written, without `a=`; None where it is dropped, and counted."""
+    """Rewrite an attribute, without `a=`; None if it is dropped, which is counted."""
     allowed = ALLOWED.get(name)
     if allowed is None or level not in allowed.level:
         writing.tally.add(Kind.ATTRIBUTE)

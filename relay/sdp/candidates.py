@@ -1,10 +1,11 @@
-"""ICE candidates: the leg's own relayed addresses survive, written anew; nothing else does.
+"""Rebuilds ICE candidates: keeps those with a relayed address of the leg, and drops the others.
 
-Rules of this file: a candidate that survives is composed of the relay's own address, a number and
-constants. `raddr` and `rport` are constants rather than gone, since Firefox takes no candidate but
-a host's without them. Of the priority the type preference stays, by which a client ranks UDP above
-TCP towards the relay; the local preference, which says what network it is on, does not. Those of a
-party that is not masked stay as they are; but nobody is made to look up a name.
+Rules of this file: a kept candidate is composed of a relayed address, a number and constants.
+`raddr` and `rport` are constants rather than left out, because without them Firefox takes host
+candidates only. Of the priority, the type preference stays, by which a client ranks UDP above TCP
+to the relay; the local preference, which tells the network that the client is on, does not.
+Candidates of a party that is not masked stay as they are, except those that name a host: nobody
+should have to look up a name.
 """
 
 import re
@@ -40,9 +41,9 @@ class RebuiltCandidate(NamedTuple):
     """One candidate after rebuilding.
 
     Args:
-        candidate: as `RTCIceCandidateInit.candidate` takes it, `candidate:…`; empty where the
-            client says that no more will come; None where it was dropped.
-        removed: what is not in it any more.
+        candidate: `candidate:…`, as `RTCIceCandidateInit.candidate` takes it; empty where the
+            client says that no more will come; None where the candidate was dropped.
+        removed: what was removed.
     """
 
     candidate: str | None
@@ -54,7 +55,7 @@ def rebuild_candidate(candidate: str, leg: LegDescription) -> RebuiltCandidate:
 
     Args:
         candidate: `candidate:…`, with or without `a=` before it; empty for the end of candidates.
-    Raises: nothing: what is not understood is dropped.
+    Raises: nothing. A candidate that is not understood is dropped.
     Spec: RFC 8839 section 5.1.
     """
     text = candidate.strip().removeprefix("a=")
@@ -65,7 +66,7 @@ def rebuild_candidate(candidate: str, leg: LegDescription) -> RebuiltCandidate:
 
 
 def rewrite(text: str, leg: LegDescription, tally: Tally) -> str | None:
-    """The candidate as it may be passed on; None where it may not."""
+    """Rewrite a candidate so that it may be passed on; None where it may not."""
     if len(text) > MAX_CANDIDATE_CHARACTERS:
         tally.add(Kind.CANDIDATE_UNREADABLE)
         return None
@@ -82,15 +83,15 @@ def rewrite(text: str, leg: LegDescription, tally: Tally) -> str | None:
 
 
 def _refused(host: str) -> Kind | None:
-    """As what a candidate is dropped whose party is not masked; None for one that is kept.
+    """Why a candidate of an unmasked party is dropped; None if it is kept.
 
-    What may have to be looked up is not: whoever answers would learn who asks.
+    A candidate that names a host is dropped: whoever answers the look-up would learn who asks.
     """
     return _name(host) or (Kind.CANDIDATE_NAME if "%" in host else None)
 
 
 def _name(host: str) -> Kind | None:
-    """What sort of name this is; None for an address."""
+    """Which kind of host name this is; None for a numeric address."""
     if host.lower().endswith(".local"):
         return Kind.CANDIDATE_MDNS
     try:
@@ -101,7 +102,7 @@ def _name(host: str) -> Kind | None:
 
 
 def _kept(parts: re.Match[str], leg: LegDescription) -> Relayed | Kind:
-    """The relayed address that the candidate names, or as what it is dropped."""
+    """Find the relayed address that a candidate names, or why the candidate is dropped."""
     _, component, transport, _, host, port, kind, _ = parts.groups()
     if transport.lower() != "udp":
         return Kind.CANDIDATE_TCP
@@ -128,7 +129,7 @@ def _written(parts: re.Match[str], relayed: Relayed) -> str:
 
 
 def _ufrag_of(extensions: str) -> str:
-    """The one extension that is kept: which ICE generation a late candidate belongs to."""
+    """Keep the one extension that tells which ICE generation a late candidate belongs to."""
     words = extensions.split()
     for name, value in zip(words[::2], words[1::2], strict=False):
         if name == "ufrag" and _UFRAG.fullmatch(value):

@@ -1,6 +1,6 @@
-"""A rebuilt description and the candidates that were set apart from it, put together again.
+"""Puts the held candidates of a description back into it.
 
-For clients without trickle: what such a client is not told in the description it never hears.
+This is for clients without trickle: they learn only the candidates that a description holds.
 """
 
 import re
@@ -14,11 +14,11 @@ _MID = re.compile(r"^a=mid:(\S+)\r$", re.MULTILINE)
 
 
 def complete(rebuilt: Rebuilt, candidates: Iterable[HeldCandidate]) -> str:
-    """Put each candidate into its section, at the end, the same once; and say where media goes.
+    """Append each candidate to its section, equal ones once, and set the default destination.
 
     Args:
-        rebuilt: while the call rang, and so without candidates.
-        candidates: rebuilt; those of a section that there is none of are left out.
+        rebuilt: a description that was rebuilt while the call rang, and so has no candidates.
+        candidates: rebuilt ones. Those whose section does not exist are left out.
     """
     head, *sections = _SECTION.split(rebuilt.sdp)
     mids = [found[1] if (found := _MID.search(section)) else "" for section in sections]
@@ -36,7 +36,7 @@ def complete(rebuilt: Rebuilt, candidates: Iterable[HeldCandidate]) -> str:
 
 
 def _directed(section: str, destination: Destination) -> str:
-    """The section with this default destination in place of the constants."""
+    """Replace the constants of a section by this default destination."""
     media, _, rest = section.partition("\r\n")
     kind, port, formats = media.split(" ", 2)
     if port == NOWHERE.port:

@@ -1,7 +1,7 @@
-"""Values of codecs and of what goes with them: payload formats, feedback, extensions, layers.
+"""Patterns for the values of codecs: payload formats, feedback, header extensions, layers.
 
-Rules of this file: a pattern has no part that could hold a dotted or a colon-separated address, and
-no nested repetition, so that it takes linear time on any text. Parameters come from lists.
+Rules of this file: no part of a pattern can match a dotted or colon-separated address. No pattern
+has a nested repetition, so that each takes linear time on any text. Parameters come from lists.
 """
 
 import re
@@ -14,7 +14,7 @@ _compiled = partial(re.compile, flags=re.ASCII)
 
 NUMBER = r"\d{1,9}"
 NAME = r"[A-Za-z0-9_+-]{1,64}"
-"""What mids and rids look like: tokens (RFC 8866 section 9) without dots."""
+"""The form of mids and rids: tokens (RFC 8866 section 9) without dots."""
 
 _PARAMETERS: dict[str, str] = {
     NUMBER: """
@@ -33,13 +33,14 @@ _PARAMETERS: dict[str, str] = {
     r"[A-Za-z0-9-]{1,16}": "mode annexb tx-mode cng emphasis",
     r"[A-Za-z0-9+/=,]{1,4096}": "sprop-parameter-sets sprop-vps sprop-sps sprop-pps",
 }
-"""Values, and the parameters that have them: RFC 7587 (Opus), 6184 (H.264), 7798 (H.265), 7741
-(VP8), 9628 (VP9), 4588 (rtx), 8627 (flexfec), 4867 (AMR), 3640 (AAC), the AV1 RTP specification,
-and what libwebrtc adds."""
+"""Patterns of values, and the parameters that have such values: RFC 7587 (Opus), 6184 (H.264), 7798
+(H.265), 7741 (VP8), 9628 (VP9), 4588 (rtx), 8627 (flexfec), 4867 (AMR), 3640 (AAC), the AV1 RTP
+specification, and what libwebrtc adds."""
 
 _VALUES = {key: _compiled(pattern) for pattern, keys in _PARAMETERS.items() for key in keys.split()}
 _BARE = _compiled(r"\d{1,3}(?:-\d{1,3})?(?:,\d{1,3}(?:-\d{1,3})?){0,31}|\d{1,3}(?:/\d{1,3}){1,31}")
-"""Events of telephone-event (RFC 4733 section 2.4.1), or the formats within red (RFC 2198)."""
+"""Values without a name: events of telephone-event (RFC 4733 section 2.4.1), formats in red (RFC
+2198)."""
 
 _FMTP = _compiled(r"(\d{1,3}) (.*)")
 _RID = _compiled(rf"({NAME} (?:send|recv))(?: (.*))?")
@@ -74,7 +75,7 @@ _ENCRYPTED = "urn:ietf:params:rtp-hdrext:encrypt"  # RFC 6904: another URI follo
 
 
 def fmtp(value: str, tally: Tally) -> str | None:
-    """`a=fmtp`: the parameters that are known. Spec: RFC 8866 section 6.15."""
+    """Keep the known parameters of `a=fmtp`. Spec: RFC 8866 section 6.15."""
     parts = _FMTP.fullmatch(value)
     if parts is None:
         return None
@@ -83,7 +84,7 @@ def fmtp(value: str, tally: Tally) -> str | None:
 
 
 def rid(value: str, tally: Tally) -> str | None:
-    """`a=rid`: the restrictions that are known. Spec: RFC 8851 section 10."""
+    """Keep the known restrictions of `a=rid`. Spec: RFC 8851 section 10."""
     parts = _RID.fullmatch(value)
     if parts is None:
         return None
@@ -92,7 +93,7 @@ def rid(value: str, tally: Tally) -> str | None:
 
 
 def extmap(value: str, tally: Tally) -> str | None:
-    """`a=extmap`: the extensions that are known, without attributes. Spec: RFC 8285 section 5."""
+    """Keep a known header extension of `a=extmap`, without attributes. Spec: RFC 8285 section 5."""
     parts = _EXTMAP.fullmatch(value)
     if parts is None or not _EXTENSIONS.fullmatch(parts[2]):
         return None

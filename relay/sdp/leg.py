@@ -1,18 +1,17 @@
-"""What a rebuilder has to know of the leg whose party wrote the description."""
+"""What the rebuilder needs to know of the leg whose party wrote a description."""
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import NamedTuple
 
 from relay.address import PeerAddress
 
 
 class Relayed(NamedTuple):
-    """One relayed address of a leg, as it is written into candidates.
+    """One relayed transport address of a leg, as candidates name it.
 
     Args:
-        number: its place among the leg's; a candidate's foundation and preference come of it, so
-            that descriptions and late candidates agree without anything being remembered.
+        number: its place among those of the leg, from 1. The foundation and the preference of a
+            candidate follow from it, so that descriptions and late candidates agree without memory.
     """
 
     number: int
@@ -24,11 +23,11 @@ class LegDescription:
     """The leg of the party that a description or a candidate comes from.
 
     Args:
-        relayed: numeric host and port of each of its allocations, as far as they are known. With
-            none no candidate of a masked party survives.
-        masked: its own addresses are kept from the others. Otherwise candidates with addresses stay
-            as they are, and the rest is rebuilt all the same.
-        ringing: nobody has accepted the call: candidates are set apart instead of being passed on.
+        relayed: numeric host and port of each allocation that is known. With none, no candidate of
+            a masked party is kept.
+        masked: the party is masked. Otherwise candidates with numeric addresses stay as they are,
+            and the rest of the description is rebuilt all the same.
+        ringing: nobody has accepted the call yet: candidates are held instead of being passed on.
     Raises: ValueError, where a relayed address is not numeric.
     """
 
@@ -39,21 +38,18 @@ class LegDescription:
         masked: bool = True,
         ringing: bool = False,
     ) -> None:
-        self._relayed = tuple(relayed)
         self.masked = masked
         self.ringing = ringing
-        self._by_address  # noqa: B018  so that what is not an address fails here
+        self._by_address = {
+            PeerAddress.parse(host, port): Relayed(number, host, port)
+            for number, (host, port) in enumerate(relayed, start=1)
+        }
 
     def relayed(self, host: str, port: int) -> Relayed | None:
-        """The leg's relayed address that this is, in whatever spelling; None where it is none.
+        """Find the relayed transport address of the leg with this host, in any spelling, and port.
+
+        Returns: None where the leg has no such address.
 
         Raises: ValueError, where `host` is not a numeric address.
         """
         return self._by_address.get(PeerAddress.parse(host, port))
-
-    @cached_property
-    def _by_address(self) -> dict[PeerAddress, Relayed]:
-        return {
-            PeerAddress.parse(host, port): Relayed(number, host, port)
-            for number, (host, port) in enumerate(self._relayed, start=1)
-        }

@@ -1,6 +1,6 @@
-"""A description as lines, within bounds.
+"""Splits a description into lines, within bounds.
 
-Rules of this file: a refusal names the line and what is wrong with it, never what stands there.
+Rules of this file: a refusal names the line and what is wrong with it. It never quotes the line.
 """
 
 from typing import NamedTuple
@@ -9,9 +9,9 @@ from relay.errors import CallError
 
 MAX_BYTES = 256 * 1024
 MAX_LINES = 8_192
-"""Some thirty times what a browser writes for a call of eight."""
+"""Some thirty times as many as a browser writes for a call of eight."""
 MAX_LINE_CHARACTERS = 16_384
-"""An H.265 stream's parameter sets take a tenth of it."""
+"""Ten times as many as the parameter sets of an H.265 stream take."""
 
 
 class Line(NamedTuple):
@@ -28,23 +28,23 @@ def split(sdp: str) -> list[Line]:
     Raises: CallError `bad_description`. Nothing else.
     """
     if len(sdp) > MAX_BYTES or len(sdp.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise CallError("bad_description", f"At most {MAX_BYTES} bytes are taken.")
+        raise CallError("bad_description", f"A description may have at most {MAX_BYTES} bytes.")
     texts = sdp.split("\n", MAX_LINES)
     if len(texts) > MAX_LINES and texts.pop():
-        raise CallError("bad_description", f"At most {MAX_LINES} lines are taken.")
+        raise CallError("bad_description", f"A description may have at most {MAX_LINES} lines.")
     texts = [text.rstrip(" \t\r") for text in texts]
     return [_line(number, text) for number, text in enumerate(texts, start=1) if text]
 
 
 def refusal(line: Line, what: str, kind: str = "bad_description") -> CallError:
-    """Why this description is refused, for the one who sent it."""
-    return CallError(kind, f"line {line.number}: {what}")
+    """Build the refusal of a description; `what` is a sentence about the line."""
+    return CallError(kind, f"Line {line.number}: {what}")
 
 
 def _line(number: int, text: str) -> Line:
     line = Line(number, text[0], text[2:])
     if text[1:2] != "=" or not "a" <= line.type <= "z":
-        raise refusal(line, "a letter and an equals sign are expected.")
+        raise refusal(line, "A line must begin with a letter from a to z and an equals sign.")
     if len(text) > MAX_LINE_CHARACTERS:
-        raise refusal(line, f"at most {MAX_LINE_CHARACTERS} characters are taken.")
+        raise refusal(line, f"A line may have at most {MAX_LINE_CHARACTERS} characters.")
     return line

@@ -1,7 +1,7 @@
-"""Names that a client made up: replaced where they could say who or where it is.
+"""Replaces names that a client made up, where they could tell who or where the client is.
 
-Rules of this file: replacements are numbered by first appearance, so that one name becomes one name
-throughout a description, and a description that was rebuilt stays as it is.
+Rules of this file: replacements are numbered in the order of appearance. So one name has one
+replacement in a whole description, and rebuilding a description again changes nothing.
 """
 
 import re
@@ -9,8 +9,8 @@ import re
 from relay.sdp.removal import Kind, Tally
 
 _PLAIN = re.compile(r"[A-Za-z0-9{}_+/=-]{1,64}")
-"""What stream and track ids look like that browsers and applications make: UUIDs, base64, words.
-An `@` or a dot is in ids that are made of a user's or a host's name."""
+"""The form of ids that browsers and applications make for streams and tracks: UUIDs, base64, words.
+An id with an `@` or a dot may be made of the name of a user or a host."""
 
 
 class Names:
@@ -24,7 +24,7 @@ class Names:
         self._streams: dict[str, str] = {}
 
     def cname(self, name: str) -> str:
-        """An RTCP canonical name: the same for the same, and nothing else of it.
+        """Replace an RTCP canonical name; equal names get equal replacements.
 
         Spec: RFC 5576 section 6.1, RFC 7022.
         """
@@ -32,7 +32,7 @@ class Names:
         return self._tally.constant(Kind.CNAME, name, new)
 
     def stream(self, name: str) -> str:
-        """The id of a media stream or track. Kept where it is plain: applications refer to it.
+        """Replace the id of a media stream or track. A plain id is kept: applications refer to it.
 
         Spec: RFC 8830.
         """

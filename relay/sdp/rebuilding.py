@@ -1,8 +1,8 @@
-"""A whole description, rebuilt from an allow list.
+"""Rebuilds a whole description from an allow list.
 
-Rules of this file: nothing is filtered out of what came. Every line that goes out is composed, of
-constants and of values that a rule of the allow list has understood whole. What was rebuilt stays
-as it is when it is rebuilt again. Time is linear in what came, which is bounded.
+Rules of this file: it does not filter the description. It composes every line of constants, and of
+values that a rule of the allow list has understood whole. Rebuilding a rebuilt description changes
+nothing. Time is linear in the length of the description, which is bounded.
 """
 
 import re
@@ -35,10 +35,11 @@ class Rebuilt(NamedTuple):
     """One description after rebuilding.
 
     Args:
-        sdp: it.
-        removed: what is not in it any more.
-        held: candidates that were set apart, since the call rings.
-        destinations: of each section, once it does not; None for that of its first candidate.
+        sdp: the rebuilt description.
+        removed: what was removed, by kind.
+        held: candidates to pass on when the call has been accepted; empty unless the call rings.
+        destinations: the default destination of each section for when the call has been accepted;
+            None where that is the first candidate.
     """
 
     sdp: str
@@ -48,13 +49,13 @@ class Rebuilt(NamedTuple):
 
 
 def rebuild(sdp: str, leg: LegDescription) -> Rebuilt:
-    """Rebuild a description, so that it names no address but the relay's.
+    """Rebuild a description so that it names no address but the relay's.
 
     Args:
-        sdp: an offer or an answer, of any origin.
-        leg: of the party it comes from.
-    Raises: CallError `bad_description`, or `plain_media` where media would not be encrypted between
-        the parties. Nothing else; neither holds anything of the description.
+        sdp: an offer or an answer of any origin.
+        leg: the leg of the party that wrote it.
+    Raises: CallError `bad_description`, or `plain_media` where the media would not be encrypted
+        between the parties. Nothing else. Neither quotes the description.
     Spec: RFC 8866, RFC 8829 section 5.
     """
     tally = Tally()
@@ -74,7 +75,7 @@ def rebuild(sdp: str, leg: LegDescription) -> Rebuilt:
 
 
 def _cut(lines: list[Line]) -> tuple[list[Line], list[Line]]:
-    """The part before the first section, and the sections."""
+    """Split the lines into those before the first section and the rest."""
     first = next((at for at, line in enumerate(lines) if line.type == "m"), len(lines))
     return lines[:first], lines[first:]
 
@@ -87,14 +88,14 @@ def _sections(lines: list[Line], leg: LegDescription, writing: Writing) -> list[
         elif len(sections) < MAX_SECTIONS:
             sections.append(Section(len(sections), line, leg, writing))
         else:
-            raise refusal(line, f"at most {MAX_SECTIONS} media sections are taken.")
+            raise refusal(line, f"A description may have at most {MAX_SECTIONS} media sections.")
     return sections
 
 
 class _Head:
-    """The lines before the first section, rebuilt.
+    """Rebuilds the lines before the first section.
 
-    Raises: CallError, where it does not begin as every description does.
+    Raises: CallError, where they do not begin as every description does.
     """
 
     def __init__(self, lines: list[Line], leg: LegDescription, writing: Writing) -> None:
@@ -104,21 +105,23 @@ class _Head:
         self._leg = leg
         self._writing = writing
         if [line.type for line in lines[:2]] != ["v", "o"] or lines[0].value != "0":
-            raise CallError("bad_description", "It does not begin with v=0 and an origin.")
+            raise CallError(
+                "bad_description", "A description must begin with the lines v=0 and o=."
+            )
         self.lines = ["v=0", self._origin(lines[1]), f"s={_NAME}", f"t={_TIME}"]
         attributes = [self._taken(line) for line in lines[2:]]
         self.lines += filter(None, attributes)
 
     @property
     def session(self) -> Session:
-        """What it says of all sections."""
+        """What these lines say about all sections."""
         return Session(self._is_trickling, self._connections)
 
     def _origin(self, line: Line) -> str:
-        """Nothing of it but its version, which tells a change from a repetition (RFC 3264, 8)."""
+        """Keep the version only, which tells a change from a repetition: RFC 3264 section 8."""
         parts = _ORIGIN.fullmatch(line.value)
         if parts is None:
-            raise refusal(line, "an origin of six fields is expected.")
+            raise refusal(line, "The origin must have six fields.")
         constant = f"- 1 {parts[1]} {CONNECTION}"
         return f"o={self._writing.tally.constant(Kind.ORIGIN, line.value, constant)}"
 

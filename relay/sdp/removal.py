@@ -1,14 +1,14 @@
-"""What was removed from a description: kinds and counts, never a value."""
+"""Counts what was removed from a description: kinds and numbers, never a value."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Kind(Enum):
-    """What was dropped, or replaced by a constant."""
+    """What the relay has removed, or replaced by a constant."""
 
     ORIGIN = "origin"
-    """User name, id or address of `o=`."""
+    """User name, id or address in `o=`."""
     CONNECTION = "connection"
     PORT = "port"
     RTCP = "rtcp"
@@ -21,9 +21,9 @@ class Kind(Enum):
     CNAME = "cname"
     STREAM_ID = "stream_id"
     ATTRIBUTE = "attribute"
-    """One that is not on the allow list, or not where it stood."""
+    """An attribute that is not on the allow list, or stood where it may not."""
     VALUE = "value"
-    """A known attribute with a value that is not understood."""
+    """A known attribute whose value the relay does not understand."""
     PARAMETER = "parameter"
     """A part of `fmtp`, `rid`, `extmap`, `group` or `ice-options` that is not on its list."""
     REMOTE_CANDIDATES = "remote_candidates"
@@ -35,18 +35,18 @@ class Kind(Enum):
     CANDIDATE_TCP = "candidate_tcp"
     CANDIDATE_MDNS = "candidate_mdns"
     CANDIDATE_NAME = "candidate_name"
-    """One that names a host: looking it up would tell that host who rings."""
+    """A candidate that names a host: looking the name up would tell that host who calls."""
     CANDIDATE_RTCP = "candidate_rtcp"
-    """One of a second component: RTCP shares the port of RTP."""
+    """A candidate of a second component: RTCP shares the port of RTP."""
     CANDIDATE_DUPLICATE = "candidate_duplicate"
     CANDIDATE_UNREADABLE = "candidate_unreadable"
     CANDIDATE_DETAIL = "candidate_detail"
-    """Of a candidate that was kept: its foundation, preference, related address or extensions."""
+    """Foundation, preference, related address or extensions of a candidate that was kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """So many of one kind."""
+    """How many things of one kind were removed."""
 
     kind: Kind
     count: int
@@ -61,15 +61,15 @@ class Tally:
         self._counts: dict[Kind, int] = {}
 
     def add(self, kind: Kind) -> None:
-        """One more."""
+        """Count one more of this kind."""
         self._counts[kind] = self._counts.get(kind, 0) + 1
 
     def constant(self, kind: Kind, was: str, becomes: str) -> str:
-        """`becomes`, counted if something else stood there."""
+        """Return `becomes`, and count one of this kind if something else stood there."""
         if was != becomes:
             self.add(kind)
         return becomes
 
     def removed(self) -> tuple[Removed, ...]:
-        """All of it."""
+        """List the counts."""
         return tuple(Removed(kind, count) for kind, count in self._counts.items())

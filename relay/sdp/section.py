@@ -1,4 +1,4 @@
-"""One media section: its `m=` line and what follows up to the next."""
+"""Rebuilds one media section: an `m=` line, and the lines up to the next one."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from relay.sdp.lines import Line, refusal
 from relay.sdp.removal import Kind
 
 CONNECTION = "IN IP4 0.0.0.0"
-"""With port 9, what says "see the candidates" (RFC 8839 section 4.3.1, RFC 8840 section 4.1.1)."""
+"""With port 9, this means "see the candidates": RFC 8839 section 4.3.1, RFC 8840 section 4.1.1."""
 
 _MEDIA = re.compile(
     r"(audio|video|application|text|image|message) (\d{1,5})(?:/\d{1,5})? ([A-Za-z/]{3,24})"
@@ -25,19 +25,19 @@ _DTLS = frozenset(
     }
 )
 _DTLS_IF_FINGERPRINTED = frozenset({"RTP/SAVPF", "RTP/SAVP"})
-"""As clients wrote DTLS-SRTP before RFC 5764 section 9; without a fingerprint it means SDES."""
+"""How clients wrote DTLS-SRTP before RFC 5764 section 9; without a fingerprint it means SDES."""
 _PLAIN = frozenset({"RTP/AVP", "RTP/AVPF"})
 _REJECTED_ONLY = frozenset({*_PLAIN, "udptl", "TCP/MSRP", "TCP/TLS/MSRP", "UDP/BFCP", "TCP/BFCP"})
 _BANDWIDTH = re.compile(r"(?:AS|TIAS|CT|RS|RR):\d{1,10}", re.ASCII)
 
 
 class HeldCandidate(NamedTuple):
-    """A candidate that is not passed on before the call is accepted.
+    """A candidate that the relay holds until the call is accepted.
 
     Args:
-        candidate: rebuilt, as `RTCIceCandidateInit.candidate` takes it.
-        sdp_mid: of the section it belongs to, where that has one.
-        sdp_m_line_index: of that section, from 0.
+        candidate: the rebuilt candidate, as `RTCIceCandidateInit.candidate` takes it.
+        sdp_mid: the mid of its section, where that has one.
+        sdp_m_line_index: the index of its section, from 0.
     """
 
     candidate: str
@@ -46,25 +46,25 @@ class HeldCandidate(NamedTuple):
 
 
 class Destination(NamedTuple):
-    """Where a section says that media goes by default: a port, and the value of a `c=` line."""
+    """The default destination of a section's media: a port, and the value of a `c=` line."""
 
     port: str
     connection: str
 
     @classmethod
     def at(cls, host: str, port: str) -> Self:
-        """A relayed address."""
+        """Make the destination of a relayed transport address."""
         return cls(port, f"IN IP{6 if ':' in host else 4} {host}")
 
     @classmethod
     def first_of(cls, candidates: Iterable[str]) -> Self | None:
-        """That of the first rebuilt candidate, if there is one."""
+        """Make the destination of the first rebuilt candidate, if there is one."""
         first = next(iter(candidates), None)
         return cls.at(*first.split(" ")[4:6]) if first is not None else None
 
     @property
     def rtcp(self) -> str:
-        """The value of `a=rtcp`."""
+        """The value of the attribute `rtcp`."""
         return f"{self.port} {self.connection}"
 
 
@@ -72,11 +72,11 @@ NOWHERE = Destination("9", CONNECTION)
 
 
 class Session(NamedTuple):
-    """What the lines before the first section say of all of them.
+    """What the lines before the first section say about all sections.
 
     Args:
         is_trickling: candidates may come later.
-        connections: the values of its `c=` lines.
+        connections: the values of the `c=` lines.
     """
 
     is_trickling: bool
@@ -87,15 +87,15 @@ class Section:
     """Takes the lines of one section and gives them back rebuilt.
 
     Args:
-        index: of the section, from 0.
-        media: its `m=` line.
-    Raises: CallError, where the `m=` line is not understood.
+        index: the index of the section, from 0.
+        media: the `m=` line of the section.
+    Raises: CallError, where the relay does not understand the `m=` line.
     """
 
     def __init__(self, index: int, media: Line, leg: LegDescription, writing: Writing) -> None:
         parts = _MEDIA.fullmatch(media.value)
         if parts is None:
-            raise refusal(media, "media that is not understood.")
+            raise refusal(media, "The relay does not understand this m= line.")
         self._line = media
         self._index = index
         self._leg = leg
@@ -126,26 +126,34 @@ class Section:
             tally.add(Kind.KEY if line.type == "k" else Kind.SESSION_TEXT)
 
     def close(self, *, is_fingerprinted: bool) -> None:
-        """Check the whole section; `is_fingerprinted`: for all sections at once.
+        """Check the whole section.
 
+        Args:
+            is_fingerprinted: there is a fingerprint before the first section, for all of them.
         Raises: CallError `plain_media` or `bad_description`.
         """
         if not self._is_live:
             if self._transport not in _DTLS | _DTLS_IF_FINGERPRINTED | _REJECTED_ONLY:
-                raise refusal(self._line, "a transport that is not known.")
+                raise refusal(self._line, "The relay does not know this transport.")
             return
         if self._key is not None:
-            raise refusal(self._key, "a media key, which whoever reads this has.", "plain_media")
+            raise refusal(
+                self._key,
+                "Whoever reads this description has the media key in it. Use DTLS-SRTP.",
+                "plain_media",
+            )
         has_keys = self._has_fingerprint or is_fingerprinted
         if self._transport in _PLAIN or (
             self._transport in _DTLS_IF_FINGERPRINTED and not has_keys
         ):
-            raise refusal(self._line, "media without DTLS-SRTP.", "plain_media")
+            raise refusal(
+                self._line, "The media would not be encrypted. Use DTLS-SRTP.", "plain_media"
+            )
         if self._transport not in _DTLS | _DTLS_IF_FINGERPRINTED:
-            raise refusal(self._line, "a transport that is not relayed.")
+            raise refusal(self._line, "The relay does not carry this transport.")
 
     def lines(self, session: Session) -> list[str]:
-        """The section, rebuilt. After `close`."""
+        """Compose the lines of the rebuilt section. Call `close` before."""
         tally = self._writing.tally
         default = NOWHERE if self._leg.ringing else self.destination(session) or NOWHERE
         port = self._port if int(self._port) == 0 else default.port
@@ -162,13 +170,14 @@ class Section:
         return lines if self._leg.ringing else [*lines, *(f"a={c}" for c in self._candidates)]
 
     def destination(self, session: Session) -> Destination | None:
-        """A relayed address of the leg's, or constants; what is to be said once nothing rings.
+        """Find the default destination of the media when the call has been accepted.
 
-        None where that is the first candidate, and none is known yet.
+        Clients that do not trickle compare the default destination with the candidates. If it is
+        none of them, they take the description for one without ICE; RFC 8839 section 4.2.5 exempts
+        the constants from that, and older clients do not. Clients without ICE have nothing else.
 
-        Clients that do not trickle hold the default destination against the candidates, and take a
-        description in which it is none of them for one without ICE (RFC 8839 section 4.2.5, which
-        exempts these constants, as older clients do not). Those without ICE have nothing else.
+        Returns: a relayed transport address of the leg, or constants; None where it is to be the
+            first candidate, and no candidate is known yet.
         """
         leg = self._leg
         if session.is_trickling or self._is_trickling or not leg.masked:
@@ -180,7 +189,7 @@ class Section:
         return Destination.first_of(self._candidates)
 
     def held(self) -> list[HeldCandidate]:
-        """The candidates that are to be passed on once the call is accepted."""
+        """List the candidates to pass on when the call has been accepted."""
         if not self._leg.ringing:
             return []
         return [HeldCandidate(each, self._mid, self._index) for each in self._candidates]
@@ -201,10 +210,10 @@ class Section:
                 self._attributes.append(kept)
                 self._note(name, value)
             elif name == "mid":
-                raise refusal(line, "a mid of letters and digits is expected.")
+                raise refusal(line, "A mid must have 1 to 64 letters, digits or any of _+-.")
 
     def _note(self, name: str, value: str) -> None:
-        """What the section needs to know of an attribute that was kept."""
+        """Remember what the section needs to know of an attribute that was kept."""
         if name == "mid":
             self._mid = value
         elif name == "fingerprint":
@@ -230,16 +239,16 @@ def _relayed(host: str, port: str, leg: LegDescription) -> Relayed | None:
 
 
 def has_trickle(options: str) -> bool:
-    """Whether `ice-options` says that candidates may come later: RFC 8840 section 3."""
+    """Whether `ice-options` has a value that lets candidates come later: RFC 8840 section 3."""
     return "trickle" in options.split(" ")
 
 
 def attribute(
     name: str, value: str, level: Level, leg: LegDescription, writing: Writing
 ) -> str | None:
-    """The line of an attribute; None where it is dropped.
+    """Compose the line of an attribute; None where it is dropped.
 
-    Before a call is accepted nobody says that no more candidates will come.
+    While a call rings, `end-of-candidates` is dropped, because candidates are held.
     """
     if name == "end-of-candidates" and leg.ringing:
         return None
@@ -248,7 +257,7 @@ def attribute(
 
 
 def bandwidth(value: str, writing: Writing) -> str | None:
-    """The `b=` line, where its modifier is known (RFC 8866 section 5.8, RFC 3556, RFC 3890)."""
+    """Compose a `b=` line if its modifier is known: RFC 8866 section 5.8, RFC 3556, RFC 3890."""
     if _BANDWIDTH.fullmatch(value):
         return f"b={value}"
     writing.tally.add(Kind.BANDWIDTH)

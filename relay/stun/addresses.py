@@ -5,10 +5,13 @@ its attribute's, given in the table of `attributes.py`.
 """
 
 import struct
+from typing import TypeVar
 
 from relay.address import IPV4, IPV6, Address
 from relay.errors import DropReason, Malformed
 from relay.stun.values import Decode
+
+A = TypeVar("A", bound=Address)
 
 COOKIE = 0x2112A442
 """RFC 8489 section 5."""
@@ -19,10 +22,10 @@ _V4 = struct.Struct("!xBHI")
 _HEAD = struct.Struct("!xBH")
 
 
-def address_decoder(role: type[Address]) -> Decode:
+def address_decoder(role: type[A]) -> Decode[A]:
     """The format of MAPPED-ADDRESS, for addresses of one role. Spec: RFC 8489 section 14.1."""
 
-    def decode(value: bytes, _: bytes) -> Address:
+    def decode(value: bytes, _: bytes) -> A:
         if (len(value), value[1:2]) in _FORMS:
             return role(value[4:], value[2] << 8 | value[3])
         raise Malformed(DropReason.BAD_ATTRIBUTE)
@@ -35,10 +38,10 @@ def encode_address(address: Address, _: bytes) -> bytes:
     return _HEAD.pack(address.family, address.port) + address.packed
 
 
-def xor_address_decoder(role: type[Address]) -> Decode:
+def xor_address_decoder(role: type[A]) -> Decode[A]:
     """The format of XOR-MAPPED-ADDRESS, for addresses of one role. Spec: RFC 8489 section 14.2."""
 
-    def decode(value: bytes, transaction_id: bytes) -> Address:
+    def decode(value: bytes, transaction_id: bytes) -> A:
         if len(value) == 8 and value[1] == IPV4:
             _, port, host = _V4.unpack(value)
             return role((host ^ COOKIE).to_bytes(4), port ^ COOKIE >> 16)

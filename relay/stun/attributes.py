@@ -1,171 +1,135 @@
-"""Every attribute of RFC 8489, RFC 8656, RFC 8445 and RFC 6062: its type and its codec.
+"""Every attribute of RFC 8489, RFC 8656, RFC 8445 and RFC 6062: its type and its value's format.
 
-Rules of this file: one row per attribute in `CODECS`, nothing about it anywhere else; a codec is a
-pair of functions over the attribute's value without header and padding.
+Rules of this file: one row per attribute in `Attribute`, nothing about it anywhere else. A format
+is a pair of functions over an attribute's value, without header and padding.
 """
 
-from collections.abc import Callable
-from enum import IntEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Generic, final
 
 from relay.address import ClientAddress, PeerAddress, ServerAddress
 from relay.stun import addresses, values
+from relay.stun.addresses import A
+from relay.stun.values import Decode, Encode, T
 
 
-class Attribute(IntEnum):
-    """Attribute types; those below 0x8000 are comprehension-required (RFC 8489 section 14)."""
-
-    MAPPED_ADDRESS = 0x0001
-    USERNAME = 0x0006
-    MESSAGE_INTEGRITY = 0x0008
-    ERROR_CODE = 0x0009
-    UNKNOWN_ATTRIBUTES = 0x000A
-    CHANNEL_NUMBER = 0x000C
-    LIFETIME = 0x000D
-    XOR_PEER_ADDRESS = 0x0012
-    DATA = 0x0013
-    REALM = 0x0014
-    NONCE = 0x0015
-    XOR_RELAYED_ADDRESS = 0x0016
-    REQUESTED_ADDRESS_FAMILY = 0x0017
-    EVEN_PORT = 0x0018
-    REQUESTED_TRANSPORT = 0x0019
-    DONT_FRAGMENT = 0x001A
-    MESSAGE_INTEGRITY_SHA256 = 0x001C
-    PASSWORD_ALGORITHM = 0x001D
-    USERHASH = 0x001E
-    XOR_MAPPED_ADDRESS = 0x0020
-    RESERVATION_TOKEN = 0x0022
-    PRIORITY = 0x0024
-    USE_CANDIDATE = 0x0025
-    CONNECTION_ID = 0x002A
-    ADDITIONAL_ADDRESS_FAMILY = 0x8000
-    ADDRESS_ERROR_CODE = 0x8001
-    PASSWORD_ALGORITHMS = 0x8002
-    ALTERNATE_DOMAIN = 0x8003
-    ICMP = 0x8004
-    SOFTWARE = 0x8022
-    ALTERNATE_SERVER = 0x8023
-    FINGERPRINT = 0x8028
-    ICE_CONTROLLED = 0x8029
-    ICE_CONTROLLING = 0x802A
-
-
-# What `Message.get` returns for these, so that mypy knows; the others are single cases.
-ClientAddressType = Literal[Attribute.MAPPED_ADDRESS, Attribute.XOR_MAPPED_ADDRESS]
-PeerAddressType = Literal[Attribute.XOR_PEER_ADDRESS, Attribute.XOR_RELAYED_ADDRESS]
-TextType = Literal[
-    Attribute.USERNAME,
-    Attribute.REALM,
-    Attribute.NONCE,
-    Attribute.SOFTWARE,
-    Attribute.ALTERNATE_DOMAIN,
-]
-OctetsType = Literal[
-    Attribute.DATA,
-    Attribute.USERHASH,
-    Attribute.RESERVATION_TOKEN,
-    Attribute.MESSAGE_INTEGRITY,
-    Attribute.MESSAGE_INTEGRITY_SHA256,
-]
-NumberType = Literal[
-    Attribute.CHANNEL_NUMBER,
-    Attribute.LIFETIME,
-    Attribute.REQUESTED_ADDRESS_FAMILY,
-    Attribute.ADDITIONAL_ADDRESS_FAMILY,
-    Attribute.REQUESTED_TRANSPORT,
-    Attribute.PRIORITY,
-    Attribute.ICE_CONTROLLED,
-    Attribute.ICE_CONTROLLING,
-    Attribute.CONNECTION_ID,
-    Attribute.FINGERPRINT,
-]
-FlagType = Literal[Attribute.EVEN_PORT, Attribute.DONT_FRAGMENT, Attribute.USE_CANDIDATE]
-
-
-class Codec(NamedTuple):
-    """How one attribute's value is read and written.
+@final
+class AttributeType(Generic[T]):
+    """The type of an attribute whose value is a `T`. It equals its number.
 
     Args:
+        number: 0..=0xFFFF; below 0x8000 comprehension-required (RFC 8489 section 14).
         decode: value and transaction ID to a Python value; raises Malformed(BAD_ATTRIBUTE) only.
-        encode: the inverse, for values of the type that `decode` returns.
+        encode: the inverse of `decode`.
     """
 
-    decode: Callable[[bytes, bytes], Any]
-    encode: Callable[[Any, bytes], bytes]
+    __slots__ = ("decode", "encode", "number")
+
+    def __init__(self, number: int, decode: Decode[T], encode: Encode[T]) -> None:
+        self.number = number
+        self.decode = decode
+        self.encode = encode
+
+    def __int__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        return self.number == (other.number if isinstance(other, AttributeType) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+    def __repr__(self) -> str:
+        return f"<AttributeType {self.number:#06x}>"
 
 
-_FLAG = Codec(values.decode_flag, values.encode_flag)
-_UINT32 = Codec(values.uint_decoder(4), values.uint_encoder(4))
-_UINT64 = Codec(values.uint_decoder(8), values.uint_encoder(8))
-_LEADING_BYTE = Codec(values.decode_leading_byte, values.encode_leading_byte)
+Pair = tuple[AttributeType[Any], object]
+"""An attribute to write: its type, and a value as `Message.get` returns it."""
 
 
-def _text(longest: int) -> Codec:
-    return Codec(values.text_decoder(longest), values.encode_text)
+def numbers(*types: AttributeType[Any]) -> frozenset[int]:
+    """The numbers of these types, as `Message.unknown` wants those that a receiver knows."""
+    return frozenset(kind.number for kind in types)
 
 
-def _octets(shortest: int, longest: int, step: int = 1) -> Codec:
-    return Codec(values.octets_decoder(shortest, longest, step), values.encode_octets)
+def _flag(number: int) -> AttributeType[bool]:
+    return AttributeType(number, values.decode_flag, values.encode_flag)
 
 
-CODECS: dict[int, Codec] = {
-    Attribute.MAPPED_ADDRESS: Codec(
-        addresses.address_decoder(ClientAddress), addresses.encode_address
-    ),  # RFC 8489 section 14.1
-    Attribute.XOR_MAPPED_ADDRESS: Codec(
-        addresses.xor_address_decoder(ClientAddress), addresses.encode_xor_address
-    ),  # RFC 8489 section 14.2
-    Attribute.USERNAME: _text(508),  # RFC 8489 section 14.3: fewer than 509 bytes
-    Attribute.USERHASH: _octets(32, 32),  # RFC 8489 section 14.4
-    Attribute.MESSAGE_INTEGRITY: _octets(20, 20),  # RFC 8489 section 14.5
-    Attribute.MESSAGE_INTEGRITY_SHA256: _octets(16, 32, 4),  # RFC 8489 section 14.6
-    Attribute.FINGERPRINT: _UINT32,  # RFC 8489 section 14.7
-    Attribute.ERROR_CODE: Codec(
-        values.decode_error_code, values.encode_error_code
-    ),  # RFC 8489 section 14.8
-    Attribute.REALM: _text(763),  # RFC 8489 section 14.9: 128 characters, 763 bytes
-    Attribute.NONCE: _text(763),  # RFC 8489 section 14.10
-    Attribute.PASSWORD_ALGORITHMS: Codec(
-        values.decode_password_algorithms, values.encode_password_algorithms
-    ),  # RFC 8489 section 14.11
-    Attribute.PASSWORD_ALGORITHM: Codec(
-        values.decode_password_algorithm, values.encode_password_algorithm
-    ),  # RFC 8489 section 14.12
-    Attribute.UNKNOWN_ATTRIBUTES: Codec(
-        values.decode_types, values.encode_types
-    ),  # RFC 8489 section 14.13
-    Attribute.SOFTWARE: _text(763),  # RFC 8489 section 14.14
-    Attribute.ALTERNATE_SERVER: Codec(
-        addresses.address_decoder(ServerAddress), addresses.encode_address
-    ),  # RFC 8489 section 14.15
-    Attribute.ALTERNATE_DOMAIN: _text(255),  # RFC 8489 section 14.16
-    Attribute.CHANNEL_NUMBER: Codec(
-        values.decode_channel_number, values.encode_channel_number
-    ),  # RFC 8656 section 18.1
-    Attribute.LIFETIME: _UINT32,  # RFC 8656 section 18.2
-    Attribute.XOR_PEER_ADDRESS: Codec(
-        addresses.xor_address_decoder(PeerAddress), addresses.encode_xor_address
-    ),  # RFC 8656 section 18.3
-    Attribute.DATA: _octets(0, 0xFFFF),  # RFC 8656 section 18.4
-    Attribute.XOR_RELAYED_ADDRESS: Codec(
-        addresses.xor_address_decoder(PeerAddress), addresses.encode_xor_address
-    ),  # RFC 8656 section 18.5
-    Attribute.REQUESTED_ADDRESS_FAMILY: _LEADING_BYTE,  # RFC 8656 section 18.6
-    Attribute.EVEN_PORT: Codec(
-        values.decode_even_port, values.encode_even_port
-    ),  # RFC 8656 section 18.7
-    Attribute.REQUESTED_TRANSPORT: _LEADING_BYTE,  # RFC 8656 section 18.8
-    Attribute.DONT_FRAGMENT: _FLAG,  # RFC 8656 section 18.9
-    Attribute.RESERVATION_TOKEN: _octets(8, 8),  # RFC 8656 section 18.10
-    Attribute.ADDITIONAL_ADDRESS_FAMILY: _LEADING_BYTE,  # RFC 8656 section 18.11
-    Attribute.ADDRESS_ERROR_CODE: Codec(
-        values.decode_address_error_code, values.encode_address_error_code
-    ),  # RFC 8656 section 18.12
-    Attribute.ICMP: Codec(values.decode_icmp, values.encode_icmp),  # RFC 8656 section 18.13
-    Attribute.PRIORITY: _UINT32,  # RFC 8445 section 16.1
-    Attribute.USE_CANDIDATE: _FLAG,  # RFC 8445 section 16.1
-    Attribute.ICE_CONTROLLED: _UINT64,  # RFC 8445 section 16.1
-    Attribute.ICE_CONTROLLING: _UINT64,  # RFC 8445 section 16.1
-    Attribute.CONNECTION_ID: _UINT32,  # RFC 6062 section 6.2.1
-}
+def _uint(number: int, length: int) -> AttributeType[int]:
+    return AttributeType(number, values.uint_decoder(length), values.uint_encoder(length))
+
+
+def _leading_byte(number: int) -> AttributeType[int]:
+    return AttributeType(number, values.decode_leading_byte, values.encode_leading_byte)
+
+
+def _text(number: int, longest: int) -> AttributeType[str]:
+    return AttributeType(number, values.text_decoder(longest), values.encode_text)
+
+
+def _octets(number: int, shortest: int, longest: int, step: int = 1) -> AttributeType[bytes]:
+    decode = values.octets_decoder(shortest, longest, step)
+    return AttributeType(number, decode, values.encode_octets)
+
+
+def _address(number: int, role: type[A]) -> AttributeType[A]:
+    return AttributeType(number, addresses.address_decoder(role), addresses.encode_address)
+
+
+def _xor_address(number: int, role: type[A]) -> AttributeType[A]:
+    return AttributeType(number, addresses.xor_address_decoder(role), addresses.encode_xor_address)
+
+
+class Attribute:
+    """The attributes there are, in the order of their types."""
+
+    MAPPED_ADDRESS: Final = _address(0x0001, ClientAddress)  # RFC 8489 section 14.1
+    USERNAME: Final = _text(0x0006, 508)  # RFC 8489 section 14.3: fewer than 509 bytes
+    MESSAGE_INTEGRITY: Final = _octets(0x0008, 20, 20)  # RFC 8489 section 14.5
+    ERROR_CODE: Final = AttributeType(
+        0x0009, values.decode_error_code, values.encode_error_code
+    )  # RFC 8489 section 14.8
+    UNKNOWN_ATTRIBUTES: Final = AttributeType(
+        0x000A, values.decode_types, values.encode_types
+    )  # RFC 8489 section 14.13
+    CHANNEL_NUMBER: Final = AttributeType(
+        0x000C, values.decode_channel_number, values.encode_channel_number
+    )  # RFC 8656 section 18.1
+    LIFETIME: Final = _uint(0x000D, 4)  # RFC 8656 section 18.2
+    XOR_PEER_ADDRESS: Final = _xor_address(0x0012, PeerAddress)  # RFC 8656 section 18.3
+    DATA: Final = _octets(0x0013, 0, 0xFFFF)  # RFC 8656 section 18.4
+    REALM: Final = _text(0x0014, 763)  # RFC 8489 section 14.9: 128 characters, 763 bytes
+    NONCE: Final = _text(0x0015, 763)  # RFC 8489 section 14.10
+    XOR_RELAYED_ADDRESS: Final = _xor_address(0x0016, PeerAddress)  # RFC 8656 section 18.5
+    REQUESTED_ADDRESS_FAMILY: Final = _leading_byte(0x0017)  # RFC 8656 section 18.6
+    EVEN_PORT: Final = AttributeType(
+        0x0018, values.decode_even_port, values.encode_even_port
+    )  # RFC 8656 section 18.7
+    REQUESTED_TRANSPORT: Final = _leading_byte(0x0019)  # RFC 8656 section 18.8
+    DONT_FRAGMENT: Final = _flag(0x001A)  # RFC 8656 section 18.9
+    MESSAGE_INTEGRITY_SHA256: Final = _octets(0x001C, 16, 32, 4)  # RFC 8489 section 14.6
+    PASSWORD_ALGORITHM: Final = AttributeType(
+        0x001D, values.decode_password_algorithm, values.encode_password_algorithm
+    )  # RFC 8489 section 14.12
+    USERHASH: Final = _octets(0x001E, 32, 32)  # RFC 8489 section 14.4
+    XOR_MAPPED_ADDRESS: Final = _xor_address(0x0020, ClientAddress)  # RFC 8489 section 14.2
+    RESERVATION_TOKEN: Final = _octets(0x0022, 8, 8)  # RFC 8656 section 18.10
+    PRIORITY: Final = _uint(0x0024, 4)  # RFC 8445 section 16.1
+    USE_CANDIDATE: Final = _flag(0x0025)  # RFC 8445 section 16.1
+    CONNECTION_ID: Final = _uint(0x002A, 4)  # RFC 6062 section 6.2.1
+    ADDITIONAL_ADDRESS_FAMILY: Final = _leading_byte(0x8000)  # RFC 8656 section 18.11
+    ADDRESS_ERROR_CODE: Final = AttributeType(
+        0x8001, values.decode_address_error_code, values.encode_address_error_code
+    )  # RFC 8656 section 18.12
+    PASSWORD_ALGORITHMS: Final = AttributeType(
+        0x8002, values.decode_password_algorithms, values.encode_password_algorithms
+    )  # RFC 8489 section 14.11
+    ALTERNATE_DOMAIN: Final = _text(0x8003, 255)  # RFC 8489 section 14.16
+    ICMP: Final = AttributeType(
+        0x8004, values.decode_icmp, values.encode_icmp
+    )  # RFC 8656 section 18.13
+    SOFTWARE: Final = _text(0x8022, 763)  # RFC 8489 section 14.14
+    ALTERNATE_SERVER: Final = _address(0x8023, ServerAddress)  # RFC 8489 section 14.15
+    FINGERPRINT: Final = _uint(0x8028, 4)  # RFC 8489 section 14.7
+    ICE_CONTROLLED: Final = _uint(0x8029, 8)  # RFC 8445 section 16.1
+    ICE_CONTROLLING: Final = _uint(0x802A, 8)  # RFC 8445 section 16.1

@@ -1,14 +1,12 @@
 """ChannelData messages: four bytes in front of the payload. Spec: RFC 8656 section 12.4."""
 
 import struct
-from typing import NamedTuple
 
 from relay.errors import DropReason, Malformed
+from relay.stun.demux import CHANNELS
 
-FIRST_CHANNEL, LAST_CHANNEL = 0x4000, 0x7FFF
-"""Deviates: RFC 8656 section 12 keeps 0x4000..=0x4FFF of what RFC 5766 section 11 allowed. Clients
-of its time, coturn's among them, draw from all of it, and here no other protocol shares the port.
-"""
+FIRST_CHANNEL, LAST_CHANNEL = CHANNELS[0] << 8, CHANNELS[-1] << 8 | 0xFF
+"""0x4000 and 0x7FFF."""
 
 HEADER_SIZE = 4
 """Bytes: channel number and length."""
@@ -16,14 +14,7 @@ HEADER_SIZE = 4
 _HEADER = struct.Struct("!HH")
 
 
-class ChannelData(NamedTuple):
-    """One ChannelData message: its channel and what it carries."""
-
-    channel: int
-    payload: memoryview
-
-
-def parse(datagram: bytes | memoryview) -> ChannelData:
+def parse(datagram: bytes | memoryview) -> tuple[int, memoryview]:
     """Split one ChannelData message into channel number and payload.
 
     Args:
@@ -42,7 +33,7 @@ def parse(datagram: bytes | memoryview) -> ChannelData:
         raise Malformed(DropReason.BAD_CHANNEL)
     if HEADER_SIZE + length > len(datagram):
         raise Malformed(DropReason.BAD_LENGTH)
-    return ChannelData(channel, memoryview(datagram)[HEADER_SIZE : HEADER_SIZE + length])
+    return channel, memoryview(datagram)[HEADER_SIZE : HEADER_SIZE + length]
 
 
 def build(channel: int, payload: bytes | memoryview) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from relay.errors import DropReason, Malformed
 from relay.stun import channel_data, message
 from relay.stun.addresses import COOKIE
+from relay.stun.demux import CHANNELS
 
 LONGEST_FRAME = message.HEADER_SIZE + 0xFFFC
 """Bytes a frame can have on the stream, padding included; a `Framer` always keeps fewer."""
@@ -74,12 +75,12 @@ class Framer:
         however the stream was cut.
         """
         kind = head[0]
-        if kind > channel_data.LAST_CHANNEL >> 8:
+        if kind > CHANNELS[-1]:
             raise self._broken(DropReason.BAD_CHANNEL)
         if len(head) < channel_data.HEADER_SIZE:
             return channel_data.HEADER_SIZE, channel_data.HEADER_SIZE
         length = head[2] << 8 | head[3]
-        if kind >= channel_data.FIRST_CHANNEL >> 8:
+        if kind in CHANNELS:
             size = channel_data.HEADER_SIZE + length
             return size, self._fitting(size + 3 & ~3)
         if length & 3:

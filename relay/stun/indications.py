@@ -10,6 +10,7 @@ import struct
 
 from relay.address import IPV4, PeerAddress
 from relay.stun.addresses import COOKIE, encode_xor_address
+from relay.stun.attributes import Attribute
 
 _HEADER_SIZE = 20
 _V4_SIZE, _V6_SIZE = 36, 48  # before the data
@@ -25,9 +26,10 @@ SEND = b"\x00\x16"
 """What every Send indication begins with: RFC 8656 section 17."""
 
 _SEND, _DATA = 0x0016, 0x0017
-_XOR_PEER_V4, _XOR_PEER_V6 = 0x0012_0008, 0x0012_0014  # type and length
-_DATA_ATTRIBUTE = 0x0013
-_FINGERPRINT = b"\x80\x28\x00\x04"
+_XOR_PEER = Attribute.XOR_PEER_ADDRESS.number << 16
+_XOR_PEER_V4, _XOR_PEER_V6 = _XOR_PEER | 8, _XOR_PEER | 20  # type and length
+_DATA_ATTRIBUTE = Attribute.DATA.number
+_FINGERPRINT = Attribute.FINGERPRINT.number.to_bytes(2) + b"\x00\x04"
 _PADDING = (b"", bytes(3), bytes(2), bytes(1))
 
 

@@ -10,12 +10,13 @@ import zlib
 from typing import Protocol
 
 from relay.errors import Rejected
+from relay.stun.attributes import Attribute
 
 _HEADER = 20  # bytes; RFC 8489 section 5
 _TLV = 4  # bytes of an attribute's type and length; RFC 8489 section 14
-_SHA1 = struct.pack("!HH", 0x0008, 20)
-_SHA256 = struct.pack("!HH", 0x001C, 32)
-_FINGERPRINT = struct.pack("!HH", 0x8028, 4)
+_SHA1 = struct.pack("!HH", Attribute.MESSAGE_INTEGRITY.number, 20)
+_SHA256 = struct.pack("!HH", Attribute.MESSAGE_INTEGRITY_SHA256.number, 32)
+_FINGERPRINT = struct.pack("!HH", Attribute.FINGERPRINT.number, 4)
 _FINGERPRINT_XOR = 0x5354554E  # RFC 8489 section 14.7
 
 _UINT16 = struct.Struct("!H")

@@ -8,22 +8,12 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, overload
 
-from relay.address import ClientAddress, PeerAddress
 from relay.errors import DropReason, Malformed
 from relay.stun import integrity
 from relay.stun.addresses import COOKIE
-from relay.stun.attributes import (
-    CODECS,
-    Attribute,
-    ClientAddressType,
-    FlagType,
-    NumberType,
-    OctetsType,
-    PeerAddressType,
-    TextType,
-)
+from relay.stun.attributes import Attribute, AttributeType, Pair
+from relay.stun.values import T
 
 
 class Method(IntEnum):
@@ -64,10 +54,9 @@ _ATTRIBUTES_MAX = 64
 _LONGEST_BODY = 0xFFFC  # the largest multiple of 4 that the length field holds
 _TRAILER = 44  # bytes that MESSAGE-INTEGRITY-SHA256 and FINGERPRINT would take
 
-# Plain ints: a comparison with an IntEnum member costs an attribute look-up per attribute parsed.
-_MESSAGE_INTEGRITY = int(Attribute.MESSAGE_INTEGRITY)
-_MESSAGE_INTEGRITY_SHA256 = int(Attribute.MESSAGE_INTEGRITY_SHA256)
-_FINGERPRINT = int(Attribute.FINGERPRINT)
+_MESSAGE_INTEGRITY = Attribute.MESSAGE_INTEGRITY.number
+_MESSAGE_INTEGRITY_SHA256 = Attribute.MESSAGE_INTEGRITY_SHA256.number
+_FINGERPRINT = Attribute.FINGERPRINT.number
 
 
 @dataclass(slots=True, repr=False)
@@ -94,46 +83,27 @@ class Message:
     integrity_at: int = 0
     integrity_sha256_at: int = 0
 
-    @overload
-    def get(self, attribute: ClientAddressType) -> ClientAddress | None: ...
-    @overload
-    def get(self, attribute: PeerAddressType) -> PeerAddress | None: ...
-    @overload
-    def get(self, attribute: TextType) -> str | None: ...
-    @overload
-    def get(self, attribute: OctetsType) -> bytes | None: ...
-    @overload
-    def get(self, attribute: NumberType) -> int | None: ...
-    @overload
-    def get(self, attribute: FlagType) -> bool | None: ...
-    @overload
-    def get(self, attribute: Attribute) -> Any: ...
-
-    def get(self, attribute: Attribute) -> Any:
+    def get(self, attribute: AttributeType[T]) -> T | None:
         """The decoded value of the first attribute of this type, None if there is none.
 
         Raises: Malformed(BAD_ATTRIBUTE). Nothing else.
         """
+        number = attribute.number
         for kind, value in self.attributes:
-            if kind == attribute:
-                return CODECS[kind].decode(value, self.transaction_id)
+            if kind == number:
+                return attribute.decode(value, self.transaction_id)
         return None
 
-    @overload
-    def all(self, attribute: PeerAddressType) -> list[PeerAddress]: ...
-    @overload
-    def all(self, attribute: Attribute) -> list[Any]: ...
-
-    def all(self, attribute: Attribute) -> list[Any]:
+    def all(self, attribute: AttributeType[T]) -> list[T]:
         """The decoded values of all attributes of this type, in wire order.
 
         Raises: Malformed(BAD_ATTRIBUTE). Nothing else.
         """
-        decode = CODECS[attribute].decode
+        number = attribute.number
         return [
-            decode(value, self.transaction_id)
+            attribute.decode(value, self.transaction_id)
             for kind, value in self.attributes
-            if kind == attribute
+            if kind == number
         ]
 
     def unknown(self, known: frozenset[int]) -> tuple[int, ...]:
@@ -221,7 +191,7 @@ def build(
     method: int,
     cls: Class,
     transaction_id: bytes,
-    attributes: Iterable[tuple[Attribute, Any]],
+    attributes: Iterable[Pair],
     *,
     key: bytes | None = None,
     fingerprint: bool = False,
@@ -231,7 +201,7 @@ def build(
     Args:
         method, cls: 0..=0xFFF and the class.
         transaction_id: 12 bytes.
-        attributes: with values of the types that `Message.get` returns, in wire order.
+        attributes: in wire order.
         key: if given, MESSAGE-INTEGRITY follows the attributes. For the SHA-256 one, give the
             result to `integrity.append_integrity_sha256`.
         fingerprint: whether FINGERPRINT comes last.
@@ -241,10 +211,10 @@ def build(
     """
     parts = [b""]
     size = 0
-    for kind, value in attributes:
-        encoded = CODECS[kind].encode(value, transaction_id)
+    for attribute, value in attributes:
+        encoded = attribute.encode(value, transaction_id)
         length = len(encoded)
-        parts += _TLV.pack(kind, length), encoded, _PADDING[length & 3]
+        parts += _TLV.pack(attribute.number, length), encoded, _PADDING[length & 3]
         size += length + 7 & ~3
     if size > _LONGEST_BODY - _TRAILER:
         raise Malformed(DropReason.TOO_BIG)

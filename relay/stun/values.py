@@ -8,12 +8,13 @@ knows), the number is decoded as it is and the TURN server answers.
 
 import struct
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from relay.errors import DropReason, Malformed
 
-Decode = Callable[[bytes, bytes], Any]
-Encode = Callable[[Any, bytes], bytes]
+T = TypeVar("T")
+Decode = Callable[[bytes, bytes], T]
+Encode = Callable[[T, bytes], bytes]
 
 _LONGEST_REASON = 763  # bytes; RFC 8489 section 14.8
 
@@ -61,7 +62,7 @@ def _check_length(value: bytes, length: int) -> None:
         raise _bad_attribute()
 
 
-def text_decoder(longest: int) -> Decode:
+def text_decoder(longest: int) -> Decode[str]:
     """UTF-8 of at most `longest` bytes."""
 
     def decode(value: bytes, _: bytes) -> str:
@@ -84,7 +85,7 @@ def _decode_text(value: bytes) -> str:
         raise _bad_attribute() from None
 
 
-def octets_decoder(shortest: int, longest: int, step: int = 1) -> Decode:
+def octets_decoder(shortest: int, longest: int, step: int = 1) -> Decode[bytes]:
     """Opaque bytes, `shortest`..=`longest` of them, in multiples of `step`."""
 
     def decode(value: bytes, _: bytes) -> bytes:
@@ -100,7 +101,7 @@ def encode_octets(octets: bytes, _: bytes) -> bytes:
     return octets
 
 
-def uint_decoder(length: int) -> Decode:
+def uint_decoder(length: int) -> Decode[int]:
     """An unsigned number of `length` bytes in network order."""
 
     def decode(value: bytes, _: bytes) -> int:
@@ -110,7 +111,7 @@ def uint_decoder(length: int) -> Decode:
     return decode
 
 
-def uint_encoder(length: int) -> Encode:
+def uint_encoder(length: int) -> Encode[int]:
     """The inverse of `uint_decoder(length)`."""
     return lambda number, _: number.to_bytes(length)
 

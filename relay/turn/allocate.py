@@ -1,22 +1,23 @@
 """Allocate and Refresh: RFC 8656 sections 7.2 and 8.2."""
 
 from collections import OrderedDict
-from typing import Any, NamedTuple
 
 from relay.address import IPV4, IPV6, FiveTuple, PeerAddress, ServerAddress
-from relay.calls.pool import RESERVATION_S, Entropy
+from relay.calls.book import Book
+from relay.calls.call import Leg
+from relay.calls.deadlines import Deadlines, Timed
+from relay.calls.pool import RESERVATION_S, Entropy, Pool
 from relay.clock import Now
-from relay.effects import Effect, LegConnected, LegIdle, LegKey, SetLeg
+from relay.effects import CallCreated, Effect, LegConnected, LegKey, SetLeg
 from relay.errors import Rejected
-from relay.stun.attributes import Attribute
-from relay.turn.authority import Calls, Grant
-from relay.turn.legs import Leg
+from relay.stun.attributes import Attribute, Pair
+from relay.turn.allocation import Allocation, allocations_of, remember_own
 from relay.turn.lifetimes import Lifetimes
-from relay.turn.outer import OuterPort, remember_own
+from relay.turn.outer import OuterPort
 from relay.turn.request import Request
-from relay.turn.routes import Routes
+from relay.turn.routes import routes_of
 from relay.turn.settings import TurnSettings
-from relay.turn.table import Allocation, Table
+from relay.turn.table import Table
 
 DEFAULT_LIFETIME_S = 600  # RFC 8656 section 7.2
 MAXIMUM_LIFETIME_S = 3600  # as recommended there
@@ -29,13 +30,25 @@ _UDP = 17
 _DEPARTED = 4096  # deleted allocations whose last Refresh may be sent again
 
 
-class Reservation(NamedTuple):
+class Reservation(Timed):
     """The upper port of a pair, kept for the leg that asked for it."""
 
-    port: int
-    family: int
-    leg: Leg
-    expires: float
+    __slots__ = ("expires", "family", "leg", "pool", "port", "token")
+
+    def __init__(
+        self, token: bytes, pool: Pool, port: int, family: int, leg: Leg, expires: float
+    ) -> None:
+        super().__init__()
+        self.token = token
+        self.pool = pool
+        self.port = port
+        self.family = family
+        self.leg = leg
+        self.expires = expires
+
+    def deadline(self) -> float:
+        """When it runs out."""
+        return self.expires
 
 
 class Allocations:
@@ -46,20 +59,20 @@ class Allocations:
         settings: TurnSettings,
         table: Table,
         lifetimes: Lifetimes,
-        routes: Routes,
-        calls: Calls,
+        book: Book,
+        deadlines: Deadlines,
         entropy: Entropy,
     ) -> None:
         self._settings = settings
         self._table = table
         self._lifetimes = lifetimes
-        self._routes = routes
-        self._calls = calls
+        self._book = book
+        self._deadlines = deadlines
         self._entropy = entropy
         self._ips = _by_family(settings.relayed_ips)
         self._local_ips = _by_family(settings.local_ips)
         self._relay_ips = frozenset(settings.relayed_ips + settings.local_ips)
-        self._reserved: OrderedDict[bytes, Reservation] = OrderedDict()
+        self._reserved: dict[bytes, Reservation] = {}
         self._departed: OrderedDict[FiveTuple, bytes] = OrderedDict()
 
     def on_allocate(self, request: Request, now: Now) -> list[Effect]:
@@ -67,7 +80,7 @@ class Allocations:
 
         Where its leg is at its limit, the oldest of its allocations that carries nothing gives way.
 
-        Returns: the leg's caps where it is new, then the answer.
+        Returns: the call where it is new, the leg's caps, then the answer.
         Raises: Rejected 400, 401, 403, 437, 440, 442, 486 or 508. Nothing else.
         Spec: RFC 8656 section 7.2, its checks in its order.
         """
@@ -80,29 +93,28 @@ class Allocations:
         even = request.get(Attribute.EVEN_PORT)
         token = request.get(Attribute.RESERVATION_TOKEN)
         oldest = self._check_quota(request, 2 if even is True else 1 if token is None else 0, now)
-        grant = self._calls.admit(request.credential.call, request.credential.leg, now)
-        leg = self._leg(request, grant)
-        is_outer = grant.half_relayed and leg.masked and even is None and token is None
+        leg = self._book.admit(request.credential.call, request.credential.leg, now)
+        is_outer = leg.call.half_relayed and leg.masked and even is None and token is None
         outer = self._draw_outer(leg, family, now) if is_outer else None
         if outer is not None:
             port = outer.port
         elif token is not None:
             port, family = self._claim(token, leg)
         else:
-            pair = even is True
-            pool = leg.call.pool
-            port = pool.draw(self._entropy, now.mono, leg.key, even=even is not None, pair=pair)
+            pool = self._table.pool_of(leg.call)
+            is_even, is_pair = even is not None, even is True
+            port = pool.draw(self._entropy, now.mono, leg.key, even=is_even, pair=is_pair)
         if port < 0:
-            return [*self._unused(leg), *request.failure(508)]
+            return self._refuse(request, leg, now)
         allocation = self._add(request, leg, PeerAddress(self._ips[family], port), outer, now)
         if even is True:
             allocation.reservation = self._reserve(port + 1, family, leg, now)
-        shown = remember_own(leg, request.client, self._relay_ips)
-        routes = [route for own in shown for route in self._routes.new_of(own, now)]
+        shown = remember_own(leg, request.client.client.packed, self._relay_ips)
+        routes = [route for own in shown for route in routes_of(own, now, only_new=True)]
         for own in shown:
-            self._lifetimes.schedule(own.of)
+            self._lifetimes.schedule(own.port.of)
         return [
-            SetLeg(leg.key, grant.bitrate_bps, grant.packets_per_s),
+            *self._admitted(leg),
             LegConnected(leg.key, request.client.transport),
             *(self._lifetimes.remove(oldest, now) if oldest is not None else ()),
             *(allocation.outer.open() if allocation.outer is not None else ()),
@@ -131,22 +143,13 @@ class Allocations:
         lifetime = _lifetime(requested)
         allocation.expires = now.mono + lifetime
         self._lifetimes.schedule(allocation)
-        changed = self._routes.of(allocation, now)
+        changed = routes_of(allocation, now)
         return [*changed, *request.success((Attribute.LIFETIME, lifetime))]
 
-    def handle_timeout(self, now: Now) -> None:
-        """Give back reserved ports that nobody claimed."""
-        while self._reserved:
-            token, reservation = next(iter(self._reserved.items()))
-            if now.mono < reservation.expires:
-                return
-            del self._reserved[token]
-            reservation.leg.call.pool.release(reservation.port, now.mono)
-
-    def next_timeout(self) -> float | None:
-        """When the oldest reservation runs out, in monotonic seconds."""
-        oldest = next(iter(self._reserved.values()), None)
-        return oldest.expires if oldest else None
+    def lapse(self, reservation: Reservation, now: Now) -> None:
+        """Nobody has claimed a reserved port: give it back."""
+        del self._reserved[reservation.token]
+        reservation.pool.release(reservation.port, now.mono)
 
     def _answer_again(self, request: Request, held: Allocation, now: Now) -> list[Effect]:
         # RFC 8656 section 7.2 step 2, the stateless way: the same request gets the same answer.
@@ -176,30 +179,20 @@ class Allocations:
             raise Rejected(440)
         return int(family)
 
-    def _leg(self, request: Request, grant: Grant) -> Leg:
-        closed = grant.closed or self._settings.peers == "call"
-        call = self._table.call(request.credential.call, closed)
-        call.open = call.open or grant.open
-        call.expires = grant.expires
-        name = request.credential.leg
-        leg = call.legs.get(name) or Leg(call, name)
-        leg.masked = grant.masked
-        return leg
-
     def _check_quota(self, request: Request, ports: int, now: Now) -> Allocation | None:
         """Whether the leg may have one more, and so many more ports of its pool.
 
         Returns: the allocation that has to give way for it.
         """
         key = LegKey(request.credential.call, request.credential.leg)
-        call = self._table.calls.get(key.call)
-        leg = call.legs.get(key.leg) if call else None
-        held = leg.allocations if leg else []
+        call = self._book.find(key.call)
+        leg = call.leg(key.leg) if call else None
+        held = allocations_of(leg) if leg and call and not call.ports else ()
         is_at_limit = len(held) >= self._settings.allocations_per_leg
         oldest = next((each for each in held if not each.carries(now.mono)), None)
         if is_at_limit and oldest is None:
             raise Rejected(486)
-        if ports and self._table.count_ports(key, now.mono) + ports > self._ports_per_leg:
+        if ports and self._table.count_ports(call, key, now.mono) + ports > self._ports_per_leg:
             raise Rejected(486)
         if len(self._table.by_client) >= self._settings.allocations:
             raise Rejected(508)
@@ -209,11 +202,20 @@ class Allocations:
     def _ports_per_leg(self) -> int:
         return PORTS_PER_ALLOCATION * self._settings.allocations_per_leg
 
-    def _unused(self, leg: Leg) -> list[Effect]:
-        """A leg was admitted for nothing: whoever keeps the calls may forget it."""
-        if not leg.call.legs:
-            del self._table.calls[leg.call.id]
-        return [] if leg.allocations else [LegIdle(leg.key)]
+    def _refuse(self, request: Request, leg: Leg, now: Now) -> list[Effect]:
+        """No port is left for a leg that has been admitted."""
+        if not leg.held:
+            self._book.release(leg, now)  # nobody has heard of it
+        return request.failure(508)
+
+    def _admitted(self, leg: Leg) -> list[Effect]:
+        """A leg holds an allocation; a credential may have begun its call with it."""
+        caps = SetLeg(leg.key, leg.call.bitrate_bps, self._book.rules.packets_per_s)
+        is_first = not any(each.is_metered for each in leg.call.legs)
+        leg.is_metered = True
+        if is_first and not leg.call.is_registered:
+            return [CallCreated(leg.call.id, is_ringing=False), caps]
+        return [caps]
 
     def _draw_outer(self, leg: Leg, family: int, now: Now) -> ServerAddress | None:
         """An outer port; None where there is none left: the leg has the relay only, then."""
@@ -233,11 +235,15 @@ class Allocations:
         if reservation is None or reservation.leg is not leg:
             return -1, IPV4
         del self._reserved[token]
+        self._deadlines.forget(reservation)
         return reservation.port, reservation.family
 
     def _reserve(self, port: int, family: int, leg: Leg, now: Now) -> bytes:
         token = self._entropy(8)
-        self._reserved[token] = Reservation(port, family, leg, now.mono + RESERVATION_S)
+        pool, expires = self._table.pool_of(leg.call), now.mono + RESERVATION_S
+        reservation = Reservation(token, pool, port, family, leg, expires)
+        self._reserved[token] = reservation
+        self._deadlines.schedule(reservation)
         return token
 
     def _add(
@@ -262,7 +268,7 @@ class Allocations:
         is_masked = allocation.leg.masked and self._settings.mask_mapped_address
         nobodys = PeerAddress(allocation.relayed.packed, self._settings.masked_port)
         mapped = nobodys if is_masked else request.client.client
-        attributes: list[tuple[Attribute, Any]] = [
+        attributes: list[Pair] = [
             (Attribute.XOR_RELAYED_ADDRESS, allocation.relayed),
             (Attribute.LIFETIME, round(allocation.expires - now.mono)),
             (Attribute.XOR_MAPPED_ADDRESS, mapped),

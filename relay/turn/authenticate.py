@@ -14,9 +14,9 @@ from relay.stun.credentials import long_term_key, rest_password
 from relay.stun.integrity import verify
 from relay.stun.message import HEADER_SIZE, Message, Method
 from relay.turn import nonce as nonces
+from relay.turn.allocation import Allocation
 from relay.turn.request import Credential, failure, wants_fingerprint
 from relay.turn.settings import TurnSettings
-from relay.turn.table import Allocation
 
 REQUESTS_PER_S = 50
 """Of one leg, ten seconds' worth at once: a browser's twelve allocations, each with a permission
@@ -24,7 +24,7 @@ and a channel for every candidate of the other side, need some two hundred to be
 
 _AMPLIFICATION = 1.4  # a challenge over the request that draws it, at the IP level
 _IP_AND_UDP = 28  # bytes of header over IPv4; over IPv6 the quotient is smaller
-_NONCE = Attribute.NONCE.to_bytes(2) + b"\0"  # type, and the first byte of its length
+_NONCE = Attribute.NONCE.number.to_bytes(2) + b"\0"  # type, and the first byte of its length
 _LOOKS = 4  # at what reads so; in a client's request a number does, at most, that is not aligned
 
 

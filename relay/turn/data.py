@@ -12,14 +12,15 @@ from relay.clock import Now
 from relay.effects import NO_CHANNEL, Count, Deliver, Effect, Via
 from relay.errors import DropReason, Malformed
 from relay.stun import channel_data
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, numbers
 from relay.stun.message import Class, Message, Method, build
-from relay.turn import demand
 from relay.turn.guesses import Guesses
 from relay.turn.lifetimes import Lifetimes
-from relay.turn.table import Allocation, Table
+from relay.turn.peer import Peer
+from relay.turn.routes import demand
+from relay.turn.table import Table
 
-_KNOWN = frozenset({Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_FRAGMENT})
+_KNOWN = numbers(Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_FRAGMENT)
 
 
 class Data:
@@ -83,11 +84,9 @@ class Data:
         reason = self._guesses.reason_for(client, len(self._table.by_client), now.mono)
         return [Count(reason)]
 
-    def _relay(
-        self, source: Allocation, channel: Via, target: Allocation, data: bytes, now: Now
-    ) -> list[Effect]:
+    def _relay(self, source: Peer, via: Via, target: Peer, data: bytes, now: Now) -> list[Effect]:
         leg = source.leg.key
-        if not (source.leg.call.is_open(now.mono) and target.leg.call.is_open(now.mono)):
+        if not (source.leg.call.carries(now.mono) and target.leg.call.carries(now.mono)):
             return [Count(DropReason.RINGING, leg)]
         permitted = source.has_permission(target, now.mono)
         if not (permitted and target.has_permission(source, now.mono)):
@@ -101,14 +100,14 @@ class Data:
         else:
             datagram = channel_data.build(back.channel, data)
         deliver = Deliver(leg, target.client, datagram, len(data))
-        if isinstance(channel, int) and (back is not None or channel == NO_CHANNEL):
+        if isinstance(via, int) and (back is not None or via == NO_CHANNEL):
             return [deliver]  # two channels have their route; what comes from outside needs none
-        routes = demand.crossed(source, channel, target, now)
+        routes = demand(source, via, target, now)
         if routes:
             self._lifetimes.schedule(source)
         return [deliver, *routes]
 
-    def _data_indication(self, source: Allocation, data: bytes) -> bytes:
+    def _data_indication(self, source: Peer, data: bytes) -> bytes:
         # RFC 8656 section 11.4. The peer's address is a relayed one, or its unmasked party's own.
         attributes = ((Attribute.XOR_PEER_ADDRESS, source.relayed), (Attribute.DATA, data))
         return build(Method.DATA, Class.INDICATION, self._entropy(12), attributes)

@@ -10,12 +10,10 @@ import ipaddress
 import math
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
-from relay.effects import NO_CHANNEL, ClosePort, Effect, OpenOuterPort
-from relay.turn import demand
-from relay.turn.bindings import Binding
-from relay.turn.legs import ClosedCall, Leg
-from relay.turn.routes import Routes
-from relay.turn.table import CHANNEL_REST_S, Allocation
+from relay.calls.call import Leg
+from relay.effects import NO_CHANNEL, ClosePort, Effect, OpenPort
+from relay.turn.peer import CHANNEL_REST_S, Binding, Peer
+from relay.turn.routes import forget_demand
 
 _OWN_ADDRESSES = 16
 """Known behind one outer port: a host has a few interfaces, and NAT gives each a few ports."""
@@ -23,46 +21,45 @@ _OWN_ADDRESSES = 16
 _OWN_IPS = 8  # of one party: it moves between networks while it talks
 
 
-class OwnAddress(Allocation):
+class OwnAddress(Peer):
     """An unmasked party's own address, as one masked allocation of its call knows it.
 
-    It stands in the table as an allocation would whose client talks to that one's outer port
-    without TURN, on a channel that it has bound for good. So permissions, channels and routes mean
-    what they mean between siblings. Until it is shown to be a party's it is not alive.
+    Its one channel is NO_CHANNEL, bound for good: it talks to that allocation's outer port without
+    TURN. So permissions, channels and routes mean what they mean between allocations. Until it is
+    shown to be a party's it is not alive.
     """
 
-    __slots__ = ("_ip", "of")
+    __slots__ = ("port",)
 
-    def __init__(self, address: PeerAddress, of: Allocation, port: ServerAddress) -> None:
+    def __init__(self, address: PeerAddress, port: "OuterPort") -> None:
         client = ClientAddress(address.packed, address.port)
-        super().__init__(FiveTuple(Transport.UDP, client, port), of.leg, address, math.inf)
-        self._ip = address.packed
-        self.of = of
+        five_tuple = FiveTuple(Transport.UDP, client, port.server)
+        super().__init__(five_tuple, port.of.leg, address, math.inf)
+        self.port = port
         self.is_alive = False
 
     def belong(self, leg: Leg) -> None:
         """It is this party's."""
         self.leg = leg
         self.is_alive = True
-        self.channels.clear()
-        self.bound.clear()
-        self.bind(Binding(NO_CHANNEL, self.of.relayed, self.of, math.inf))
+        self.clear()
+        of = self.port.of
+        self.bind(Binding(self, NO_CHANNEL, of.relayed, of, math.inf))
 
     def end(self) -> None:
-        """It is nobody's any more."""
+        """It belongs to no party any more."""
         self.is_alive = False
-        demand.forget(self.of, self.relayed)
-        self.bound.clear()
-        self.channels.clear()  # they lead back: without this only the cyclic collector frees both
+        forget_demand(self.port.of, self.relayed)
+        self.clear()
 
-    def permit(self, by: Allocation, until: float) -> None:
+    def permit(self, by: Peer, until: float) -> None:
         """For every port of its IP: RFC 8656 section 9. Behind NAT it has another for each peer."""
-        if by.outer is not None:
-            by.outer.permit(self._ip, until)
+        if by is self.port.of:
+            self.port.permit(self.relayed.packed, until)
 
-    def permitted_until(self, by: Allocation) -> float:
-        """Until when it may; 0 for never."""
-        return by.outer.permissions.get(self._ip, 0.0) if by.outer is not None else 0.0
+    def named_until(self, by: Peer) -> float:
+        """Until when a permission of the allocation lets it; 0 for never."""
+        return self.port.permissions.get(self.relayed.packed, 0.0) if by is self.port.of else 0.0
 
 
 class OuterPort:
@@ -73,24 +70,24 @@ class OuterPort:
         of: the allocation.
     """
 
-    __slots__ = ("is_open", "is_opened", "of", "own", "permissions", "server")
+    __slots__ = ("_is_opened", "is_over", "of", "own", "permissions", "server")
 
-    def __init__(self, server: ServerAddress, of: Allocation) -> None:
+    def __init__(self, server: ServerAddress, of: Peer) -> None:
         self.server = server
-        self.is_open = True
-        self.is_opened = False
+        self.of = of
         self.own: dict[PeerAddress, OwnAddress] = {}
         self.permissions: dict[bytes, float] = {}
-        self.of = of
+        self.is_over = False
+        self._is_opened = False
 
     def open(self) -> list[Effect]:
         """Have the socket opened, if the call has been accepted: while it rings nobody outside
         may see which ports there are.
         """
-        if self.is_opened or not self.is_open or not self.of.leg.call.open:
+        if self._is_opened or self.is_over or not self.of.leg.call.is_active:
             return []
-        self.is_opened = True
-        return [OpenOuterPort(self.server)]
+        self._is_opened = True
+        return [OpenPort(self.server, is_outer=True)]
 
     def permit(self, ip: bytes, until: float) -> None:
         """Let the allocation exchange data with this IP; the one permitted longest ago makes room.
@@ -131,7 +128,8 @@ class OuterPort:
         While the call rings nothing is settled: what is refused would tell that it has.
         """
         own_ips = [ip for leg in self._unmasked() for ip in leg.own_ips]
-        is_settled = self.of.leg.call.open and any(len(ip) == len(address.packed) for ip in own_ips)
+        is_active = self.of.leg.call.is_active
+        is_settled = is_active and any(len(ip) == len(address.packed) for ip in own_ips)
         is_relay = address.packed in (self.server.packed, self.of.relayed.packed)
         if is_settled or is_relay or address.family != self.server.family:
             return None
@@ -149,20 +147,24 @@ class OuterPort:
         own.end()
         del self.own[own.relayed]
 
-    def close(self) -> list[Effect]:
-        """Nobody is a peer any longer; all routes have been dropped."""
+    def close(self, *, is_lost: bool = False) -> list[Effect]:
+        """Nobody is a peer any longer; all routes have been dropped.
+
+        Args:
+            is_lost: it could not be opened.
+        """
         for own in list(self.own.values()):
             self.forget(own)
-        was_open, self.is_open = self.is_open and self.is_opened, False
-        return [ClosePort(self.server)] if was_open else []
+        was_open, self.is_over = self._is_opened and not self.is_over, True
+        return [ClosePort(self.server)] if was_open and not is_lost else []
 
     def _unmasked(self) -> list[Leg]:
-        return [leg for leg in self.of.leg.call.legs.values() if not leg.masked]
+        return [leg for leg in self.of.leg.call.legs if not leg.masked]
 
     def _add(self, address: PeerAddress, mono: float) -> OwnAddress | None:
-        if not self.is_open or not self._has_room(mono):
+        if self.is_over or not self._has_room(mono):
             return None
-        own = self.own[address] = OwnAddress(address, self.of, self.server)
+        own = self.own[address] = OwnAddress(address, self)
         return own
 
     def _has_room(self, mono: float) -> bool:
@@ -180,35 +182,13 @@ class OuterPort:
         return False
 
 
-def confine(call: ClosedCall, routes: Routes, *, is_half_relayed: bool) -> list[Effect]:
-    """Masked parties' own addresses are peers no longer; in a call that is not half-relayed any
-    more nobody's are, and its outer ports are closed.
+def is_partys(ip: bytes, relay_ips: frozenset[bytes]) -> bool:
+    """Whether a party may be at an IP: at none of the relay's, but for loopback, which is
+    everybody's there.
     """
-    effects: list[Effect] = []
-    for outer in _outer_ports(call):
-        for own in list(outer.own.values()):
-            if not is_half_relayed or (own.is_alive and own.leg.masked):
-                effects += routes.drop(own)
-                outer.forget(own)
-        if not is_half_relayed:
-            effects += outer.close()
-    return effects
+    return ip not in relay_ips or ipaddress.ip_address(ip).is_loopback
 
 
-def remember_own(leg: Leg, client: FiveTuple, relay_ips: frozenset[bytes]) -> list[OwnAddress]:
-    """A leg's party has authenticated from this address.
-
-    Args:
-        relay_ips: packed; no party's, but for loopback, which is everybody's there.
-    Returns: what siblings have expected to be its own, and is.
-    """
-    ip = client.client.packed
-    is_party = ip not in relay_ips or ipaddress.ip_address(ip).is_loopback
-    if leg.masked or not is_party or ip in leg.own_ips:
-        return []
+def remember_ip(leg: Leg, ip: bytes) -> None:
+    """A leg's party has authenticated from this IP; the one known longest makes room."""
     leg.own_ips = (*leg.own_ips, ip)[-_OWN_IPS:]
-    return [own for outer in _outer_ports(leg.call) for own in outer.confirm(ip, leg)]
-
-
-def _outer_ports(call: ClosedCall) -> list[OuterPort]:
-    return [each.outer for each in call.by_port.values() if each.outer is not None]

@@ -1,32 +1,30 @@
 """One authenticated request, and the answers it can get."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from relay.address import FiveTuple
 from relay.effects import Answered, Effect, Send
 from relay.errors import Malformed, Rejected
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, AttributeType, Pair, numbers
 from relay.stun.message import Class, Message, build
-from relay.turn.table import Allocation
+from relay.stun.values import T
+from relay.turn.allocation import Allocation
 
-KNOWN = frozenset(
-    {
-        Attribute.USERNAME,
-        Attribute.MESSAGE_INTEGRITY,
-        Attribute.MESSAGE_INTEGRITY_SHA256,
-        Attribute.REALM,
-        Attribute.NONCE,
-        Attribute.CHANNEL_NUMBER,
-        Attribute.LIFETIME,
-        Attribute.XOR_PEER_ADDRESS,
-        Attribute.DATA,
-        Attribute.REQUESTED_ADDRESS_FAMILY,
-        Attribute.EVEN_PORT,
-        Attribute.REQUESTED_TRANSPORT,
-        Attribute.DONT_FRAGMENT,
-        Attribute.RESERVATION_TOKEN,
-    }
+KNOWN = numbers(
+    Attribute.USERNAME,
+    Attribute.MESSAGE_INTEGRITY,
+    Attribute.MESSAGE_INTEGRITY_SHA256,
+    Attribute.REALM,
+    Attribute.NONCE,
+    Attribute.CHANNEL_NUMBER,
+    Attribute.LIFETIME,
+    Attribute.XOR_PEER_ADDRESS,
+    Attribute.DATA,
+    Attribute.REQUESTED_ADDRESS_FAMILY,
+    Attribute.EVEN_PORT,
+    Attribute.REQUESTED_TRANSPORT,
+    Attribute.DONT_FRAGMENT,
+    Attribute.RESERVATION_TOKEN,
 )
 """What a request may require to be understood: RFC 8489 section 6.3.1."""
 
@@ -58,7 +56,7 @@ class Request:
     credential: Credential
     held: Allocation | None
 
-    def get(self, attribute: Attribute) -> Any:
+    def get(self, attribute: AttributeType[T]) -> T | None:
         """The first attribute of this type, or None.
 
         Raises: Rejected 400 where it cannot be read: the sender is known by now and gets an answer.
@@ -80,14 +78,14 @@ class Request:
             raise Rejected(441)
         return self.held
 
-    def all(self, attribute: Attribute) -> list[Any]:
+    def all(self, attribute: AttributeType[T]) -> list[T]:
         """Every attribute of this type. Raises: Rejected 400."""
         try:
-            return list(self.message.all(attribute))
+            return self.message.all(attribute)
         except Malformed:
             raise Rejected(400) from None
 
-    def success(self, *attributes: tuple[Attribute, Any]) -> list[Effect]:
+    def success(self, *attributes: Pair) -> list[Effect]:
         """The success response, signed with the key of the request."""
         message = self.message
         datagram = build(
@@ -100,7 +98,7 @@ class Request:
         )
         return [Send(self.client, datagram), Answered(message.method, 0)]
 
-    def failure(self, code: int, *attributes: tuple[Attribute, Any]) -> list[Effect]:
+    def failure(self, code: int, *attributes: Pair) -> list[Effect]:
         """The error response, signed with the key of the request."""
         return failure(self.message, self.client, code, attributes, self.credential.key)
 
@@ -109,7 +107,7 @@ def failure(
     message: Message,
     client: FiveTuple,
     code: int,
-    attributes: tuple[tuple[Attribute, Any], ...] = (),
+    attributes: tuple[Pair, ...] = (),
     key: bytes | None = None,
 ) -> list[Effect]:
     """An error response; signed where the request was. The reason phrase is empty: what is sent to
@@ -129,4 +127,4 @@ def failure(
 def wants_fingerprint(message: Message) -> bool:
     """A request with FINGERPRINT is answered with FINGERPRINT: RFC 8489 section 7."""
     # `parse` has seen to it that FINGERPRINT is the last attribute if there is one.
-    return bool(message.attributes) and message.attributes[-1][0] == Attribute.FINGERPRINT
+    return bool(message.attributes) and message.attributes[-1][0] == Attribute.FINGERPRINT.number

@@ -27,6 +27,18 @@ OPERATIONS = {
     "reload",
 }
 
+SCHEMAS = {
+    *("Call", "CallAccept", "CallAccepted", "CallCreate", "CallCreated", "CallList", "CallUpdate"),
+    *("Party", "PartyAddress", "PartyCreate", "PartyCreated", "PartyUpdate", "PortPartyCreated"),
+    *("EndpointPublic", "EndpointUpdate", "EndpointUpdated", "IceCredentials"),
+    *("Description", "DescriptionCreate", "Candidate", "CandidateCreate"),
+    *("IceCandidateInit", "IceServer", "RtcConfiguration"),
+    *("Permission", "PermissionRequest", "Relationship", "CalleeSettings"),
+    *("Health", "Problem", "Removed", "Status"),
+    *("Kind", "MessageRequest", "Reason", "State", "Switch", "Transport"),
+}
+"""What a generated client calls its classes; `schemas/base.py` has the scheme."""
+
 
 def _document() -> Json:
     return Api().app.openapi()
@@ -45,6 +57,28 @@ def _example(name: str) -> Any:
 def test_operation_ids_are_short_and_each_is_there_once() -> None:
     ids = [operation["operationId"] for _, operation in _operations(_document())]
     assert sorted(ids) == sorted(OPERATIONS)
+
+
+def test_every_operation_has_one_sentence_as_its_summary_and_the_rest_below() -> None:
+    for _, operation in _operations(_document()):
+        summary, rest = operation["summary"], operation.get("description", "Nothing more.")
+        assert summary[0].isupper()
+        assert "\n\n" not in summary
+        assert summary.endswith(".")
+        assert rest[0].isupper()
+        assert rest.endswith(".")
+        assert summary not in rest
+
+
+def test_schemas_have_the_names_that_were_chosen() -> None:
+    assert sorted(_document()["components"]["schemas"]) == sorted(SCHEMAS)
+
+
+def test_every_field_that_is_answered_about_a_party_or_the_relay_is_required() -> None:
+    schemas = _document()["components"]["schemas"]
+    for name in ("Party", "Status", "Problem"):
+        assert schemas[name]["required"] == [*schemas[name]["properties"]]
+        assert all("description" in each for each in schemas[name]["properties"].values())
 
 
 def test_tokens_are_asked_for_below_v1_and_every_fault_is_a_problem() -> None:
@@ -111,30 +145,37 @@ async def _created(api: Api, body: Json) -> str:
 
 async def test_what_is_asked_in_examples_is_answered_as_in_examples() -> None:
     api = Api()
-    call = await _created(api, _example("AskedCall"))
+    call = await _created(api, _example("CallCreate"))
     path = f"/v1/calls/{call}"
-    described = await api("POST", f"{path}/description", json=_example("AskedDescription"))
+    described = await api("POST", f"{path}/description", json=_example("DescriptionCreate"))
     assert described.json() == _example("Description")
     accepted = (await api("POST", f"{path}/accept")).json()
     for field in ("state", "masked", "candidates", "descriptions"):
-        assert accepted[field] == _example("AcceptedCall")[field]
-    trickled = await api("POST", f"{path}/candidate", json=_example("AskedCandidate"))
-    assert trickled.json() == _example("TrickledCandidate")
-    changed = await api("PATCH", path, json=_example("AskedChange"))
+        assert accepted[field] == _example("CallAccepted")[field]
+    trickled = await api("POST", f"{path}/candidate", json=_example("CandidateCreate"))
+    assert trickled.json() == _example("Candidate")
+    changed = await api("PATCH", path, json=_example("CallUpdate"))
     assert list(changed.json()["parties"]) == ["alice", "bob", "carol"]
-    permission = await api("POST", "/v1/permission", json=_example("AskedPermission"))
+    permission = await api("POST", "/v1/permission", json=_example("PermissionRequest"))
     assert permission.json() == _example("Permission")
 
 
 async def test_so_it_is_with_devices_and_with_relayed_ports() -> None:
     api = Api()
-    body = _example("AskedCall")
-    answered = _example("AskedAcceptance")
+    body = _example("CallCreate")
+    answered = _example("CallAccept")
     parties = [*body["parties"], {"id": answered["party"]}]
     call = await _created(api, {**body, "parties": parties})
     accepted = await api("POST", f"/v1/calls/{call}/accept", json=answered)
     assert list(accepted.json()["parties"]) == ["alice", "bob-phone"]
-    parties = [_example("AskedParty"), {"id": "bob"}]
+    parties = [_example("PartyCreate"), {"id": "bob"}]
     call = await _created(api, {"parties": parties, "mode": "ports"})
-    told = await api("POST", f"/v1/calls/{call}/endpoint", json=_example("AskedEndpoint"))
+    told = await api("POST", f"/v1/calls/{call}/endpoint", json=_example("EndpointUpdate"))
     assert told.status_code == 200
+
+
+async def test_the_example_of_a_fault_is_what_is_answered() -> None:
+    api = Api()
+    call = (await api.create(ring=False))["id"]
+    refused = await api("POST", f"/v1/calls/{call}/accept")
+    assert refused.json() == {**_example("Problem"), "call": call}

@@ -77,12 +77,12 @@ async def test_a_body_of_another_type_is_told_which_is_expected() -> None:
 async def test_what_breaks_inside_is_a_500_that_says_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_: str) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError(CANARY)
 
     api = Api()
     call = (await api.create(ring=True))["id"]
-    monkeypatch.setattr(api.relay, "opened", fail)
+    monkeypatch.setattr(api.relay, "accept", fail)
     caplog.set_level(logging.DEBUG)
     answer = await api("POST", f"/v1/calls/{call}/accept")
     check_problem(answer, "internal_error")
@@ -111,11 +111,11 @@ async def test_what_breaks_inside_is_a_500_that_says_nothing(
         ("'/etc/a: b.yaml': cannot be read: no file", "the file: cannot be read: no file. "),
         (
             f"api.tokens: []: expected one, since it listens on {CANARY}",
-            "api.tokens: another value",
+            "api.tokens: expected another value",
         ),
-        (f"relay.addresses: {CANARY}", "relay.addresses: another value. "),
-        ("auth.secrets: 'hush'", "auth.secrets: another value. "),
-        (f"{CANARY}: unknown key", "a key that is not known. "),
+        (f"relay.addresses: {CANARY}", "relay.addresses: expected another value. "),
+        ("auth.secrets: 'hush'", "auth.secrets: expected another value. "),
+        (f"{CANARY}: unknown key", "an unknown key. "),
         (f"line 3: not YAML: {CANARY}", "not YAML. "),
     ],
 )
@@ -127,7 +127,7 @@ async def test_a_fault_of_the_configuration_is_named_without_its_value(
     answer = await api("POST", "/v1/reload")
     check_problem(answer, "bad_configuration")
     assert answer.json()["detail"].startswith(f"1 fault: {named}")
-    assert answer.json()["detail"].endswith(". `callveil check-config` shows the values.")
+    assert answer.json()["detail"].endswith(". Run `callveil check-config` to see the values.")
     assert CANARY not in answer.text
     assert "hush" not in answer.text
 

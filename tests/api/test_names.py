@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from relay.effects import CallEnded, EndReason
 from tests.api.memory_relay import JSON, Api
 
 AWKWARD = st.sampled_from("/%?#&=+;.\\ \t\n\x00\x7f~é\U0001f642\u202e2F")
@@ -35,7 +36,7 @@ async def _ask(api: Api, method: str, path: str, body: Any = None) -> tuple[int,
 @settings(max_examples=60, deadline=None)
 async def test_every_path_of_a_call_is_about_that_call(name: str) -> None:
     api = Api()
-    api.relay.registry.admit(name, name, api.relay.now())
+    api.relay.begin(name, name)
     if name.startswith("cv_"):
         return
     status, shown = await _ask(api, "GET", _path(name))
@@ -56,17 +57,21 @@ async def test_every_path_of_a_call_is_about_that_call(name: str) -> None:
             "unknown_party",
         )
     status, _ = await _ask(api, "DELETE", _path(name, f"/parties/{quote(name, safe='')}"))
-    assert (status, api.relay.told) == (204, [("left", name)])
+    ended = CallEnded(name, EndReason.ENDED, 0.0, ())
+    assert (status, api.relay.done) == (204, [ended])
     assert [await _ask(api, "DELETE", _path(name)) for _ in range(2)] == [(204, None)] * 2
+    assert api.relay.done == [ended]
 
 
 async def test_a_slash_within_a_name_is_none_between_names() -> None:
     api = Api()
     for name in ("x", "x/accept", "x/parties/y", "x/description"):
-        api.relay.registry.admit(name, "leg", api.relay.now())
+        api.relay.begin(name, "leg")
     await api("DELETE", "/v1/calls/x%2Fparties%2Fy")
     await api("DELETE", "/v1/calls/x%2faccept")
-    assert api.relay.told == [("ended", "x/parties/y"), ("ended", "x/accept")]
+    assert api.relay.done == [
+        CallEnded(name, EndReason.ENDED, 0.0, ()) for name in ("x/parties/y", "x/accept")
+    ]
     listed = (await api("GET", "/v1/calls")).json()["calls"]
     assert [call["id"] for call in listed] == ["x", "x/description"]
     assert (await api("POST", "/v1/calls/x/parties/leg")).status_code == 405
@@ -77,7 +82,7 @@ async def test_a_slash_within_a_name_is_none_between_names() -> None:
 @pytest.mark.parametrize("path", ["/v1/%63alls", "/%76%31/calls", "/v1/calls/%78"])
 async def test_whatever_is_encoded_without_need_means_the_same(path: str) -> None:
     api = Api()
-    api.relay.registry.admit("x", "leg", api.relay.now())
+    api.relay.begin("x", "leg")
     assert (await api("GET", path)).status_code == 200
 
 

@@ -16,6 +16,25 @@ async def test_the_relay_is_ready_until_it_drains_and_alive_all_the_time() -> No
     assert (await api("GET", "/healthz")).json() == {"status": "ok"}
 
 
+async def test_a_relay_that_has_not_started_is_not_ready() -> None:
+    api = Api()
+    api.relay.is_ready = False
+    check_problem(await api("GET", "/readyz"), "not_ready")
+
+
+async def test_neither_a_new_call_nor_readiness_asks_for_the_status_which_counts_allocations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api = Api()
+    monkeypatch.setattr(api.relay, "status", None)
+    await api.create()
+    assert (await api("GET", "/readyz")).status_code == 200
+    api.relay.drain()
+    two = {"parties": [{"id": "a"}, {"id": "b"}]}
+    assert (await api("POST", "/v1/calls", json=two)).status_code == 503
+    assert (await api("GET", "/readyz")).status_code == 503
+
+
 async def test_status_says_how_the_daemon_is() -> None:
     api = Api()
     await api.create(ring=True)
@@ -38,7 +57,7 @@ async def test_status_says_how_the_daemon_is() -> None:
 async def test_reload_is_passed_on() -> None:
     api = Api()
     assert (await api("POST", "/v1/reload")).status_code == 200
-    assert api.relay.told == [("reload", "")]
+    assert (api.relay.reloads, api.relay.done) == (1, [])
 
 
 async def test_metrics_are_what_the_daemon_renders() -> None:

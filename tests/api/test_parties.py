@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from relay.effects import CallAccepted, CallEnded, EndReason, LegEnded, LegKey
 from tests.api.memory_relay import JSON, Api
 
 PARTIES = [{"id": "alice", "enhanced_call_privacy": True}, {"id": "phone"}, {"id": "a/b tablet"}]
@@ -23,7 +24,8 @@ async def test_accept_takes_who_answered_and_the_other_devices_leave_before_it_o
     answer = await api("POST", f"/v1/calls/{created['id']}/accept", json=body)
     assert (answer.status_code, answer.json()["state"]) == (200, "active")
     assert list(answer.json()["parties"]) == answer.json()["masked"] == ["alice", "phone"]
-    assert api.relay.told == [("left", created["id"]), ("opened", created["id"])]
+    tablet = LegKey(created["id"], created["parties"]["a/b tablet"]["leg"])
+    assert api.relay.done == [LegEnded(tablet), CallAccepted(created["id"])]
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b'{"party": null}'])
@@ -33,27 +35,27 @@ async def test_without_it_everybody_stays(body: bytes) -> None:
     path = f"/v1/calls/{created['id']}/accept"
     answer = await api("POST", path, content=body, headers=JSON)
     assert (answer.status_code, len(answer.json()["parties"])) == (200, 3)
-    assert api.relay.told == [("opened", created["id"])]
+    assert api.relay.done == [CallAccepted(created["id"])]
 
 
 @pytest.mark.parametrize(
     ("body", "kind", "detail"),
     [
-        ({"party": "mallory"}, "unknown_party", "The call has no such party."),
-        ({"leg": "mallory"}, "unknown_party", "The call has no such party."),
+        ({"party": "mallory"}, "unknown_party", "No party of this call has this id."),
+        ({"leg": "mallory"}, "unknown_party", "No party of this call has this id."),
         (
             {"party": "alice"},
             "invalid_request",
-            "party: one that was called is expected; the first of the parties is the caller.",
+            "The caller cannot accept the call. Name a party that was called.",
         ),
         (
             {"party": "phone", "leg": "x"},
             "invalid_request",
-            "body: party or leg is expected, not both",
+            "body: give party or leg, not both",
         ),
         ({"party": 5}, "invalid_request", "party: Input should be a valid string"),
-        ({"answered_by": "phone"}, "invalid_request", "body: a field that is not known here"),
-        ([], "invalid_request", "a JSON object"),
+        ({"answered_by": "phone"}, "invalid_request", "body: unknown field"),
+        ([], "invalid_request", "Send a JSON object"),
     ],
 )
 async def test_a_wrong_answer_is_a_problem_and_the_call_rings_on(
@@ -66,16 +68,17 @@ async def test_a_wrong_answer_is_a_problem_and_the_call_rings_on(
     assert answer.json()["type"] == f"urn:callveil:problem:{kind}"
     assert detail in answer.json()["detail"]
     shown = (await api("GET", path)).json()
-    assert (shown["state"], len(shown["parties"]), api.relay.told) == ("ringing", 3, [])
+    assert (shown["state"], len(shown["parties"]), api.relay.done) == ("ringing", 3, [])
 
 
 async def test_ending_a_party_twice_is_204_twice_and_done_once() -> None:
     api = Api()
-    call = (await _ringing(api))["id"]
+    created = await _ringing(api)
+    call, leg = created["id"], created["parties"]["a/b tablet"]["leg"]
     path = f"/v1/calls/{call}/parties/a%2Fb%20tablet"
     answers = [await api("DELETE", path) for _ in range(2)]
     assert [(answer.status_code, answer.content) for answer in answers] == [(204, b"")] * 2
-    assert api.relay.told == [("left", call)]
+    assert api.relay.done == [LegEnded(LegKey(call, leg))]
     assert list((await api("GET", f"/v1/calls/{call}")).json()["parties"]) == ["alice", "phone"]
     body = {"from": "a/b tablet", "sdp": "v=0"}
     answer = await api("POST", f"/v1/calls/{call}/description", json=body)
@@ -91,7 +94,7 @@ async def test_a_party_that_is_not_there_is_a_404() -> None:
     ):
         answer = await api("DELETE", path)
         assert (answer.status_code, answer.json()["type"]) == (404, f"urn:callveil:problem:{kind}")
-    assert api.relay.told == []
+    assert api.relay.done == []
 
 
 async def test_the_call_ends_with_the_last_but_one_and_again_is_204() -> None:
@@ -100,4 +103,4 @@ async def test_the_call_ends_with_the_last_but_one_and_again_is_204() -> None:
     assert (await api("DELETE", f"/v1/calls/{call}/parties/bob")).status_code == 204
     assert (await api("GET", f"/v1/calls/{call}")).json()["state"] == "ended"
     assert (await api("DELETE", f"/v1/calls/{call}/parties/bob")).status_code == 204
-    assert api.relay.told == [("left", call)]
+    assert api.relay.done == [CallEnded(call, EndReason.ENDED, 0.0, ())]

@@ -57,9 +57,9 @@ async def test_each_switch_admits_by_its_fact(relationship: dict[str, Any], swit
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        ({"caller": "x"}, "body: a field that is not known here"),
-        ({"relationship": {"caller": "x"}}, "relationship: a field that is not known here"),
-        ({"settings": {"x": 1}}, "settings: a field that is not known here"),
+        ({"caller": "x"}, "body: unknown field"),
+        ({"relationship": {"caller": "x"}}, "relationship: unknown field"),
+        ({"settings": {"x": 1}}, "settings: unknown field"),
         ({"relationship": {"blocked": 1}}, "relationship.blocked: "),
         ({"relationship": {"message_request": "lost"}}, "relationship.message_request: "),
         ({"settings": {"allow": ["friends"]}}, "settings.allow.0: "),

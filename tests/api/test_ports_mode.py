@@ -1,30 +1,65 @@
 """Calls in ports mode over the API: created, told more about, refused."""
 
+from dataclasses import asdict, replace
 from typing import Any
 
 import httpx
 import pytest
 
-from relay.address import ClientAddress
-from relay.api.relay import LegView
-from relay.api.schemas.endpoints import AskedIce, IceView
-from relay.calls.registry import RING_TIMEOUT_S
-from relay.errors import CallError
-from relay.ice.access import Access, IceCredentials
-from tests.api.memory_relay import Api
+from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
+from relay.api.relay import Party
+from relay.api.schemas import endpoints
+from relay.calls.call import RING_TIMEOUT_S
+from relay.effects import (
+    NO_CHANNEL,
+    CallAccepted,
+    CallCreated,
+    LegConnected,
+    LegKey,
+    OpenPort,
+    SetLeg,
+    SetRoute,
+)
+from relay.ice.access import PWD, UFRAG
+from relay.ice.routes import ROUTE_LIFETIME_S
+from tests.api.memory_relay import SETTINGS, Api, MemoryRelay
 
 CALL, ALICES, BOBS = (f"{number:022}" for number in (1, 2, 3))
+ALICE, BOB = LegKey(f"cv_{CALL}", ALICES), LegKey(f"cv_{CALL}", BOBS)
 ICE = {"ufrag": "F7gI", "pwd": "x9cml/YzichV2+XlhiMu8g"}
+RESTARTED = {"ufrag": "q0Ex", "pwd": "bW9yZSB0aGFuIGVub3VnaCE"}
 ADDRESS = {"address": "198.51.100.213", "port": 4000}
-AT = ClientAddress.parse("198.51.100.213", 4000)
+OTHER_ADDRESS = {"address": "198.51.100.7", "port": 5000}
 CANARY = "198.51.100.213"
 
 
-def _told(leg: str, port: int, *, ice: bool = True) -> dict[str, Any]:
-    endpoint: dict[str, Any] = {"address": "203.0.113.7", "port": port}
-    if ice:
-        endpoint["ice"] = {"ufrag": f"ufrag{leg[-1]}", "pwd": "p" * 24}
-    return {"leg": leg, "endpoint": endpoint}
+def _endpoint(told: dict[str, Any]) -> dict[str, Any]:
+    """The endpoint in an answer: of the relay, and with ICE credentials of the relay's, if any."""
+    endpoint: dict[str, Any] = told["endpoint"]
+    assert endpoint["address"] == "203.0.113.7"
+    assert endpoint["port"] in SETTINGS.ports.ports
+    assert set(endpoint) - {"ice"} == {"address", "port"}
+    if "ice" in endpoint:
+        assert set(endpoint["ice"]) == {"ufrag", "pwd"}
+        assert UFRAG.fullmatch(endpoint["ice"]["ufrag"])
+        assert PWD.fullmatch(endpoint["ice"]["pwd"])
+    return endpoint
+
+
+def _at(address: dict[str, Any], endpoint: dict[str, Any]) -> FiveTuple:
+    """What comes from there to a relayed port, or goes back."""
+    client = ClientAddress.parse(address["address"], address["port"])
+    return FiveTuple(Transport.UDP, client, _port(endpoint))
+
+
+def _port(endpoint: dict[str, Any]) -> ServerAddress:
+    return ServerAddress.parse(endpoint["address"], endpoint["port"])
+
+
+def _route(source: FiveTuple, target: FiveTuple, leg: LegKey, now: float) -> SetRoute:
+    """A route between two relayed ports as it is set now."""
+    until = int((now + ROUTE_LIFETIME_S) * 1e9)
+    return SetRoute(source, NO_CHANNEL, target, NO_CHANNEL, leg, until)
 
 
 def _parties(alice: Any = None, bob: Any = None) -> dict[str, Any]:
@@ -37,34 +72,81 @@ def _parties(alice: Any = None, bob: Any = None) -> dict[str, Any]:
 
 async def test_each_party_is_told_its_own_port_and_nothing_else() -> None:
     api = Api()
-    assert await api.create(**_parties({"ice": ICE}, {"address": ADDRESS})) == {
+    body = _parties({"ice": ICE}, {"address": ADDRESS})
+    created = (await api("POST", "/v1/calls", json=body)).json()
+    alice, bob = (_endpoint(party) for party in created["parties"].values())
+    assert created == {
         "id": f"cv_{CALL}",
         "state": "ringing",
         "relayed": True,
         "masked": ["alice", "bob"],
         "expires_at": "2023-11-15T02:30:00Z",
-        "parties": {"alice": _told(ALICES, 50_000), "bob": _told(BOBS, 50_001, ice=False)},
+        "parties": {
+            "alice": {"leg": ALICES, "endpoint": alice},
+            "bob": {"leg": BOBS, "endpoint": bob},
+        },
     }
-    assert api.relay.told == [("open_ports", f"cv_{CALL}")]
-    assert list(api.relay.access.values()) == [
-        Access(ice=IceCredentials(**ICE)),
-        Access(address=AT),
+    assert ("ice" in alice, "ice" in bob, alice["port"] == bob["port"]) == (True, False, False)
+    assert api.relay.done == [
+        SetLeg(ALICE, 8_000_000, 4_000),
+        OpenPort(_port(alice)),
+        SetLeg(BOB, 8_000_000, 4_000),
+        OpenPort(_port(bob)),
+        LegConnected(BOB, Transport.UDP),
+        CallCreated(f"cv_{CALL}", is_ringing=True),
     ]
+
+
+async def test_data_goes_to_the_addresses_that_were_said_at_the_creation() -> None:
+    api = Api()
+    created = await api.create(**_parties({"address": OTHER_ADDRESS}, {"address": ADDRESS}))
+    alice, bob = (_endpoint(party) for party in created["parties"].values())
+    await api("POST", f"/v1/calls/{created['id']}/accept")
+    at_alice, at_bob = _at(OTHER_ADDRESS, alice), _at(ADDRESS, bob)
+    assert api.relay.done == [
+        _route(at_alice, at_bob, ALICE, api.relay.mono),
+        _route(at_bob, at_alice, BOB, api.relay.mono),
+        CallAccepted(created["id"]),
+    ]
+
+
+async def test_other_ice_credentials_than_were_said_at_the_creation_restart_ice() -> None:
+    api = Api()
+    created = await api.create(**_parties({"ice": ICE}))
+    told = _endpoint(created["parties"]["alice"])
+    same = await _say(api, created["id"], party="alice", ice=ICE)
+    assert _endpoint(same.json()) == told
+    renewed = _endpoint((await _say(api, created["id"], party="alice", ice=RESTARTED)).json())
+    assert renewed["port"] == told["port"]
+    assert renewed["ice"]["ufrag"] != told["ice"]["ufrag"]
+    assert renewed["ice"]["pwd"] != told["ice"]["pwd"]
+    assert api.relay.done == []
 
 
 async def test_no_password_of_ice_is_printed_where_it_passes_through() -> None:
     api = Api()
-    await api.create(**_parties({"ice": ICE}))
-    asked, told = AskedIce(**ICE), IceView(ufrag="9uB6", pwd="p" * 24)
-    printed = f"{asked!r} {asked} {told!r} {list(api.relay.access.values())!r}"
+    created = await api.create(**_parties({"ice": ICE}))
+    own = _endpoint(created["parties"]["alice"])["ice"]
+    asked, told = endpoints.IceCredentials(**ICE), endpoints.IceCredentials(**own)
+    access = endpoints.PartyAccess(ice=asked).access()
+    kept = api.relay.endpoints(api.relay.call(created["id"]))
+    printed = f"{asked!r} {asked} {told!r} {access!r} {kept!r}"
     assert "F7gI" in printed
+    assert own["ufrag"] in printed
     assert ICE["pwd"] not in printed
-    assert told.pwd not in printed
+    assert own["pwd"] not in printed
 
 
 async def test_a_party_of_which_nothing_is_known_is_offered_ice() -> None:
     created = await Api().create(**_parties())
-    assert created["parties"] == {"alice": _told(ALICES, 50_000), "bob": _told(BOBS, 50_001)}
+    alice, bob = (_endpoint(party) for party in created["parties"].values())
+    assert created["parties"] == {
+        "alice": {"leg": ALICES, "endpoint": alice},
+        "bob": {"leg": BOBS, "endpoint": bob},
+    }
+    assert alice["port"] != bob["port"]
+    assert alice["ice"]["ufrag"] != bob["ice"]["ufrag"]
+    assert alice["ice"]["pwd"] != bob["ice"]["pwd"]
 
 
 async def test_such_a_call_is_relayed_even_if_nobody_asked_for_privacy() -> None:
@@ -75,32 +157,42 @@ async def test_such_a_call_is_relayed_even_if_nobody_asked_for_privacy() -> None
 async def test_statistics_are_those_of_any_call() -> None:
     api = Api()
     created = await api.create(**_parties())
-    view = LegView(connected=True, transport="udp", path="user", packets=3, bytes=300, dropped=1)
+    view = Party(
+        leg=BOBS,
+        connected=True,
+        transport=Transport.UDP,
+        path="user",
+        packets=3,
+        bytes=300,
+        dropped=1,
+    )
     api.relay.known[created["id"]] = {BOBS: view}
     shown = (await api("GET", f"/v1/calls/{created['id']}")).json()["parties"]["bob"]
-    assert shown == {"leg": BOBS, **view._asdict()}
+    assert shown == asdict(view)
 
 
 async def test_no_leg_of_it_may_allocate() -> None:
     api = Api()
     created = await api.create(**_parties(), ring=False)
     with pytest.raises(Exception, match="403"):
-        api.relay.registry.admit(created["id"], ALICES, api.relay.now())
+        api.relay.begin(created["id"], ALICES)
 
 
 async def test_without_a_free_port_there_is_no_call() -> None:
-    api = Api()
-    api.relay.ports_fault = CallError("out_of_ports", "Every relayed port is taken or resting.")
+    one = range(50_000, 50_001)
+    turn, ports = replace(SETTINGS.turn, ports=one), replace(SETTINGS.ports, ports=one)
+    api = Api(MemoryRelay(settings=replace(SETTINGS, turn=turn, ports=ports)))
     answer = await api("POST", "/v1/calls", json=_parties())
-    assert (answer.status_code, len(api.relay.registry)) == (503, 0)
+    assert (answer.status_code, sum(api.relay.counts().values())) == (503, 0)
     assert answer.json()["type"] == "urn:callveil:problem:out_of_ports"
+    assert api.relay.done == []
 
 
 async def test_more_than_two_parties_are_refused() -> None:
     three = [{"id": each} for each in "abc"]
     answer = await Api()("POST", "/v1/calls", json={"parties": three, "mode": "ports"})
     assert answer.status_code == 422
-    assert answer.json()["detail"] == "parties: 2 are expected in ports mode."
+    assert answer.json()["detail"] == "parties: a call in ports mode has exactly 2 parties."
 
 
 @pytest.mark.parametrize(
@@ -129,7 +221,7 @@ async def test_a_wrong_access_is_named_and_not_repeated(alice: Any, where: str) 
     assert answer.status_code == 422
     assert answer.json()["detail"].partition(": ")[0] == where
     assert CANARY not in answer.text
-    assert len(api.relay.registry) == 0
+    assert sum(api.relay.counts().values()) == 0
 
 
 async def test_turn_mode_takes_no_access() -> None:
@@ -143,16 +235,19 @@ async def _say(api: Api, call: str, **body: Any) -> httpx.Response:
 
 async def test_where_a_party_is_can_be_said_later() -> None:
     api = Api()
-    call = (await api.create(**_parties()))["id"]
-    answer = await _say(api, call, party="bob", ice=ICE)
-    assert (answer.status_code, answer.json()) == (
-        200,
-        {"endpoint": _told(BOBS, 50_001)["endpoint"]},
-    )
-    assert api.relay.access[call, BOBS] == Access(ice=IceCredentials(**ICE))
-    answer = await _say(api, call, party="bob", address=ADDRESS)
-    assert answer.json() == {"endpoint": {"address": "203.0.113.7", "port": 50_001}}
-    assert api.relay.access[call, BOBS] == Access(address=AT)
+    created = await api.create(**_parties({"address": OTHER_ADDRESS}), ring=False)
+    alice, bob = (_endpoint(party) for party in created["parties"].values())
+    answer = await _say(api, created["id"], party="bob", ice=ICE)
+    assert (answer.status_code, answer.json()) == (200, {"endpoint": bob})
+    assert api.relay.done == []
+    answer = await _say(api, created["id"], party="bob", address=ADDRESS)
+    assert answer.json() == {"endpoint": {"address": "203.0.113.7", "port": bob["port"]}}
+    at_alice, at_bob = _at(OTHER_ADDRESS, alice), _at(ADDRESS, bob)
+    assert api.relay.done == [
+        LegConnected(BOB, Transport.UDP),
+        _route(at_bob, at_alice, BOB, api.relay.mono),
+        _route(at_alice, at_bob, ALICE, api.relay.mono),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -178,15 +273,16 @@ async def test_only_a_live_call_in_ports_mode_has_endpoints() -> None:
     turn = (await api.create())["id"]
     assert (await _say(api, turn, party="bob", ice=ICE)).status_code == 409
     call = (await api.create(**_parties()))["id"]
-    api.relay.book.advance(RING_TIMEOUT_S)
+    api.relay.advance(RING_TIMEOUT_S)
     assert (await _say(api, call, party="bob", ice=ICE)).status_code == 409
 
 
 async def test_a_refused_address_is_a_fault_of_the_call() -> None:
     api = Api()
     call = (await api.create(**_parties()))["id"]
-    api.relay.ports_fault = CallError("invalid_request", "address: …")
-    assert (await _say(api, call, party="bob", address=ADDRESS)).status_code == 422
+    answer = await _say(api, call, party="bob", address={**ADDRESS, "address": "203.0.113.7"})
+    assert (answer.status_code, api.relay.done) == (422, [])
+    assert answer.json()["detail"].startswith("address: give the party's address, not one of the ")
 
 
 async def test_a_third_party_cannot_join_and_descriptions_are_the_signaling_servers() -> None:
@@ -195,7 +291,7 @@ async def test_a_third_party_cannot_join_and_descriptions_are_the_signaling_serv
     answer = await api("PATCH", f"/v1/calls/{call}", json={"parties": [{"id": "carol"}]})
     assert (answer.status_code, answer.json()["detail"]) == (
         422,
-        "parties: 2 are expected in ports mode.",
+        "parties: a call in ports mode has exactly 2 parties.",
     )
     for path, body in (("description", {"sdp": "v=0"}), ("candidate", {"candidate": ""})):
         answer = await api("POST", f"/v1/calls/{call}/{path}", json={"from": "bob", **body})

@@ -200,7 +200,10 @@ async def test_only_the_body_of_a_description_may_be_long() -> None:
         assert answer.status_code == status, path
     longer = longest + b" " * (MAX_BYTES + 64 * 1024)
     answer = await api("POST", f"/v1/calls/{call}/description", content=longer, headers=JSON)
-    assert (answer.status_code, answer.json()["detail"]) == (413, "At most 327680 bytes are taken.")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        413,
+        "The body may have 327680 bytes at most.",
+    )
 
 
 async def test_a_party_that_sends_ten_thousand_candidates_hears_429_and_the_other_is_served() -> (
@@ -208,7 +211,7 @@ async def test_a_party_that_sends_ten_thousand_candidates_hears_429_and_the_othe
 ):
     api = Api()
     call = await _call(api, ring=False)
-    leg = api.relay.registry.get(call, api.relay.now()).legs[0]
+    leg = api.relay.call(call).legs[0]
     body = {"from": "alice", "candidate": THEIRS}
     assert (await api("POST", f"/v1/calls/{call}/candidate", json=body)).status_code == 200
     assert leg.intake

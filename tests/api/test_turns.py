@@ -45,12 +45,12 @@ async def test_no_more_than_eight_of_a_call_are_under_way_and_in_their_order() -
     turns, entered, may_leave = Turns(), list[int](), asyncio.Event()
 
     async def hold(number: int) -> None:
-        async with turns.of("/v1/calls/cv_one/candidate"):
+        async with turns.of("cv_one"):
             entered.append(number)
             await may_leave.wait()
 
     tasks = [asyncio.create_task(hold(number)) for number in range(20)]
-    async with turns.of("/v1/calls/cv_one"), turns.of("/v1/calls/cv_two/description"):
+    async with turns.of(""), turns.of("cv_two"):
         await asyncio.sleep(0)
     assert entered == [*range(8)]
     may_leave.set()
@@ -61,7 +61,7 @@ async def test_no_more_than_eight_of_a_call_are_under_way_and_in_their_order() -
 async def test_nothing_is_kept_of_a_call_once_its_requests_are_answered() -> None:
     turns = Turns()
     for number in range(3):
-        async with turns.of(f"/v1/calls/cv_{number}/description"):
+        async with turns.of(f"cv_{number}"):
             assert len(turns) == 1
     gc.collect()
     assert len(turns) == 0

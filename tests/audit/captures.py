@@ -2,12 +2,13 @@
 
 import struct
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 
-from relay.address import Address, ClientAddress, PeerAddress
-from relay.stun.attributes import Attribute
+from relay.address import ClientAddress, PeerAddress
+from relay.stun.attributes import Attribute, Pair
 from relay.stun.message import Class, Method, build
+from tests.kit import frames
+from tests.kit.frames import End, Header
 
 ALICE, ALICE_PUBLIC = "192.168.17.5", "198.51.100.23"
 BOB, BOB_PUBLIC = "10.61.7.40", "203.0.113.190"
@@ -19,8 +20,8 @@ def udp(
     source: str, destination: str, payload: bytes, ports: tuple[int, int] = (40000, 3478)
 ) -> bytes:
     """An Ethernet frame with one datagram in it, IPv4 or IPv6."""
-    head = struct.pack("!HHHH", *ports, 8 + len(payload), 0)
-    return ethernet(source, destination, 17, head + payload)
+    ends = End(source, ports[0]), End(destination, ports[1])
+    return ethernet(source, destination, 17, frames.udp(*ends, payload, 0))
 
 
 def tcp(source: str, destination: str, payload: bytes) -> bytes:
@@ -38,51 +39,46 @@ def segment(
 
 def ethernet(source: str, destination: str, protocol: int, body: bytes) -> bytes:
     """An Ethernet frame around an IP payload."""
-    return bytes(12) + _kind(source) + ip(source, destination, protocol, body)
+    return frames.frame(ip(source, destination, protocol, body))
 
 
 def ip(source: str, destination: str, protocol: int, body: bytes) -> bytes:
     """An IP packet."""
-    ends = ip_address(source).packed + ip_address(destination).packed
+    ends = End(source, 0), End(destination, 0)
     if ":" in source:
-        return struct.pack("!IHBB", 6 << 28, len(body), protocol, 64) + ends + body
-    length = 20 + len(body)
-    return struct.pack("!BBHHHBBH", 0x45, 0, length, 0, 0x4000, 64, protocol, 0) + ends + body
-
-
-def _kind(source: str) -> bytes:
-    return b"\x86\xdd" if ":" in source else b"\x08\x00"
+        return frames.ipv6(*ends, body, Header(), next_header=protocol)
+    return frames.ipv4(*ends, body, Header(), protocol=protocol)
 
 
 def stun(method: Method, cls: Class, **addresses: str) -> bytes:
     """A STUN message with address attributes, named in lower case."""
-    attributes: list[tuple[Attribute, Address]] = []
+    attributes: list[Pair] = []
     for name, text in addresses.items():
         role = ClientAddress if "mapped" in name else PeerAddress
-        attributes.append((Attribute[name.upper()], role.parse(text, 50000)))
+        attributes.append((getattr(Attribute, name.upper()), role.parse(text, 50000)))
     return build(method, cls, ID, attributes)
 
 
 def pcap(
-    frames: Iterable[bytes], link: int = 1, order: str = "<", *, nanoseconds: bool = False
+    packets: Iterable[bytes], link: int = 1, order: str = "<", *, nanoseconds: bool = False
 ) -> bytes:
     """A classic capture, a frame per millisecond."""
     magic, tick = (0xA1B23C4D, 1_000_000) if nanoseconds else (0xA1B2C3D4, 1_000)
     parts = [struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, 65535, link)]
-    for number, frame in enumerate(frames):
+    for number, frame in enumerate(packets):
         record = (1_700_000_000, number * tick, len(frame), len(frame))
         parts += [struct.pack(f"{order}IIII", *record), frame]
     return b"".join(parts)
 
 
-def pcapng(frames: Iterable[tuple[bytes, int]], link: int = 1, order: str = "<") -> bytes:
+def pcapng(packets: Iterable[tuple[bytes, int]], link: int = 1, order: str = "<") -> bytes:
     """A capture of the newer format; each frame with its direction, 1 in, 2 out, 0 unknown."""
     section = struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1)
     resolution = struct.pack(f"{order}HHB3x", 9, 1, 9)  # nanoseconds
     interface = struct.pack(f"{order}HHI", link, 0, 0) + resolution + bytes(4)
     parts = [_block(0x0A0D0D0A, section, order), _block(1, interface, order)]
     parts.append(_block(0x0BAD, b"somebody's own", order))
-    for number, (frame, direction) in enumerate(frames):
+    for number, (frame, direction) in enumerate(packets):
         stamp = 1_700_000_000 * 10**9 + number
         head = struct.pack(f"{order}5I", 0, stamp >> 32, stamp & 0xFFFFFFFF, len(frame), len(frame))
         flags = struct.pack(f"{order}HHI", 2, 4, direction) + bytes(4)

@@ -239,9 +239,12 @@ def test_a_certificate_that_two_captures_of_one_call_show_is_no_notice(tmp_path:
         ({"alice_pcap": turn_client(ALICE), "bob_sdp": "hello"}, "nor a session description"),
         (
             {"alice_pcap": turn_client(ALICE), "bob_pcap": [udp(RELAYED, BOB, b"x")]},
-            "expected --secret bob=ADDRESS",
+            "give --secret bob=ADDRESS",
         ),
-        ({"alice_sdp": _CLEAN_SDP, "bob_sdp": _CLEAN_SDP}, "no party has an address"),
+        (
+            {"alice_sdp": _CLEAN_SDP, "bob_sdp": _CLEAN_SDP},
+            "the files tell no address that is one party's own",
+        ),
     ],
 )
 def test_nothing_to_look_for_or_at_is_a_fault(

@@ -13,6 +13,7 @@ from relay.tools.audit.layers import clear_spans
 from relay.tools.audit.packets import parse
 from relay.tools.audit.search import find
 from relay.tools.audit.spellings import literals
+from tests.kit.frames import End, frame, packet
 from tests.lab.topology import CALLEE, CALLER
 
 _V4, _V6 = CALLER.public
@@ -121,9 +122,7 @@ def _all(address: str) -> list[tuple[str, bytes]]:
 
 def _frame(payload: bytes) -> bytes:
     """A frame of UDP over IPv4 between two addresses that are no canaries."""
-    udp = struct.pack("!HHHH", 1000, 2000, 8 + len(payload), 0) + payload
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0x4000, 64, 17, 0)
-    return bytes(12) + b"\x08\x00" + ip + bytes([203, 0, 113, 1, 203, 0, 113, 2]) + udp
+    return frame(packet(End("203.0.113.1", 1000), End("203.0.113.2", 2000), payload))
 
 
 _PACKED = ip_address(_V4).packed

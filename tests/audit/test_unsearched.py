@@ -243,7 +243,9 @@ def test_a_leak_is_one_whatever_was_not_searched(tmp_path: Path) -> None:
 
 def test_document_and_lines_say_what_was_not_searched(tmp_path: Path) -> None:
     report = _run(tmp_path, _bob(_PPPOE, _PPPOE))
-    text = "bob.pcap: 2 packets of a protocol that is not read: wrapped, or encrypted"
+    text = (
+        "bob.pcap: 2 packets: the audit cannot read this protocol; it may be wrapped or encrypted"
+    )
     assert report.unsearched == [Gap("unknown_frames", "bob", 2, text)]
     document = report.as_document(is_shown=False)
     assert (document["verdict"], document["clean"]) == ("incomplete", False)

@@ -1,23 +1,28 @@
 """The command's refusals, which need nothing of the host."""
 
 import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from tests.benchmarks.command import start
+from tests.kit.command import Outcome, run
 
 AS_NOBODY = ("setpriv", "--reuid=65534", "--clear-groups")
 
 
+def _benchmarks(*arguments: str, before: Sequence[str] = ()) -> Outcome:
+    command = [*before, sys.executable, "-m", "benchmarks", *arguments]
+    return run(command, cwd=Path(__file__).parents[2])
+
+
 def test_without_root_it_says_what_is_needed_and_exits_2() -> None:
-    before = AS_NOBODY if os.geteuid() == 0 else ()
-    with start("--quick", before=before) as process:
-        printed, said = process.communicate()
-    assert process.returncode == 2, said
-    assert "network namespaces need root" in said
-    assert printed == ""
+    done = _benchmarks("--quick", before=AS_NOBODY if os.geteuid() == 0 else ())
+    assert done.code == 2, done.err
+    assert "network namespaces need root" in done.err
+    assert done.out == ""
 
 
 def test_an_unknown_system_is_a_usage_error() -> None:
-    with start("--systems", "nothing-of-the-kind") as process:
-        _, said = process.communicate()
-    assert process.returncode == 2
-    assert "no such system: nothing-of-the-kind" in said
+    done = _benchmarks("--systems", "nothing-of-the-kind")
+    assert done.code == 2
+    assert "no such system: nothing-of-the-kind" in done.err

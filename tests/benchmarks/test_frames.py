@@ -2,20 +2,21 @@
 
 import struct
 
-from benchmarks.frames import ETHERNET_AT, Headers, folded_sum
+from benchmarks.frames import ETHERNET_AT, Headers
 from benchmarks.topology import LINKS, RELAY_ADDRESS
+from tests.kit.frames import internet_checksum
 
 _IP_AT = ETHERNET_AT + 14
 
 
 def test_the_sum_is_that_of_rfc_1071_section_3() -> None:
-    assert folded_sum(bytes.fromhex("0001f203f4f5f6f7")) == 0xDDF2
+    assert internet_checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF ^ 0xDDF2
 
 
 def test_the_ip_header_sums_to_all_ones() -> None:
     frame = Headers(LINKS[0]).frame(1024, b"x" * 164, RELAY_ADDRESS)
     header = frame[_IP_AT : _IP_AT + 20]
-    assert folded_sum(header) == 0xFFFF
+    assert internet_checksum(header) == 0
     assert struct.unpack("!H", header[2:4])[0] == len(frame) - _IP_AT
 
 
@@ -26,10 +27,10 @@ def test_the_udp_checksum_is_right_once_the_kernel_has_completed_it() -> None:
     # What the header of virtio asks for: sum from csum_start, complement, store at csum_offset.
     _, _, _, _, start, offset = struct.unpack("=BBHHHH", frame[:ETHERNET_AT])
     assert (start, offset) == (14 + 20, 6)
-    completed = (0xFFFF - folded_sum(udp)).to_bytes(2, "big")
+    completed = internet_checksum(udp).to_bytes(2, "big")
     udp = udp[:offset] + completed + udp[offset + 2 :]
     pseudo = addresses + struct.pack("!HH", 17, len(udp))
-    assert folded_sum(pseudo + udp) == 0xFFFF
+    assert internet_checksum(pseudo + udp) == 0
     assert udp[8:] == payload
     assert udp[:2] == b"\xab\xcd"
 

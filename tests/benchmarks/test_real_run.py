@@ -1,10 +1,11 @@
 """A tiny benchmark of the real thing: coturn and callveil in network namespaces."""
 
 import os
-import signal
+import re
 import socket
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +21,13 @@ from benchmarks.results import Result
 from benchmarks.run import obstacles, run, steps
 from benchmarks.stage import Stage
 from benchmarks.systems import SYSTEMS
-from benchmarks.topology import PREFIX, RELAY_ADDRESS, Topology, inside, run_command
+from benchmarks.topology import RELAY_ADDRESS, ROLE, Topology
 from benchmarks.turn_client import CHANNEL
 from relay.address import ServerAddress
 from relay.forward.kernel.program import Program
-from tests.benchmarks.command import start
-from tests.lab import requirements
+from tests.kit import program as beside
+from tests.kit import requirements
+from tests.kit.namespaces import PREFIX, run_command
 
 TINY = Plan(
     rounds=1,
@@ -48,7 +50,8 @@ def _able() -> None:
 
 def _namespaces_of(pid: int) -> list[str]:
     listing = subprocess.run(["ip", "netns", "list"], check=True, capture_output=True, text=True)
-    return [line for line in listing.stdout.splitlines() if line.startswith(f"{PREFIX}{pid}-")]
+    ours = re.compile(rf"{PREFIX}-{pid}-.*-{ROLE}-")
+    return [line for line in listing.stdout.splitlines() if ours.match(line)]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +137,7 @@ def topology() -> Iterator[Topology]:
 @pytest.fixture
 def program(topology: Topology) -> Iterator[Program]:
     """What callveil loads there, attached to nothing yet."""
-    with inside(topology.relay):
+    with topology.relay.entered():
         made = Program([ServerAddress.parse(RELAY_ADDRESS, 3478)], [])
     yield made
     made.close()
@@ -162,11 +165,11 @@ def test_a_packet_of_an_earlier_trial_is_late_and_not_stray(
 def test_an_empty_qdisc_that_callveil_leaves_is_removed_and_another_is_noticed(
     topology: Topology,
 ) -> None:
-    tc = ["tc", "-n", topology.relay, "qdisc"]
+    tc = ["tc", "-n", topology.relay.name, "qdisc"]
     remains = Remains(topology)
     run_command([*tc, "add", "dev", "caller", "clsact"])
     remains.check("callveil")
-    assert "clsact" not in run_command([*tc, "show"])
+    assert "clsact" not in run_command([*tc, "show"]).stdout
     run_command([*tc, "add", "dev", "callee", "root", "pfifo"])
     with pytest.raises(Contaminated, match=r"^somebody .*: qdisc pfifo on callee$"):
         remains.check("somebody")
@@ -174,11 +177,11 @@ def test_an_empty_qdisc_that_callveil_leaves_is_removed_and_another_is_noticed(
 
 def test_a_filter_that_is_left_is_noticed(topology: Topology, program: Program) -> None:
     remains = Remains(topology)
-    with inside(topology.relay):
+    with topology.relay.entered():
         program.attach([socket.if_nametoindex("callee")], [])
     with pytest.raises(Contaminated, match="bpf filter on callee ingress"):
         remains.check("somebody")
-    with inside(topology.relay):
+    with topology.relay.entered():
         program.detach()
     remains.check("somebody")
 
@@ -210,13 +213,14 @@ def _await_command(pid: int, name: str) -> None:
 
 
 def test_ctrl_c_ends_the_run_and_removes_the_namespaces(tmp_path: Path) -> None:
-    with start("--quick", "--systems", "coturn", "--out", str(tmp_path)) as process:
-        assert process.stderr is not None
-        assert "limit" in process.stderr.readline()
+    out = tmp_path / "out"
+    out.mkdir()
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--systems", "coturn"]
+    root = Path(__file__).parents[2]
+    with beside.Program([*command, "--out", str(out)], tmp_path / "said", cwd=root) as benchmark:
+        benchmark.until_said("limit")
         # A relay is running from here on or is about to.
-        process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
-        assert process.wait(30) == 130
-    assert said.endswith("stopped; nothing was written\n")
-    assert _namespaces_of(process.pid) == []
-    assert list(tmp_path.iterdir()) == []
+        assert benchmark.stop() == 130
+        assert benchmark.log_text().endswith("stopped; nothing was written\n")
+        assert _namespaces_of(benchmark.pid) == []
+    assert list(out.iterdir()) == []

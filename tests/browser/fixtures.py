@@ -13,10 +13,11 @@ from playwright.sync_api import Page, Playwright, sync_playwright
 
 from tests.browser import portrait
 from tests.browser.tab import Tab
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import wait_until
-from tests.lab.relay import TOKEN, Relay
-from tests.lab.requirements import PACKAGES, require
+from tests.kit.api import TOKEN
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import wait_until
+from tests.kit.requirements import PACKAGES, require
+from tests.lab.relay import Relay
 from tests.lab.topology import RELAY, Lab
 
 ROOT = Path(__file__).parents[2]

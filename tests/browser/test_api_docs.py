@@ -7,8 +7,8 @@ from playwright.sync_api import Request, Route, expect, sync_playwright
 
 from tests.browser.fixtures import CHROMIUM
 from tests.browser.tab import PATIENCE_MS
-from tests.daemon.process import config_of, running
-from tests.lab.requirements import PACKAGES, require
+from tests.kit.daemon import config_of, running
+from tests.kit.requirements import PACKAGES, require
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -16,7 +16,7 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 def test_it_works_without_any_other_host(tmp_path: Path) -> None:
     require(PACKAGES | {"chromium": "chromium"})
     with running(tmp_path, config_of(api={"listen": "127.0.0.1:0"})) as daemon:
-        host, port = daemon.api
+        host, port = daemon.api_at
         asked: list[str] = []
         said: list[str] = []
 

@@ -4,8 +4,9 @@ from itertools import product
 
 import pytest
 
-from relay.calls.call import Masking, Order, Party, Policy, Rules
-from tests.calls.book import ALICE, BOB, CAROL, Book
+from relay.calls.making import Party
+from relay.calls.rules import Masking, Policy, Rules
+from tests.calls.stage import ALICE, BOB, CAROL, Stage
 
 ROWS = [
     (Policy.ASKED, Masking.BOTH, (ALICE, BOB), True, ["alice", "bob"]),
@@ -29,19 +30,21 @@ def test_the_rows_cover_every_policy_and_masking() -> None:
 def test_masking_follows_policy_and_what_the_parties_asked_for(
     policy: Policy, masking: Masking, parties: tuple[Party, ...], relayed: bool, masked: list[str]
 ) -> None:
-    book = Book(Rules(policy=policy, masking=masking))
-    call = book.create(*parties)
+    stage = Stage(Rules(policy=policy, masking=masking))
+    call = stage.create(*parties)
     assert (call.relayed, call.masked) == (relayed, masked)
-    grants = [book.registry.admit(call.id, leg.id, book.now) for leg in call.legs]
-    assert [grant.masked for grant in grants] == [party.id in masked for party in parties]
-    assert {grant.closed for grant in grants} == {relayed}
+    assert [leg.masked for leg in call.legs] == [party.id in masked for party in parties]
+    assert call.closed == relayed
+    assert {stage.allocate(call.id, leg.id) for leg in call.legs} == {0}
+    closed = Stage(Rules(policy=policy, masking=masking), peers="call").create(*parties)
+    assert (closed.relayed, closed.masked, closed.closed) == (relayed, masked, True)
 
 
 def test_a_call_that_only_a_credential_names_is_relayed_with_everybody_masked() -> None:
-    book = Book(Rules(masking=Masking.OPTED_IN))
-    grant = book.registry.admit("room", "one", book.now)
-    call = book.registry.get("room", book.now)
-    assert (call.relayed, call.masked, grant.masked) == (True, ["one"], True)
+    stage = Stage(Rules(masking=Masking.OPTED_IN))
+    assert stage.allocate("room", "one") == 0
+    call = stage.call("room")
+    assert (call.relayed, call.masked, call.legs[0].masked) == (True, ["one"], True)
 
 
 HALF_RELAYED = [
@@ -59,16 +62,16 @@ HALF_RELAYED = [
 def test_the_one_unmasked_party_of_a_relayed_call_may_use_its_own_address(
     policy: Policy, masking: Masking, parties: tuple[Party, ...], direct: list[str]
 ) -> None:
-    book = Book(Rules(policy=policy, masking=masking))
-    call = book.create(*parties)
+    stage = Stage(Rules(policy=policy, masking=masking))
+    call = stage.create(*parties)
     assert [leg.name for leg in call.legs if call.is_direct(leg)] == direct
     is_half = call.relayed and bool(direct)
-    grants = [book.registry.admit(call.id, leg.id, book.now) for leg in call.legs]
-    assert {grant.half_relayed for grant in grants} == {is_half}
+    assert call.half_relayed == is_half
+    assert {stage.allocate(call.id, leg.id) for leg in call.legs} == {0}
 
 
 def test_relayed_ports_and_calls_that_only_a_credential_names_are_never_half_relayed() -> None:
-    book = Book(Rules(masking=Masking.OPTED_IN))
-    order = Order((ALICE, BOB), ports=True)
-    assert not book.registry.create(order, book.token, book.now).half_relayed
-    assert not book.registry.admit("room", "one", book.now).half_relayed
+    stage = Stage(Rules(masking=Masking.OPTED_IN))
+    assert not stage.create(ALICE, BOB, ports=True).half_relayed
+    assert stage.allocate("room", "one") == 0
+    assert not stage.call("room").half_relayed

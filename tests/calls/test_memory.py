@@ -1,22 +1,13 @@
-"""What the book holds follows the live calls, not the past ones."""
+"""What the stage holds follows the live calls, not the past ones."""
 
 import tracemalloc
 
-from relay.calls import deadlines
-from relay.calls.deadlines import Deadlines
+from relay.calls.changes import PartyChange
 from relay.calls.ended import Tombstones
-from tests.calls.book import Book
-
-
-def test_deadlines_that_no_longer_hold_are_swept_when_they_outnumber_the_others() -> None:
-    current: dict[str, float] = {}
-    queue = Deadlines(lambda at, call: current.get(call) == at)
-    for number in range(1_000):
-        current = {f"{number}": float(number)}
-        queue.schedule(float(number), f"{number}", live=1)
-        assert len(queue) <= 2 + deadlines._SLACK
-    assert queue.next() == 999.0
-    assert (queue.due(998.0), queue.due(999.0), queue.due(999.0)) == (None, "999", None)
+from relay.calls.pool import RESERVATION_S
+from relay.stun.message import Method
+from tests.calls.stage import Stage
+from tests.kit import wire
 
 
 def test_the_eldest_tombstone_makes_room() -> None:
@@ -38,24 +29,39 @@ def test_a_tombstone_is_forgotten_when_its_time_is_over() -> None:
 
 
 def test_ten_thousand_calls_cost_less_than_a_kibibyte_a_leg() -> None:
-    book = Book()
+    stage = Stage()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(10_000):
-            book.registry.accept(book.create(ring=True).id, book.now)
+            stage.accept(stage.create(ring=True).id)
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(book.registry) == 10_000
+    assert len(stage.server.page(0, 100_000)) == 10_000
     assert (after - before) / 20_000 < 1_024
 
 
 def test_calls_that_come_and_go_leave_nothing_but_bounded_tombstones() -> None:
-    book = Book()
-    for _ in range(1_000):
-        book.registry.end(book.create(ring=True).id, book.now)
-        book.registry.admit("room", "one", book.now)
-        book.registry.release("room", "one")
-    assert len(book.registry) == 0
-    assert book.registry.next_timeout() is None
+    stage = Stage(peers="call")
+    for number in range(1_000):
+        stage.end(stage.create(ring=True).id)
+        assert stage.allocate(f"room-{number}", "one") == 0
+        assert stage.leave(f"room-{number}", "one")
+    assert stage.server.page(0, 10) == []
+    assert stage.server.next_timeout() is None
+
+
+def test_of_an_ended_call_no_port_is_kept_and_no_party() -> None:
+    stage = Stage(peers="call")
+    call = stage.create()
+    reserving = stage.client(call.id, call.legs[0].id)
+    reserving.request(Method.ALLOCATE, wire.even_port(reserve=True))
+    stage.change(call.id, PartyChange("carol"))
+    stage.end_party(call.id, "bob")
+    assert (len(call.known), len(call.former)) == (1, 1)
+    stage.end(call.id)
+    assert (call.legs, call.former) == ([], ())
+    assert (call.known, call.by_port, call.pool) == ({}, {}, None)
+    assert stage.advance(RESERVATION_S) == []
+    assert stage.server.next_timeout() is None

@@ -15,7 +15,7 @@ from tests.audit.captures import (
     udp,
     write,
 )
-from tests.cli.running import callveil
+from tests.kit.command import callveil
 
 _LEAK = udp(SERVER, BOB, b"\xff198.51.100.23", (3478, 40000))
 _SECRET = f"alice={ALICE_PUBLIC}"
@@ -84,7 +84,7 @@ def test_what_could_not_all_be_searched_is_exit_3(tmp_path: Path) -> None:
     done = callveil("audit", *map(str, files))
     assert (done.code, done.err) == (3, "")
     assert done.out.splitlines()[-2:] == [
-        "unsearched  alice: it is behind NAT, and its public IPv4 address is not known; "
+        "unsearched  alice: it is behind NAT, and the files do not tell its public IPv4 address; "
         "give --secret alice=ADDRESS",
         "incomplete  no address was found, but not everything could be searched",
     ]
@@ -149,4 +149,4 @@ def test_a_file_that_stops_being_a_capture_is_exit_2(clean: list[str]) -> None:
         file.write(b"\xff" * 100)
     done = callveil("audit", *clean)
     assert (done.code, done.out) == (2, "")
-    assert "bob.pcap': no whole capture: a record is longer than any frame" in done.err
+    assert "bob.pcap': the capture is damaged: a record is longer than any frame" in done.err

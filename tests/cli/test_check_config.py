@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from tests.cli.running import Outcome, callveil, serving
-from tests.forward import certificates
+from tests.kit import certificates
+from tests.kit.command import Outcome, callveil
+from tests.kit.daemon import serving
 
 
 def _check(directory: Path, content: str) -> Outcome:
@@ -33,7 +34,7 @@ def test_an_expired_certificate_is_a_fault_and_the_relay_serves_all_the_same(
     content = f"{_tls(files)}listen: ['udp://127.0.0.1:0', 'tls://127.0.0.1:0']\n"
     done = _check(tmp_path, content)
     assert (done.code, done.out) == (2, "")
-    fault = f"tls.certificate: '{files.certificate}': expected one that has not expired"
+    fault = f"tls.certificate: '{files.certificate}': expected a certificate that has not expired"
     assert done.err == f"callveil: {fault}\n"
     env = {"CALLVEIL__LISTEN": "[udp://127.0.0.1:0, tls://127.0.0.1:0]"}
     with serving("--config", str(tmp_path / "callveil.yaml"), env=env) as running:
@@ -45,7 +46,8 @@ def test_a_certificate_for_another_host_is_a_caution(tmp_path: Path) -> None:
     done = _check(tmp_path, f"{_tls(files)}listen: ['tls://127.0.0.1:5349']\n")
     assert (done.code, done.out) == (0, "ok\n")
     (line,) = done.err.splitlines()
-    assert line.startswith(f"callveil: caution: tls.certificate: '{files.certificate}': it is for ")
+    place = f"callveil: caution: tls.certificate: '{files.certificate}'"
+    assert line.startswith(f"{place}: the certificate is for turn.example, and not for 127.0.0.1")
 
 
 def test_two_on_one_port_are_a_fault_before_they_are_a_failure(tmp_path: Path) -> None:

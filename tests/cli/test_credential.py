@@ -6,7 +6,7 @@ import hmac
 import json
 import time
 
-from tests.cli.running import callveil
+from tests.kit.command import callveil
 
 SECRET = {"CALLVEIL__AUTH__SECRETS": '["first-secret-0123456789", "second"]'}
 

@@ -9,26 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from relay.cli.api import Api
-from tests.cli.running import Serving, callveil, serving
-from tests.forward import certificates
+from tests.kit import certificates
+from tests.kit.command import callveil
+from tests.kit.daemon import Daemon, serving
 
 QUICK = ("--count", "5")
 
 
 @pytest.fixture(scope="module")
-def daemon() -> Iterator[Serving]:
+def daemon() -> Iterator[Daemon]:
     with serving(env={"CALLVEIL__LISTEN": "[udp://127.0.0.1:0, tcp://127.0.0.1:0]"}) as running:
         yield running
 
 
-def create(daemon: Serving) -> str:
+def create(daemon: Daemon) -> str:
     """A ringing call."""
     body = {"parties": [{"id": "a"}, {"id": "b"}], "ring": True}
-    return str(Api(daemon.api, token="").ask("POST", "/v1/calls", body)["id"])
+    return str(daemon.ask("POST", "/v1/calls", body).body["id"])
 
 
-def test_probe_without_a_secret_asks_the_api(daemon: Serving) -> None:
+def test_probe_without_a_secret_asks_the_api(daemon: Daemon) -> None:
     done = callveil("probe", "--api", daemon.api, *QUICK)
     assert (done.code, done.err) == (0, "")
     assert done.out.count("own address: relay only; data from: relay only") == 2
@@ -36,7 +36,7 @@ def test_probe_without_a_secret_asks_the_api(daemon: Serving) -> None:
 
 
 @pytest.mark.parametrize("index", [0, 1])
-def test_probe_reports_as_json_over_udp_and_tcp(daemon: Serving, index: int) -> None:
+def test_probe_reports_as_json_over_udp_and_tcp(daemon: Daemon, index: int) -> None:
     url = daemon.urls[index]
     done = callveil("probe", "--api", daemon.api, "--url", url, "--json", *QUICK)
     report = json.loads(done.out)
@@ -56,12 +56,12 @@ def test_probe_sees_that_legs_are_told_addresses_of_their_own() -> None:
     assert done.err.count("check privacy.mask_mapped_address") == 2
 
 
-def test_probe_ends_its_call(daemon: Serving) -> None:
+def test_probe_ends_its_call(daemon: Daemon) -> None:
     callveil("probe", "--api", daemon.api, *QUICK)
     assert callveil("calls", "--api", daemon.api).out == "no calls\n"
 
 
-def test_calls_are_listed_and_ended(daemon: Serving) -> None:
+def test_calls_are_listed_and_ended(daemon: Daemon) -> None:
     call = create(daemon)
     head, row = callveil("calls", "--api", daemon.api).out.splitlines()
     assert head.split() == ["CALL", "STATE", "RELAYED", "CONNECTED", "EXPIRES"]
@@ -74,39 +74,39 @@ def test_calls_are_listed_and_ended(daemon: Serving) -> None:
 
 
 @pytest.mark.parametrize("call", ["cv_nope", "cv_/../../healthz", "a:b", "ü:", "x" * 507])
-def test_an_unknown_call_cannot_be_ended(daemon: Serving, call: str) -> None:
+def test_an_unknown_call_cannot_be_ended(daemon: Daemon, call: str) -> None:
     done = callveil("calls", "--api", daemon.api, "end", call)
     assert (done.code, done.out) == (1, "")
     (line,) = done.err.splitlines()
     assert line.startswith("callveil: the API refused (404): ")
 
 
-def test_a_name_that_is_no_utf8_is_refused_in_one_line(daemon: Serving) -> None:
+def test_a_name_that_is_no_utf8_is_refused_in_one_line(daemon: Daemon) -> None:
     done = callveil("calls", "--api", daemon.api, "end", os.fsdecode(b"\xff\xfe"))
     assert (done.code, done.out) == (1, "")
     assert done.err == "callveil: the API refused (422): call: UTF-8 is expected\n"
 
 
 @pytest.mark.parametrize("call", ["nope", "../../healthz", "a b", "ü", "%2f", ".."])
-def test_what_has_not_begun_is_ended_beforehand(daemon: Serving, call: str) -> None:
+def test_what_has_not_begun_is_ended_beforehand(daemon: Daemon, call: str) -> None:
     for _ in range(2):
         done = callveil("calls", "--api", daemon.api, "end", call)
         assert (done.code, done.out, done.err) == (0, f"ended {call}\n", "")
 
 
-def test_status(daemon: Serving) -> None:
+def test_status(daemon: Daemon) -> None:
     done = callveil("status", "--api", daemon.api)
     assert done.code == 0
     assert "ready        yes" in done.out
     assert json.loads(callveil("status", "--api", daemon.api, "--json").out)["ready"] is True
 
 
-def test_reload(daemon: Serving) -> None:
+def test_reload(daemon: Daemon) -> None:
     done = callveil("reload", "--api", daemon.api)
     assert (done.code, done.out) == (0, "reloaded\n")
 
 
-def test_a_probe_with_the_wrong_secret_says_what_to_check(daemon: Serving) -> None:
+def test_a_probe_with_the_wrong_secret_says_what_to_check(daemon: Daemon) -> None:
     done = callveil("probe", "--url", daemon.urls[0], "--secret", "wrong", *QUICK)
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("callveil: Allocate was refused with 401: check that the secret")
@@ -218,8 +218,7 @@ def test_a_drained_daemon_ends_well_and_has_logged_no_address() -> None:
         assert callveil("probe", "--api", running.api, *QUICK).code == 0
         done = callveil("drain", "--api", running.api)
         assert (done.code, done.out) == (0, "draining\n")
-        running.stop()
-        assert running.process.returncode == 0
+        assert running.stop() == 0
         said = [json.loads(line) for line in running.lines]
         assert "ready" in [line["event"] for line in said]
         assert "127.0.0.1" not in json.dumps([line for line in said if line["event"] != "ready"])

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import Serving, callveil, serving
+from tests.kit.command import callveil
+from tests.kit.daemon import Daemon, serving
 
 _LEVELS = {"debug", "info", "warning", "error", "critical"}
 
@@ -22,31 +23,24 @@ def _parsed(lines: list[str]) -> list[dict[str, Any]]:
     return documents
 
 
-def _until(running: Serving, event: str) -> dict[str, Any]:
-    assert running.process.stderr is not None
-    for line in running.process.stderr:
-        running.lines.append(line.rstrip("\n"))
-        if (said := json.loads(line))["event"] == event:
-            return dict(said)
-    raise AssertionError(running.lines)
+def _until(running: Daemon, event: str) -> dict[str, Any]:
+    return dict(json.loads(running.until_said(f'"event": "{event}"')))
 
 
 def test_a_run_from_ready_to_stopped_with_a_reload_that_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "callveil.yaml"
-    path.write_text("auth: {secrets: [short]}\ndemo: true\n")
+    path.write_text("auth: {secrets: [short]}\n")
     with serving("--config", str(path), "--log-json") as running:
-        demo = _until(running, "demo")
         path.write_text("realm: 7\nuser: [203.0.113.9]\n")
-        running.process.send_signal(signal.SIGHUP)
+        running.signal(signal.SIGHUP)
         refused = _until(running, "reload_refused")
         faults = [_until(running, "fault")["fault"] for _ in range(refused["faults"])]
         assert running.stop() == 0
-    said = _parsed(running.lines)
+        said = _parsed(running.lines)
     by_event = {each["event"]: each for each in said}
     assert by_event["ready"]["urls"] == running.urls
     assert running.urls[0].startswith("turn:127.0.0.1:")
     assert by_event["ready"]["api"] == running.api
-    assert demo["url"].startswith("http://127.0.0.1:")
     assert by_event["caution"]["caution"].startswith("auth.secrets[0]: shorter than")
     assert by_event["stopped"]["level"] == "info"
     assert faults == [
@@ -60,9 +54,8 @@ def test_the_same_in_words(tmp_path: Path) -> None:
     path.write_text("")
     with serving("--config", str(path)) as running:
         path.write_text("realm: 7\nuser: [203.0.113.9]\n")
-        running.process.send_signal(signal.SIGHUP)
-        assert running.process.stderr is not None
-        words = [running.process.stderr.readline().rstrip("\n") for _ in range(3)]
+        running.signal(signal.SIGHUP)
+        words = [running.until_said("") for _ in range(3)]
     assert "reload_refused faults=2" in words[0]
     assert words[1] == "callveil: realm: 7: expected 1 to 127 printable characters without quotes"
     assert words[2] == "callveil: user: ['203.0.113.9']: expected the name of a user, or empty"
@@ -72,7 +65,7 @@ def test_the_same_in_words(tmp_path: Path) -> None:
     ("content", "code", "faults"),
     [
         ("realm: 7\nnope: 1\n", 2, ["realm: 7: expected 1 to 127", "nope: unknown key"]),
-        ("user: cvnobody0\n", 1, ["user: cvnobody0: there is no such user"]),
+        ("user: cvnobody0\n", 1, ["user: cvnobody0: there is no such user on this host"]),
         (
             "listen: ['udp://203.0.113.7:0']\nrelay: {addresses: [203.0.113.7]}\n",
             1,

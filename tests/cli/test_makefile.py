@@ -147,5 +147,7 @@ def test_the_package_says_what_it_is() -> None:
     assert about["Author"]
     assert about["Keywords"]
     assert about["Requires-Python"] == ">=3.11"
+    assert about["License-Expression"] == "Apache-2.0"
+    assert about.get_all("License-File") == ["LICENSE"]
     assert "Operating System :: POSIX :: Linux" in about.get_all("Classifier", [])
     assert about["Description"].startswith("# callveil")

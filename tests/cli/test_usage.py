@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relay import __version__
-from tests.cli.running import COMMAND, callveil, environment
+from tests.kit.command import COMMAND, callveil, environment
 
 COMMANDS = ["serve", "check-config", "credential", "probe", "audit"]
 COMMANDS += ["calls", "status", "drain", "reload"]

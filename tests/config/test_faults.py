@@ -178,6 +178,7 @@ def test_a_section_is_a_mapping(value: str) -> None:
         ("relay: {port: 1-2}", "relay.port: unknown key; did you mean ports?"),
         ("auth: {secret: [x]}", "auth.secret: unknown key; did you mean secrets?"),
         ("verbosity: 3", "verbosity: unknown key"),
+        ("demo: true", "demo: unknown key"),
         ("7: x", "7: unknown key"),
         ('"a\\nb": x', "a\\nb: unknown key"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from relay.config import look_at_certificate, look_at_host, parse
 from relay.config.host import Found
-from tests.forward import certificates
+from tests.kit import certificates
 
 _ADDRESSES = "relay: {addresses: [192.0.2.7, '2001:db8::7/2001:db8::8']}\n"
 _LISTEN = "listen: ['tls://192.0.2.7:5349', 'tls://[2001:db8::8]:5349', 'udp://192.0.2.9:1']\n"
@@ -37,12 +37,15 @@ def test_a_good_certificate_is_nothing_to_speak_of(tmp_path: Path) -> None:
 
 
 def test_an_expired_certificate_is_a_fault(tmp_path: Path) -> None:
-    assert _look(tmp_path, days=(-90, -0.01)) == (["expected one that has not expired"], [])
+    assert _look(tmp_path, days=(-90, -0.01)) == (
+        ["expected a certificate that has not expired"],
+        [],
+    )
 
 
 def test_one_that_is_not_valid_yet_is_a_fault(tmp_path: Path) -> None:
     (fault,), _ = _look(tmp_path, days=(0.5, 90))
-    assert fault == "expected one that is valid by now; check this host's clock too"
+    assert fault == "expected a certificate that is valid by now; check this host's clock too"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +54,7 @@ def test_one_that_is_not_valid_yet_is_a_fault(tmp_path: Path) -> None:
 def test_one_that_should_have_been_renewed_is_a_caution(
     tmp_path: Path, days: tuple[float, float], left: int
 ) -> None:
-    assert _look(tmp_path, days=days) == ([], [f"it expires in {left} days"])
+    assert _look(tmp_path, days=days) == ([], [f"the certificate expires in {left} days; renew it"])
 
 
 @pytest.mark.parametrize(
@@ -71,8 +74,8 @@ def test_one_for_others_than_clients_are_told_is_a_caution(
 ) -> None:
     (caution,) = _look(tmp_path, hosts).cautions
     assert caution == (
-        f"it is for {names}, and not for {unfit}, which clients are told: they refuse it, unless "
-        "your signaling server tells them a name that it is for"
+        f"the certificate is for {names}, and not for {unfit}, which the relay tells clients: they "
+        "refuse it unless your signaling server tells them a name that the certificate is for"
     )
 
 
@@ -102,7 +105,7 @@ def test_an_interface_that_is_not_there_yet_keeps_nothing_from_the_user_path() -
     faults, (caution,) = look_at_host(parse(b"fastpath: {interfaces: [cv0]}", {}))
     assert faults == []
     assert caution.startswith("fastpath.interfaces[0]: 'cv0': this host has ")
-    assert caution.endswith("; without it everything takes the user path")
+    assert caution.endswith("; without that interface, everything takes the user path")
 
 
 def test_interfaces_that_are_not_used_are_not_looked_for() -> None:

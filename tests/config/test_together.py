@@ -119,8 +119,8 @@ def test_clients_from_outside_are_not_told_a_private_address(listen: str, addres
     )
     public = address.partition("/")[0]
     assert line == (
-        f"relay.addresses[0]: '{public}': a private address, though {listen} is open to others: "
-        "expected PUBLIC/LOCAL, or listeners on private addresses alone"
+        f"relay.addresses[0]: '{public}': a private address, though other networks reach {listen}: "
+        "expected PUBLIC/LOCAL, or listeners on private addresses only"
     )
 
 
@@ -140,8 +140,8 @@ def test_on_every_address_of_a_host_a_private_one_is_told_with_a_caution(
     (line,) = cautions(settings.with_secret(bytes))
     public = address.partition("/")[0]
     assert line == (
-        f"relay.addresses[0]: '{public}': a private address, and {listen} is every address of this "
-        "host: clients from outside of your network cannot use it; for them write PUBLIC/LOCAL"
+        f"relay.addresses[0]: '{public}': a private address, and {listen} listens on every address "
+        "of this host: clients outside of your network cannot use it; for them write PUBLIC/LOCAL"
     )
 
 

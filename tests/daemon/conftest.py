@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.process import Daemon, running
+from tests.kit.daemon import Daemon, running
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from tests.daemon.process import Config, Daemon, place_of
-from tests.lab.turn_client import TurnClient
-from tests.turn import wire
+from tests.kit import wire
+from tests.kit.daemon import Config, Daemon, place_of
+from tests.kit.sockets import TurnClient
+from tests.kit.turn import credential_of
 
 HERE, THERE = "127.0.0.1", "127.0.1.1"
 """Of two networks."""
@@ -74,5 +75,4 @@ class Pipeline:
 
 def party_from(daemon: Daemon, call: Config, party: str, url: str, source: str) -> TurnClient:
     """A party's client without TLS that comes from there."""
-    (server,) = call["parties"][party]["rtc_configuration"]["iceServers"]
-    return TurnClient(connected(where(url), source), server["username"], server["credential"])
+    return TurnClient(connected(where(url), source), *credential_of(call, party))

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from io import BufferedReader
 
-from tests.daemon.process import TOKEN, Config, Daemon
+from tests.kit.api import TOKEN
+from tests.kit.daemon import Config, Daemon
 
 CANDIDATE = (
     "candidate:842163049 1 udp 1677729535 198.51.100.7 40000 typ srflx raddr 10.0.0.7 rport 40000"
@@ -51,7 +52,7 @@ class Flood:
         self.statuses: list[int] = []
         self._is_refused = threading.Event()
         self._count = len(requests)
-        self._sock = socket.create_connection(daemon.api, timeout=_DEADLINE_S)
+        self._sock = socket.create_connection(daemon.api_at, timeout=_DEADLINE_S)
         self._threads = [
             threading.Thread(target=self._sock.sendall, args=(b"".join(requests),)),
             threading.Thread(target=self._read),

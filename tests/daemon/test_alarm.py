@@ -9,7 +9,7 @@ from relay.daemon.engine import ALARM_INTERVAL_S
 from relay.errors import DropReason
 from tests.daemon.test_engine import Stage
 from tests.forward.loops import on_uvloop
-from tests.turn import wire
+from tests.kit import wire
 
 
 def guess(stage: Stage, count: int) -> None:

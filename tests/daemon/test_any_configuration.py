@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.daemon.starting import start, write
-from tests.forward import certificates
+from tests.kit import certificates
 
 _OWN = f"127.{os.getpid() % 251 + 1}.7"
 """Loopback addresses that no other run of these tests has: ports on them may be any."""
 _NOWHERE = "198.51.100.7"
-_LINE = re.compile(r"callveil: [^\n]+|ready turn.*|demo http.*|\S+Z \w+ relay[.\w]* \w+.*")
+_LINE = re.compile(r"callveil: [^\n]+|ready turn.*|\S+Z \w+ relay[.\w]* \w+.*")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,6 @@ _DOCUMENTS = st.fixed_dictionaries(
                 "interfaces": st.just(["cv-none"]),
             }
         ),
-        "demo": st.booleans(),
     },
 )
 

@@ -1,6 +1,7 @@
 """A call's life through the HTTP API, as its two TURN clients see it."""
 
-from tests.daemon.process import CHANNEL, Config, Daemon, has_heard_nothing, hears, joined
+from tests.daemon.talking import CHANNEL, has_heard_nothing, hears, joined
+from tests.kit.daemon import Config, Daemon
 
 
 def dropped_of(view: Config) -> dict[str, int]:
@@ -28,11 +29,11 @@ def test_nothing_crosses_before_the_call_is_accepted(daemon: Daemon) -> None:
 
 
 def test_the_end_silences_at_once(daemon: Daemon) -> None:
-    call, other = daemon.create_call(ring=False), daemon.create_call(ring=False)
+    call, other = daemon.create_call(), daemon.create_call()
     alice, bob = joined(daemon, call)
     carol, dave = joined(daemon, other)
     assert hears(alice, bob, b"while it lasts")
-    assert daemon.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
+    daemon.end_call(call)
     for client, peer in ((alice, bob), (bob, alice)):
         client.send_on(CHANNEL, b"after the end")
         client.send(peer.relayed, b"after the end")
@@ -40,13 +41,13 @@ def test_the_end_silences_at_once(daemon: Daemon) -> None:
     assert daemon.drops("no_allocation") == 4
     assert daemon.metric('callveil_allocations{transport="udp"}') == 2
     assert daemon.metric('callveil_routes{path="user"}') == 2
-    assert daemon.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
+    daemon.end_call(call)
     assert alice.allocate().code == 403
     assert hears(carol, dave, b"other calls go on")
 
 
 def test_a_party_cannot_take_the_others_place(daemon: Daemon) -> None:
-    first, second = daemon.create_call(ring=False), daemon.create_call(ring=False)
+    first, second = daemon.create_call(), daemon.create_call()
     alice, bob = joined(daemon, first)
     mallory = daemon.party(second, "alice")
     assert mallory.allocate().code == 0
@@ -58,7 +59,7 @@ def test_a_party_cannot_take_the_others_place(daemon: Daemon) -> None:
 
 
 def test_statistics_of_legs_add_up_to_the_metrics(daemon: Daemon) -> None:
-    calls = [daemon.create_call(ring=False, max_bitrate_bps=16_000) for _ in range(3)]
+    calls = [daemon.create_call(max_bitrate_bps=16_000) for _ in range(3)]
     for number, call in enumerate(calls):
         alice, bob = joined(daemon, call)
         for size in range(number + 1):

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.cli.running import COMMAND, environment
-from tests.daemon.process import Config, config_of
 from tests.docs.pages import ROOT
+from tests.kit.command import COMMAND, environment
+from tests.kit.daemon import Config, config_of, configured, running
 
 _ALLOWED = ("prlimit", "--core=unlimited", "sh", "-c")
 _HEADERS_ONLY = 'echo 0 > /proc/self/coredump_filter; exec "$0" "$@"'
@@ -20,9 +19,7 @@ _HEADERS_ONLY = 'echo 0 > /proc/self/coredump_filter; exec "$0" "$@"'
 
 
 def _serve(directory: Path, config: Config) -> list[str]:
-    path = directory / "callveil.yaml"
-    path.write_text(yaml.safe_dump(config))
-    return [str(COMMAND), "serve", "--config", str(path)]
+    return [str(COMMAND), "serve", *configured(directory, config)]
 
 
 def _crash(directory: Path, command: Sequence[str], ready: str) -> tuple[str, bool]:
@@ -76,8 +73,8 @@ def test_where_it_is_asked_for_there_is_one(tmp_path: Path, can_dump: bool) -> N
 
 
 def test_the_demos_own_process_leaves_none_either(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "examples.signaling", "--port", "0"]
-    assert _crash(tmp_path, command, "running on") == ("0", False)
+    command = [sys.executable, "-m", "examples.signaling", "--api", "http://127.0.0.1:1"]
+    assert _crash(tmp_path, command, "demo: waiting ") == ("0", False)
 
 
 @pytest.mark.parametrize("is_allowed", [False, True])
@@ -87,11 +84,6 @@ def test_a_process_that_is_not_dumpable_is_closed_to_its_own_user(
     """What the kernel gives to root: owner of what it shows of the process."""
     me = "nobody" if os.geteuid() == 0 else Path.home().owner()
     config = config_of(user=me, debug={"core_dumps": is_allowed})
-    with subprocess.Popen(
-        _serve(tmp_path, config), env=environment(), stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        assert any(line.startswith("ready ") for line in process.stderr)
-        owner = Path(f"/proc/{process.pid}/environ").owner()
-        process.kill()
+    with running(tmp_path, config) as daemon:
+        owner = daemon.proc("environ").owner()
     assert owner == (me if is_allowed else "root")

@@ -5,16 +5,17 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar, TypeVarTuple, get_args
 
 import pytest
 
 from relay.address import FiveTuple, PeerAddress, ServerAddress
 from relay.calls import credentials
-from relay.calls.call import Call, Order, Party, Rules
+from relay.calls.call import RING_TIMEOUT_S, Call, State
+from relay.calls.making import Order, Party
 from relay.calls.rate import SourceRate
-from relay.calls.registry import RING_TIMEOUT_S, Registry
+from relay.calls.rules import Rules
 from relay.clock import Now
 from relay.daemon.engine import Engine
 from relay.effects import Count, Effect, LegKey
@@ -22,14 +23,17 @@ from relay.errors import DropReason
 from relay.forward.user.streams import Streams
 from relay.forward.user.tcp import TcpListener
 from relay.forward.user.udp import UdpListener
+from relay.ice.access import Access
 from relay.ice.settings import PortSettings
+from relay.server import ServerSettings
 from relay.special_use import Denied
 from relay.stun.message import Method
 from relay.turn.settings import TurnSettings
-from tests.daemon.process import CHANNEL, SECRET, has_heard_nothing, hears
+from tests.daemon.talking import CHANNEL, has_heard_nothing, hears
 from tests.forward.loops import on_uvloop
-from tests.lab.turn_client import TurnClient
-from tests.turn import wire
+from tests.kit import wire
+from tests.kit.daemon import SECRET
+from tests.kit.sockets import TurnClient
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -77,7 +81,6 @@ class Stage:
             local_ips=(here.packed,),
         )
         self.clocks = Clocks()
-        registry = Registry(Rules(**rules))
         told = PeerAddress.parse("127.0.0.1", 0)
         ports = PortSettings(
             ((told, here),),
@@ -88,7 +91,8 @@ class Stage:
             denied=Denied(default=True),
             is_this_host=lambda _: True,
         )
-        self.engine = Engine(settings, registry, self.clocks, os.urandom, lambda: None, ports)
+        both = ServerSettings(settings, ports)
+        self.engine = Engine(both, Rules(**rules), self.clocks, os.urandom, lambda: None)
         self._clients: list[TurnClient] = []
 
     async def __aenter__(self) -> Self:
@@ -97,23 +101,22 @@ class Stage:
         self.udp = UdpListener(address, engine, engine.tally)
         streams = Streams(SourceRate(1000, bytes(32)), engine.forwarder.descriptors)
         self.tcp = TcpListener(address, engine, engine.tally, None, streams)
-        engine.forwarder.add_udp(self.udp)
-        engine.forwarder.add_stream(self.tcp)
-        self.udp.start(loop)
-        await self.tcp.start(loop)
+        for listener in (self.udp, self.tcp):
+            engine.forwarder.add(listener)
+            listener.start(loop)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         for client in self._clients:
             client.sock.close()
         self.engine.forwarder.close_ports()
-        await self.tcp.close()
-        self.udp.close(asyncio.get_running_loop())
+        for listener in (self.tcp, self.udp):
+            listener.close(asyncio.get_running_loop())
 
-    def create(self, **order: Any) -> Call:
+    def create(self, access: Mapping[str, Access] | None = None, **order: Any) -> Call:
         """A call that the API has created."""
         given = Order(**{"parties": PARTIES, "ring": False, **order})
-        return self.engine.registry.create(given, self.engine.token, self.clocks.now())
+        return self.engine.create(given, access or {})
 
     def client(self, call: str, leg: str, listener: UdpListener | TcpListener) -> TurnClient:
         """A client of one leg."""
@@ -138,7 +141,8 @@ class Stage:
     def pass_time(self, seconds: float) -> None:
         """Move the clocks, and have the engine look at them."""
         self.clocks.advance(seconds)
-        self.engine.tick()
+        self.engine.handle_timeout()
+        self.engine.renew()
 
     @property
     def allocations(self) -> int:
@@ -163,11 +167,9 @@ async def test_a_call_ends_when_its_time_is_up() -> None:
         stage.clocks.advance(0.1)  # its time is up, and nobody has looked yet
         alice.send(bob.relayed, b"late")
         assert await do(has_heard_nothing, alice, bob)
-        assert stage.drops(DropReason.RINGING) == 1
-        stage.engine.tick()
         alice.send_on(CHANNEL, b"late")
         assert await do(has_heard_nothing, alice, bob)
-        assert stage.drops(DropReason.NO_ALLOCATION) == 1
+        assert stage.drops(DropReason.NO_ALLOCATION) == 2
         assert (stage.allocations, stage.engine.forwarder.routes) == (2, 2)
         assert (await do(alice.allocate)).code == 403
         assert await do(hears, carol, dave, b"other calls go on")
@@ -194,8 +196,7 @@ async def test_an_accepted_call_lasts_longer_than_it_may_ring() -> None:
         alice.send_on(CHANNEL, b"too early")
         assert await do(has_heard_nothing, alice, bob)
         assert stage.drops(DropReason.RINGING) == 1
-        stage.engine.registry.accept(call.id, stage.clocks.now())
-        stage.engine.opened(call.id)
+        stage.engine.accept(call.id, None)
         stage.pass_time(2)
         assert await do(hears, alice, bob, b"accepted at the last moment")
 
@@ -209,7 +210,7 @@ async def test_an_allocation_that_is_not_refreshed_ends_and_its_counters_stay() 
         stage.pass_time(300)
         assert (await do(bob.request, Method.REFRESH)).code == 0
         stage.pass_time(301)
-        first, second = (stage.engine.legs(call.id)[leg.id] for leg in call.legs)
+        first, second = (stage.engine.legs(call)[leg.id] for leg in call.legs)
         assert (first.connected, first.transport, first.packets, first.bytes) == (False, None, 1, 5)
         assert second.connected
         assert stage.engine.forwarder.routes == 0
@@ -220,7 +221,7 @@ async def test_an_allocation_that_is_not_refreshed_ends_and_its_counters_stay() 
         assert await do(bob.bind, CHANNEL + 1, again.relayed) == 0
         again.send_on(CHANNEL, b"678")
         assert await do(bob.receive) == wire.channel_data(CHANNEL + 1, b"678")
-        view = stage.engine.legs(call.id)[call.legs[0].id]
+        view = stage.engine.legs(call)[call.legs[0].id]
         assert (view.connected, view.packets, view.bytes) == (True, 2, 8)
 
 
@@ -230,7 +231,7 @@ async def test_a_lost_connection_ends_the_allocation_of_that_client() -> None:
         call = stage.create()
         alice, bob = await stage.joined(call, over_tcp=True)
         assert await do(hears, alice, bob, b"over TCP")
-        assert {view.transport for view in stage.engine.legs(call.id).values()} == {"tcp"}
+        assert {view.transport for view in stage.engine.legs(call).values()} == {"tcp"}
         alice.sock.close()
         while stage.allocations == 2:
             assert await do(bob.permit, bob.relayed) == 403  # one turn of the loop, and more
@@ -241,16 +242,16 @@ async def test_a_lost_connection_ends_the_allocation_of_that_client() -> None:
 @on_uvloop
 async def test_a_call_that_only_credentials_name_is_forgotten_with_its_last_client() -> None:
     async with Stage() as stage:
-        registry = stage.engine.registry
         for _ in range(2):  # it may begin anew
             client = stage.client("a call", "leg", stage.udp)
             assert (await do(client.allocate)).code == 0
-            assert registry.is_live("a call")
+            call = stage.engine.call("a call")
+            assert call.is_active
             assert stage.engine.forwarder.meter(LegKey("a call", "leg"))
             assert (await do(client.request, Method.REFRESH, wire.lifetime(0))).code == 0
-            assert not registry.is_live("a call")
+            assert (call.state, sum(stage.engine.counts().values())) == (State.ENDED, 0)
             assert stage.engine.forwarder.meter(LegKey("a call", "leg")) is None
-        assert stage.engine.legs("a call") == {}
+            assert stage.engine.legs(call) == {}
 
 
 @on_uvloop
@@ -260,16 +261,15 @@ async def test_a_drained_engine_is_one_where_nobody_talks_or_is_called() -> None
         client = stage.client("a call", "leg", stage.udp)
         assert (await do(client.allocate)).code == 0
         ringing = stage.create(ring=True)
-        assert not engine.is_drained()
+        assert not engine.drained.is_set()
         engine.drain()
         assert engine.status().draining
-        assert not engine.is_drained()
+        assert not engine.drained.is_set()
         assert (await do(client.request, Method.REFRESH, wire.lifetime(0))).code == 0
-        assert not engine.is_drained()
+        assert not engine.drained.is_set()
         assert (await do(client.allocate)).code == 508
-        engine.registry.end(ringing.id, stage.clocks.now())
-        engine.ended(ringing.id)
-        assert engine.is_drained()
+        engine.end(ringing.id)
+        assert engine.drained.is_set()
 
 
 @on_uvloop

@@ -1,45 +1,33 @@
 """Whether the kernel forwards: as the configuration says, and what is said where it cannot."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.cli.running import COMMAND, environment
-from tests.daemon.process import Config, config_of, running
+from tests.kit.command import Outcome, callveil
+from tests.kit.daemon import Config, config_of, configured, running
 
-_TIME_LIMIT_S = 60
 _WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set", "-all"] if os.geteuid() == 0 else []
 
 
-def _serve(tmp_path: Path, fastpath: Config) -> "subprocess.CompletedProcess[str]":
+def _serve(tmp_path: Path, fastpath: Config) -> Outcome:
     """Run a daemon that must not start, without any capability; returns what it said."""
-    path = tmp_path / "callveil.yaml"
-    path.write_text(yaml.safe_dump(config_of(fastpath=fastpath)))
-    command = [*_WITHOUT_PRIVILEGES, str(COMMAND), "serve", "--config", str(path)]
-    return subprocess.run(
-        command,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_TIME_LIMIT_S,
-    )
+    arguments = configured(tmp_path, config_of(fastpath=fastpath))
+    return callveil("serve", *arguments, before=_WITHOUT_PRIVILEGES)
 
 
 def test_a_required_fast_path_that_cannot_be_had_is_refused_in_one_line(tmp_path: Path) -> None:
     done = _serve(tmp_path, {"mode": "require"})
-    assert (done.returncode, done.stdout) == (1, "")
-    (line,) = done.stderr.splitlines()
+    assert (done.code, done.out) == (1, "")
+    (line,) = done.err.splitlines()
     assert line.startswith("callveil: fastpath.mode: require: ")
     assert "CAP_BPF" in line
 
 
 def test_a_required_interface_that_is_not_there_is_named(tmp_path: Path) -> None:
     done = _serve(tmp_path, {"mode": "require", "interfaces": ["cvnone0"]})
-    (line,) = done.stderr.splitlines()
+    (line,) = done.err.splitlines()
     assert line == "callveil: fastpath.mode: require: there is no interface cvnone0"
 
 

@@ -3,7 +3,8 @@
 import time
 
 from tests.daemon.flooding import Flood, candidate_of, description_of
-from tests.daemon.process import Daemon, has_heard_nothing, hears, joined
+from tests.daemon.talking import has_heard_nothing, hears, joined
+from tests.kit.daemon import Daemon
 
 CONNECTIONS = 16
 REQUESTS = 12_800
@@ -14,7 +15,7 @@ PER_S = 128
 
 
 def test_hanging_up_does_not_wait_for_a_flood_of_candidates(daemon: Daemon) -> None:
-    call, other = daemon.create_call(ring=False), daemon.create_call(ring=False)
+    call, other = daemon.create_call(), daemon.create_call()
     alice, bob = joined(daemon, call)
     begun = time.monotonic()
     one = [*[candidate_of(call, "alice")] * 7, description_of(call, "alice")]
@@ -22,7 +23,7 @@ def test_hanging_up_does_not_wait_for_a_flood_of_candidates(daemon: Daemon) -> N
     for flood in floods:
         flood.until_refused()
     assert hears(alice, bob, b"while it lasts")
-    assert daemon.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
+    daemon.end_call(call)
     for client, peer in ((alice, bob), (bob, alice)):
         client.send(peer.relayed, b"after the end")
         assert has_heard_nothing(client, peer)

@@ -8,13 +8,13 @@ from contextlib import closing
 import pytest
 
 from relay.address import PeerAddress
-from relay.calls.call import Masking
 from relay.calls.changes import Change, PartyChange
+from relay.calls.rules import Masking
 from relay.errors import DropReason
-from tests.daemon.process import CHANNEL
+from tests.daemon.talking import CHANNEL
 from tests.daemon.test_engine import Stage, do
 from tests.forward.loops import on_uvloop
-from tests.turn import wire
+from tests.kit import wire
 
 UNUSED = "192.0.2.7"
 """An address that no host of ours has."""
@@ -48,10 +48,7 @@ async def test_a_call_meets_there_and_is_silent_at_once_when_it_is_tightened(
         assert await do(alice.receive) == wire.channel_data(CHANNEL + 1, b"\x80 to alice")
         assert stage.engine.forwarder.routes == 4
 
-        change = Change((PartyChange("bob", True),))
-        registry = stage.engine.registry
-        registry.change(call.id, change, stage.engine.token, stage.clocks.now())
-        stage.engine.tightened(call.id)
+        stage.engine.change(call.id, Change((PartyChange("bob", True),)))
         assert stage.engine.forwarder.routes == 2
         bob.connect(alice.relayed.reveal())
         bob.send(b"\x80 to alice")
@@ -76,6 +73,6 @@ async def test_a_relay_that_cannot_open_one_relays_the_call(
 @on_uvloop
 async def test_relayed_ports_and_outer_ports_are_drawn_from_one_pool() -> None:
     async with Stage(masking=Masking.OPTED_IN) as stage:
-        before = stage.engine.ports.free
+        before = stage.engine.server.ports_free
         await stage.joined(stage.create())
-        assert stage.engine.ports.free == before - 1
+        assert stage.engine.server.ports_free == before - 1

@@ -4,8 +4,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.cli.running import callveil
-from tests.daemon.process import TOKEN, Daemon
+from tests.kit.api import TOKEN
+from tests.kit.command import callveil
+from tests.kit.daemon import Daemon
 
 NAMES = [
     "a/b",
@@ -48,9 +49,9 @@ def test_a_call_of_any_name_is_inspected_and_ended(daemon: Daemon, name: str) ->
 def test_the_command_ends_it_too(daemon: Daemon, name: str) -> None:
     one = daemon.stranger(name, "one")
     assert one.allocate().code == 0
-    host, port = daemon.api
-    api = ("--api", f"http://{host}:{port}")
-    done = callveil("calls", *api, "end", "--", name, env={"CALLVEIL_API_TOKEN": TOKEN})
+    done = callveil(
+        "calls", "--api", daemon.api, "end", "--", name, env={"CALLVEIL_API_TOKEN": TOKEN}
+    )
     assert (done.code, done.out) == (0, f"ended {name}\n")
     assert one.allocate().code == 403
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.daemon.process import CHANNEL, Config, Daemon, has_heard_nothing, hears
-from tests.lab.turn_client import TurnClient
-from tests.turn.wire import channel_data
+from tests.daemon.talking import CHANNEL, has_heard_nothing, hears
+from tests.kit.daemon import Config, Daemon
+from tests.kit.sockets import TurnClient
+from tests.kit.wire import channel_data
 
 PARTIES: list[Config] = [
     {"id": "alice", "enhanced_call_privacy": True},

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import callveil
-from tests.daemon.process import Daemon, config_of, running
 from tests.kernel import requirements
+from tests.kit.command import callveil
+from tests.kit.daemon import Daemon, config_of, configured, running
 
 _NET_ADMIN = 1 << 12
 
 
 def _status(daemon: Daemon, name: str) -> str:
-    lines = Path(f"/proc/{daemon.process.pid}/status").read_text().splitlines()
+    lines = daemon.proc("status").read_text().splitlines()
     return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{name}:"))
 
 
@@ -53,10 +53,8 @@ def test_a_daemon_started_by_root_becomes_the_user_that_is_named(tmp_path: Path,
 
 
 def test_a_user_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "callveil.yaml"
-    path.write_text(
-        "listen: ['udp://127.0.0.1:0']\napi: {listen: '127.0.0.1:0'}\nuser: cvnobody0\n"
-    )
-    done = callveil("serve", "--config", str(path))
+    done = callveil("serve", *configured(tmp_path, config_of(user="cvnobody0")))
     assert done.code == 1
-    assert done.err.splitlines()[-1] == "callveil: user: cvnobody0: there is no such user"
+    assert (
+        done.err.splitlines()[-1] == "callveil: user: cvnobody0: there is no such user on this host"
+    )

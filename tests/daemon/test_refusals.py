@@ -1,9 +1,8 @@
 """Whoever may not be in a call cannot tell why: every refusal is the same."""
 
-from relay.calls.registry import RING_TIMEOUT_S
-from relay.ice.access import Access
+from relay.calls.call import RING_TIMEOUT_S
 from relay.stun.attributes import Attribute
-from tests.calls.book import ALICE, BOB, CAROL
+from tests.calls.stage import ALICE, BOB, CAROL
 from tests.daemon.test_engine import Stage, do
 from tests.forward.loops import on_uvloop
 
@@ -17,15 +16,12 @@ async def test_absent_ended_timed_out_and_foreign_calls_refuse_alike() -> None:
         ended, timed_out = stage.create(), stage.create(ring=True)
         ended_leg, timed_out_leg = ended.legs[0].id, timed_out.legs[0].id
         ports = stage.create(ports=True)
-        stage.engine.open_ports(ports.id, {leg.id: Access() for leg in ports.legs})
-        stage.engine.registry.end(ended.id, stage.clocks.now())
-        stage.engine.ended(ended.id)
+        stage.engine.end(ended.id)
         stage.pass_time(RING_TIMEOUT_S)
         live = stage.create()
         left = stage.create(parties=(ALICE, BOB, CAROL))
         left_leg = left.legs[2].id
-        stage.engine.registry.end_party(left.id, "carol", stage.clocks.now())
-        stage.engine.left(left.id)
+        stage.engine.end_party(left.id, "carol")
         refusals = set()
         for call, leg in (
             ("cv_" + _LEG, _LEG),

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from relay.address import IPV4, IPV6
-from tests.cli.running import Outcome, callveil
-from tests.daemon.process import config_of, hears, joined, place_of, running
-from tests.forward import certificates
-from tests.lab import requirements
-from tests.lab.namespaces import Namespace, make, own_name, remove
-from tests.turn import wire
+from tests.daemon.talking import hears, joined
+from tests.kit import certificates, namespaces, requirements, wire
+from tests.kit.command import Outcome, callveil
+from tests.kit.daemon import config_of, configured, place_of, running
+from tests.kit.namespaces import Namespace
 
 NOWHERE = "198.51.100.7"
 
@@ -24,8 +22,7 @@ def test_ready_names_every_listener_in_order_and_the_api(tmp_path: Path) -> None
     requirements.require_ipv6()
     files = certificates.write(tmp_path / "tls")
     listen = ["tls://127.0.0.1:0", "udp://127.0.0.1:0", "tcp://127.0.0.1:0", "udp://[::1]:0"]
-    tls = {"certificate": str(files.certificate), "key": str(files.key)}
-    with running(tmp_path, config_of(listen=listen, tls=tls)) as daemon:
+    with running(tmp_path, config_of(listen=listen, tls=files.section)) as daemon:
         places = [place_of(url) for url in daemon.urls]
         assert [(place.scheme, place.host) for place in places] == [
             ("turns", "127.0.0.1"),
@@ -34,8 +31,8 @@ def test_ready_names_every_listener_in_order_and_the_api(tmp_path: Path) -> None
             ("turn", "::1"),
         ]
         assert [place.kind == socket.SOCK_DGRAM for place in places] == [False, True, False, True]
-        assert daemon.said[-1].startswith("ready ")
-        call = daemon.create_call(ring=False)
+        assert daemon.lines[-1].startswith("ready ")
+        call = daemon.create_call()
         (server,) = call["parties"]["bob"]["rtc_configuration"]["iceServers"]
         assert server["urls"] == daemon.urls
         for url in daemon.urls[1:]:
@@ -44,7 +41,7 @@ def test_ready_names_every_listener_in_order_and_the_api(tmp_path: Path) -> None
 
 def test_what_is_ready_takes_traffic_at_once(tmp_path: Path) -> None:
     with running(tmp_path) as daemon:
-        assert hears(*joined(daemon, daemon.create_call(ring=False)), b"at once")
+        assert hears(*joined(daemon, daemon.create_call()), b"at once")
         assert daemon.ask("GET", "/readyz").status == 200
 
 
@@ -64,9 +61,7 @@ def taken() -> Iterator[int]:
 
 def serve(tmp_path: Path, **sections: object) -> Outcome:
     """A daemon that is expected to end by itself."""
-    path = tmp_path / "callveil.yaml"
-    path.write_text(yaml.safe_dump(config_of(**sections)))
-    return callveil("serve", "--config", str(path))
+    return callveil("serve", *configured(tmp_path, config_of(**sections)))
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
@@ -74,9 +69,8 @@ def test_a_listener_whose_port_is_taken_is_one_line(
     tmp_path: Path, taken: int, transport: str
 ) -> None:
     files = certificates.write(tmp_path / "tls")
-    tls = {"certificate": str(files.certificate), "key": str(files.key)}
     url = f"{transport}://127.0.0.1:{taken}"
-    done = serve(tmp_path, listen=["udp://127.0.0.1:0", url], tls=tls)
+    done = serve(tmp_path, listen=["udp://127.0.0.1:0", url], tls=files.section)
     assert (done.code, done.out) == (1, "")
     assert done.err == f"callveil: listen: {url}: Address already in use\n"
 
@@ -112,17 +106,14 @@ def test_clients_are_told_the_public_side_of_nat(tmp_path: Path) -> None:
 
 @pytest.fixture
 def host() -> Iterator[Namespace]:
-    """A host with several addresses, none of them link-local."""
+    """A host with several addresses, none of them link-local, and one of them on two interfaces."""
     requirements.require()
-    (namespace,) = make([own_name(0, "several-addresses")])
-    try:
-        namespace.set_kernel({"ipv6/conf/all/disable_ipv6": 0})
+    with namespaces.host("several-addresses") as made:
         addresses = ("192.0.2.10/32", "192.0.2.11/32", "2001:db8::10/128")
         lines = [f"addr add {address} dev lo" for address in addresses]
-        namespace.set_up(["link set lo up", *lines])
-        yield namespace
-    finally:
-        remove([namespace.name])
+        twice = ["link add cvd-a type veth peer name cvd-b", "addr add 192.0.2.10/32 dev cvd-a"]
+        made.set_up([*lines, *twice])
+        yield made
 
 
 def test_a_wildcard_answers_from_the_address_that_was_asked(

@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 from relay.api.app import make_app
-from relay.api.guard import OPEN_PATHS
 from relay.api.problems import KINDS
 from relay.api.relay import ControlSettings
+from relay.api.requirements import ROUTES
 from tests.api.memory_relay import SECRET, URLS, MemoryRelay
 from tests.docs.pages import assert_shows, blocks, parse_json, read
 
@@ -34,10 +34,10 @@ def test_every_endpoint_is_there_with_its_status_and_no_other() -> None:
 def test_examples_are_those_of_the_document() -> None:
     schemas = _document()["components"]["schemas"]
     shown = [parse_json(block) for block in blocks("docs/api.md")]
-    names = ["AskedCall", "CreatedCall", "AskedAcceptance", "AcceptedCall", "AskedDescription"]
-    names += ["Description", "AskedCandidate", "TrickledCandidate", "AskedChange", "CallView"]
-    names += ["AskedParty", "PortParty", "AskedEndpoint", "ToldEndpoint"]
-    names += ["AskedPermission", "Permission", "Problem"]
+    names = ["CallCreate", "CallCreated", "CallAccept", "CallAccepted", "DescriptionCreate"]
+    names += ["Description", "CandidateCreate", "Candidate", "CallUpdate", "Call"]
+    names += ["PartyCreate", "PortPartyCreated", "EndpointUpdate", "EndpointUpdated"]
+    names += ["PermissionRequest", "Permission", "Problem"]
     for block, name in zip(shown, names, strict=True):
         assert_shows(_in_order(block), _in_order(schemas[name]["example"]), name)
 
@@ -67,5 +67,6 @@ def test_every_kind_of_fault_is_there_with_its_status() -> None:
 
 def test_open_paths_are_those_under_open() -> None:
     (section,) = re.findall(r"^## Open\n(.*?)^## ", read("docs/api.md"), re.M | re.S)
-    files = {path for path in OPEN_PATHS if path.startswith("/docs/")}
-    assert set(re.findall(r"`(?:GET )?(/[\w.]+)`", section)) == OPEN_PATHS - files
+    paths = {path for path, required in ROUTES.items() if not required.needs_token}
+    files = {path for path in paths if path.startswith("/docs/")}
+    assert set(re.findall(r"`(?:GET )?(/[\w.]+)`", section)) == paths - files

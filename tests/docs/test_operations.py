@@ -12,9 +12,9 @@ from relay.cli.api import Api
 from relay.config import Settings
 from relay.errors import CommandError, DropReason
 from relay.metrics import Counters, Snapshot, render
-from tests.cli.running import Serving, serving
 from tests.docs.pages import ROOT, read
-from tests.lab.polling import PATIENCE_S, wait_until
+from tests.kit.daemon import Daemon, serving
+from tests.kit.polling import wait_until
 
 PAGE = "docs/operations.md"
 CALL = {"parties": [{"id": "a"}, {"id": "b"}]}
@@ -29,12 +29,12 @@ def _table(head: str) -> dict[str, list[str]]:
     return {first.strip("`"): rest for first, *rest in cells if first.startswith("`")}
 
 
-def _status(daemon: Serving, token: str = "") -> dict[str, Any]:
+def _status(daemon: Daemon, token: str = "") -> dict[str, Any]:
     answer: dict[str, Any] = Api(daemon.api, token).ask("GET", "/v1/status")
     return answer
 
 
-def _is_accepted(daemon: Serving, token: str) -> bool:
+def _is_accepted(daemon: Daemon, token: str) -> bool:
     try:
         _status(daemon, token)
     except CommandError:
@@ -45,23 +45,23 @@ def _is_accepted(daemon: Serving, token: str) -> bool:
 def test_the_first_sigterm_drains_and_the_second_stops() -> None:
     with serving() as daemon:
         Api(daemon.api, "").ask("POST", "/v1/calls", CALL)
-        daemon.process.send_signal(signal.SIGTERM)
+        daemon.signal(signal.SIGTERM)
         wait_until(lambda: _status(daemon)["draining"], "it drains")
         assert _status(daemon)["calls"] == {"ringing": 1, "active": 0}
         for method, path in (("POST", "/v1/calls"), ("GET", "/readyz")):
             with pytest.raises(CommandError, match=r"\(503\)"):
                 Api(daemon.api, "").ask(method, path, CALL if method == "POST" else None)
-        daemon.process.send_signal(signal.SIGTERM)
-        assert daemon.process.wait(PATIENCE_S) == 0
+        daemon.signal(signal.SIGTERM)
+        assert daemon.ended() == 0
 
 
 def test_a_drained_relay_ends_with_its_last_call() -> None:
     with serving() as daemon:
         call = Api(daemon.api, "").ask("POST", "/v1/calls", CALL)["id"]
-        daemon.process.send_signal(signal.SIGTERM)
+        daemon.signal(signal.SIGTERM)
         wait_until(lambda: _status(daemon)["draining"], "it drains")
         Api(daemon.api, "").ask("DELETE", f"/v1/calls/{call}")
-        assert daemon.process.wait(PATIENCE_S) == 0
+        assert daemon.ended() == 0
 
 
 def test_sighup_takes_the_new_configuration_or_keeps_the_old_one(tmp_path: Path) -> None:
@@ -71,23 +71,20 @@ def test_sighup_takes_the_new_configuration_or_keeps_the_old_one(tmp_path: Path)
         call = Api(daemon.api, OLD).ask("POST", "/v1/calls", CALL)["id"]
 
         file.write_text(f"api: {{tokens: [{NEW}]}}\nlimits: {{call_duration_s: none}}\n")
-        daemon.process.send_signal(signal.SIGHUP)
-        assert daemon.process.stderr is not None
-        while "reload_refused" not in daemon.process.stderr.readline():
-            pass
-        assert "limits.call_duration_s" in daemon.process.stderr.readline()
+        daemon.signal(signal.SIGHUP)
+        daemon.until_said("reload_refused")
+        assert "limits.call_duration_s" in daemon.until_said("")
         assert _is_accepted(daemon, OLD)
         assert not _is_accepted(daemon, NEW)
 
         file.write_text(f"api: {{tokens: [{NEW}]}}\nrealm: elsewhere\n")
-        daemon.process.send_signal(signal.SIGHUP)
+        daemon.signal(signal.SIGHUP)
         wait_until(lambda: _is_accepted(daemon, NEW), "the new token is taken")
         assert not _is_accepted(daemon, OLD)
         assert Api(daemon.api, NEW).ask("GET", f"/v1/calls/{call}")["state"] == "ringing"
         daemon.stop()
-    said = "\n".join(daemon.lines)
-    assert "needs_restart key=realm" in said
-    assert "reloaded" in said
+        assert "needs_restart key=realm" in daemon.log_text()
+        assert "reloaded" in daemon.log_text()
 
 
 def test_every_metric_is_listed_with_its_labels() -> None:

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from relay.cli.api import Api
-from tests.cli.running import Serving, callveil, environment, serving
 from tests.docs.pages import ROOT, assert_shows, blocks, parse_json, read
+from tests.kit.command import callveil, environment
+from tests.kit.daemon import Daemon, serving
 
 API, TURN = "http://127.0.0.1:8080", "127.0.0.1:3478"
 CALL = re.compile(r"cv_[\w-]{22}")
@@ -26,12 +26,12 @@ _IP = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 
 
 @pytest.fixture(scope="module")
-def daemon() -> Iterator[Serving]:
+def daemon() -> Iterator[Daemon]:
     with serving() as running:
         yield running
 
 
-def _as_served(text: str, daemon: Serving) -> str:
+def _as_served(text: str, daemon: Daemon) -> str:
     """A text of README with this daemon's ports."""
     turn = daemon.urls[0].partition(":")[2].partition("?")[0]
     return text.replace(API, daemon.api).replace(TURN, turn)
@@ -44,7 +44,7 @@ def _run(script: str) -> str:
     return done.stdout
 
 
-def test_the_curl_commands_do_what_is_shown(daemon: Serving) -> None:
+def test_the_curl_commands_do_what_is_shown(daemon: Daemon) -> None:
     if shutil.which("curl") is None:
         pytest.skip("apt-get install curl")
     example = [block for block in blocks("README.md") if block.language in ("sh", "json")]
@@ -59,7 +59,7 @@ def test_the_curl_commands_do_what_is_shown(daemon: Serving) -> None:
         assert_shows(json.loads(text), json.loads(answer))
         states.append(json.loads(answer)["state"])
     assert states == ["ringing", "active"]
-    assert Api(daemon.api, token="").ask("GET", f"/v1/calls/{call}")["state"] == "ended"
+    assert daemon.ask("GET", f"/v1/calls/{call}").body["state"] == "ended"
 
 
 def test_the_answer_of_a_whole_party_is_shown_once() -> None:
@@ -69,7 +69,7 @@ def test_the_answer_of_a_whole_party_is_shown_once() -> None:
 
 
 def test_the_two_peers_talk_and_are_told_relayed_addresses_only(
-    daemon: Serving, tmp_path: Path
+    daemon: Daemon, tmp_path: Path
 ) -> None:
     (script,) = (block.text for block in blocks("README.md") if block.language == "python")
     file = tmp_path / "two_peers.py"
@@ -99,7 +99,7 @@ def test_the_two_peers_talk_and_are_told_relayed_addresses_only(
     for line, name in zip(lines[-2:], ("alice", "bob"), strict=True):
         assert line.startswith(f"{name} {{'transport': 'udp', 'packets': ")
         assert "'packets': 0," not in line
-    assert Api(daemon.api, token="").ask("GET", "/v1/calls")["calls"] == []
+    assert daemon.ask("GET", "/v1/calls").body["calls"] == []
 
 
 def test_the_credential_formula_is_the_commands() -> None:
@@ -132,7 +132,7 @@ def test_behind_nat_clients_are_told_the_public_address() -> None:
     assert '`addresses: ["198.51.100.7/10.0.0.7"]`' in read("README.md")
     with serving(env={"CALLVEIL__RELAY__ADDRESSES": '["198.51.100.7/127.0.0.1"]'}) as daemon:
         body = {"parties": [{"id": "a"}, {"id": "b"}]}
-        call = Api(daemon.api, token="").ask("POST", "/v1/calls", body)
+        call = daemon.ask("POST", "/v1/calls", body).body
     servers = call["parties"]["a"]["rtc_configuration"]["iceServers"]
     assert servers[0]["urls"][0].startswith("turn:198.51.100.7:")
 

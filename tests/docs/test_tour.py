@@ -3,28 +3,32 @@
 import asyncio
 import os
 import re
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import Any
 
-from relay.address import PeerAddress, ServerAddress
-from relay.calls.credentials import mint
-from relay.calls.registry import Registry
+import httpx
+
+from relay.address import ServerAddress
+from relay.api.app import make_app
+from relay.api.relay import ControlSettings
+from relay.calls.call import Call, State
+from relay.calls.making import Order, Party
+from relay.clock import Now
 from relay.config import Settings
 from relay.daemon.engine import Engine
-from relay.daemon.relayed_ports import port_settings_of
-from relay.daemon.run import SystemClocks, rules_of, turn_settings_of
+from relay.daemon.run import SystemClocks
+from relay.daemon.settings import rules_of, server_settings_of
 from relay.forward.user.udp import UdpListener
-from relay.stun import channel_data
-from relay.stun.attributes import Attribute
-from relay.stun.credentials import long_term_key
-from relay.stun.message import Class, Message, Method, build, parse
 from tests.docs.pages import ROOT, read
+from tests.kit import wire
+from tests.kit.datagrams import AsyncTurnClient
+from tests.kit.turn import mint
 
 CHANNEL = 0x4000
+PARTIES = (Party("alice", enhanced_call_privacy=True), Party("bob"))
 
 _RELAY = f"{ROOT / 'relay'}{os.sep}"
 _STEP = re.compile(r"^[0-9]\. .*?(?=^[0-9]\. |^\n|\Z)", re.MULTILINE | re.DOTALL)
@@ -32,74 +36,67 @@ _CLASS = re.compile(r"::[A-Z]\w*$")
 _NAME = re.compile(r"`([\w/]+\.py::[\w.]+)`")
 
 
-class Client:
-    """A TURN client with one allocation, on a UDP socket of its own."""
+class Clocks:
+    """The clocks of this host, and what a test has moved them by."""
 
-    def __init__(self, server: ServerAddress, username: str, password: str) -> None:
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.setblocking(False)
-        self.sock.connect(server.reveal())
-        self._username, self._password = username, password
-        self._signing: list[tuple[Attribute, Any]] = []
-        self._key: bytes | None = None
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
 
-    async def allocate(self) -> PeerAddress:
-        """Answer the challenge; returns the relayed address."""
-        transport = (Attribute.REQUESTED_TRANSPORT, socket.IPPROTO_UDP)
-        challenge = await self.ask(Method.ALLOCATE, transport)
-        realm, nonce = challenge.get(Attribute.REALM), challenge.get(Attribute.NONCE)
-        assert realm is not None
-        self._key = long_term_key(self._username, realm, self._password)
-        self._signing = [
-            (Attribute.USERNAME, self._username),
-            (Attribute.REALM, realm),
-            (Attribute.NONCE, nonce),
-        ]
-        relayed = (await self.ask(Method.ALLOCATE, transport)).get(Attribute.XOR_RELAYED_ADDRESS)
-        assert relayed is not None
-        return relayed
+    def now(self) -> Now:
+        mono, wall = SystemClocks().now()
+        return Now(mono + self.ahead_s, wall + self.ahead_s)
 
-    async def bind(self, peer: PeerAddress) -> Message:
-        """Bind the channel; returns the answer."""
-        channel = (Attribute.CHANNEL_NUMBER, CHANNEL)
-        return await self.ask(Method.CHANNEL_BIND, channel, (Attribute.XOR_PEER_ADDRESS, peer))
+    def mono_ns(self) -> int:
+        return int(self.now().mono * 1e9)
 
-    async def ask(self, method: Method, *attributes: tuple[Attribute, Any]) -> Message:
-        """Send one request; returns its answer."""
-        request = [*attributes, *self._signing]
-        await self.send(build(method, Class.REQUEST, os.urandom(12), request, key=self._key))
-        return parse(await self.receive())
 
-    async def send(self, datagram: bytes) -> None:
-        """Send a datagram to the relay."""
-        await asyncio.get_running_loop().sock_sendall(self.sock, datagram)
+class Lab:
+    """An engine in this process, and clients of it."""
 
-    async def receive(self) -> bytes:
-        """The next datagram from the relay."""
-        return await asyncio.get_running_loop().sock_recv(self.sock, 2048)
+    def __init__(self) -> None:
+        settings = Settings().with_secret(os.urandom)
+        both, rules = server_settings_of(settings, lambda _: True), rules_of(settings)
+        self.clocks = Clocks()
+        self.engine = Engine(both, rules, self.clocks, os.urandom, lambda: None)
+        self.secret = both.turn.secrets[0]
+        self.listener = UdpListener(
+            ServerAddress.parse("127.0.0.1", 0), self.engine, self.engine.tally
+        )
+        self.clients: list[AsyncTurnClient] = []
+
+    async def client(self, call: str, leg: str) -> AsyncTurnClient:
+        """A client of one leg."""
+        credential = mint(self.secret, call, leg)
+        self.clients.append(await AsyncTurnClient.connect(self.listener.address, credential))
+        return self.clients[-1]
+
+    async def bound(self, call: Call) -> None:
+        """Both legs of a call bind a channel to each other."""
+        alice, bob = [await self.client(call.id, leg.id) for leg in call.legs]
+        to_alice, to_bob = await alice.allocate(), await bob.allocate()
+        assert await bob.bind(CHANNEL, to_alice) == 0
+        assert await alice.bind(CHANNEL, to_bob) == 0
 
 
 @asynccontextmanager
-async def two_clients() -> AsyncIterator[tuple[Client, Client]]:
-    """Both legs of a call on an engine in this process."""
-    settings = Settings().with_secret(os.urandom)
-    turn_settings = turn_settings_of(settings, os.urandom(32))
-    registry = Registry(rules_of(settings))
-    ports = port_settings_of(settings, bytes(32), lambda _: True)
-    engine = Engine(turn_settings, registry, SystemClocks(), os.urandom, lambda: None, ports)
-    listener = UdpListener(ServerAddress.parse("127.0.0.1", 0), engine, engine.tally)
-    engine.forwarder.add_udp(listener)
-    listener.start(asyncio.get_running_loop())
-    alice, bob = (
-        Client(listener.address, *mint(turn_settings.secrets[0], "a-call", leg, 2**32))
-        for leg in ("alice", "bob")
-    )
+async def laboratory() -> AsyncIterator[Lab]:
+    """With its listener open."""
+    lab, loop = Lab(), asyncio.get_running_loop()
+    lab.engine.forwarder.add(lab.listener)
+    lab.listener.start(loop)
     try:
-        yield alice, bob
+        yield lab
     finally:
-        for client in (alice, bob):
-            client.sock.close()
-        listener.close(asyncio.get_running_loop())
+        for client in lab.clients:
+            client.close()
+        lab.listener.close(loop)
+
+
+@asynccontextmanager
+async def two_clients() -> AsyncIterator[tuple[AsyncTurnClient, AsyncTurnClient]]:
+    """Both legs of a call that credentials begin."""
+    async with laboratory() as lab:
+        yield await lab.client("a-call", "alice"), await lab.client("a-call", "bob")
 
 
 @contextmanager
@@ -137,9 +134,9 @@ def assert_in_order(names: list[str], called: list[str]) -> None:
 async def test_a_channel_bind_goes_the_way_of_the_tour() -> None:
     async with two_clients() as (alice, bob):
         to_alice, to_bob = await alice.allocate(), await bob.allocate()
-        assert (await bob.bind(to_alice)).cls is Class.SUCCESS
+        assert await bob.bind(CHANNEL, to_alice) == 0
         with noting_calls() as called:
-            assert (await alice.bind(to_bob)).cls is Class.SUCCESS
+            assert await alice.bind(CHANNEL, to_bob) == 0
     names = steps("A ChannelBind")
     assert len(names) >= 7
     assert_in_order(names, called)
@@ -148,13 +145,41 @@ async def test_a_channel_bind_goes_the_way_of_the_tour() -> None:
 async def test_a_media_packet_goes_the_way_of_the_tour() -> None:
     async with two_clients() as (alice, bob):
         to_alice, to_bob = await alice.allocate(), await bob.allocate()
-        await bob.bind(to_alice)
-        await alice.bind(to_bob)
-        packet = channel_data.build(CHANNEL, bytes(160))
+        await bob.bind(CHANNEL, to_alice)
+        await alice.bind(CHANNEL, to_bob)
+        packet = wire.channel_data(CHANNEL, bytes(160))
         with noting_calls() as called:
             await alice.send(packet)
             assert await bob.receive() == packet
     names = steps("A media packet")
     assert len(names) >= 6
     assert_in_order(names, called)
-    assert "engine.py::Engine.receive" not in called
+    assert "daemon/engine.py::Engine.receive" not in called
+
+
+async def test_an_accepted_call_goes_the_way_of_the_tour() -> None:
+    async with laboratory() as lab:
+        call = lab.engine.create(Order(PARTIES), {})
+        await lab.bound(call)
+        app = make_app(lab.engine, ControlSettings((), lab.secret))
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as api:
+            with noting_calls() as called:
+                answer = await api.post(f"/v1/calls/{call.id}/accept")
+        assert (answer.status_code, lab.engine.forwarder.routes) == (200, 2)
+    names = steps("Accepting a call")
+    assert len(names) >= 6
+    assert_in_order(names, called)
+
+
+async def test_the_end_of_a_calls_time_goes_the_way_of_the_tour() -> None:
+    async with laboratory() as lab:
+        call = lab.engine.create(Order(PARTIES, ring=False, max_duration_s=60), {})
+        await lab.bound(call)
+        lab.clocks.ahead_s = 60.0
+        with noting_calls() as called:
+            lab.engine.handle_timeout()
+        assert (call.state, lab.engine.forwarder.routes) == (State.ENDED, 0)
+    names = steps("The end of a call's time")
+    assert len(names) >= 5
+    assert_in_order(names, called)

@@ -7,7 +7,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from tests.lab.polling import PATIENCE_S
+from tests.kit.polling import PATIENCE_S
 
 Heard = dict[str, Any]
 

@@ -10,12 +10,12 @@ from examples.signaling.callveil import Callveil, Document
 from examples.signaling.messages import parse
 from examples.signaling.switchboard import Switchboard
 from relay.cli.api import Api
-from tests.cli.running import Serving, serving
-from tests.lab.polling import PATIENCE_S, wait_until
+from tests.kit.daemon import Daemon, serving
+from tests.kit.polling import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")
-def daemon() -> Iterator[Serving]:
+def daemon() -> Iterator[Daemon]:
     with serving() as running:
         yield running
 
@@ -68,7 +68,7 @@ PRIVACY_ON = parse(
 
 @pytest.mark.parametrize("who", ["caller", "callee"])
 async def test_privacy_switched_on_while_a_call_is_being_made_holds_for_that_call(
-    daemon: Serving, who: str
+    daemon: Daemon, who: str
 ) -> None:
     callveil = SlowCallveil(daemon.api, "POST")
     switchboard = Switchboard(callveil, 20)
@@ -86,7 +86,7 @@ async def test_privacy_switched_on_while_a_call_is_being_made_holds_for_that_cal
 
 
 async def test_a_call_whose_caller_goes_while_it_is_being_made_is_ended_at_the_relay(
-    daemon: Serving,
+    daemon: Daemon,
 ) -> None:
     callveil = SlowCallveil(daemon.api, "POST")
     switchboard = Switchboard(callveil, 20)
@@ -104,7 +104,7 @@ async def test_a_call_whose_caller_goes_while_it_is_being_made_is_ended_at_the_r
 
 
 async def test_a_call_is_ended_at_the_relay_though_who_hung_up_is_gone_at_once(
-    daemon: Serving,
+    daemon: Daemon,
 ) -> None:
     callveil = SlowCallveil(daemon.api, "DELETE")
     switchboard = Switchboard(callveil, 20)
@@ -128,6 +128,6 @@ async def _close(switchboard: Switchboard, page: Page, task: "asyncio.Task[None]
     await switchboard.left(page)
 
 
-def _ringing(daemon: Serving) -> int:
+def _ringing(daemon: Daemon) -> int:
     ringing: int = Api(daemon.api, "").ask("GET", "/v1/status")["calls"]["ringing"]
     return ringing

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,11 +18,13 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from relay.cli.api import Api
-from tests.cli.running import Serving, environment, serving
 from tests.docs.pages import ROOT
 from tests.examples.person import Heard, Person, open_socket, signed_in
-from tests.lab.polling import PATIENCE_S, wait_until
+from tests.kit.command import environment
+from tests.kit.daemon import Daemon, serving
+from tests.kit.polling import PATIENCE_S, wait_until
 
+HINT = "(--api names another relay, CALLVEIL_API_TOKEN its token)"
 COMMITMENT = "ab" * 32
 OWN = "198.51.100.23"
 SDP = "\r\n".join(
@@ -46,18 +49,16 @@ _names = (f"person-{number}" for number in count())
 
 
 @pytest.fixture(scope="module")
-def daemon() -> Iterator[Serving]:
-    with serving(env={"CALLVEIL__DEMO": "true"}) as running:
+def daemon() -> Iterator[Daemon]:
+    with serving() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def url(daemon: Serving) -> str:
-    """Of the page, as the daemon has said it after its ready line."""
-    assert daemon.process.stderr is not None
-    name, _, page = daemon.process.stderr.readline().strip().partition(" ")
-    assert name == "demo"
-    return page
+def url(daemon: Daemon) -> Iterator[str]:
+    """Of the page."""
+    with _alone(daemon.api) as page:
+        yield page
 
 
 @pytest.fixture
@@ -83,12 +84,12 @@ def accept(callee: Person, caller: Person, call: str) -> None:
     assert caller.until("accepted") == callee.until("accepted")
 
 
-def state_of(daemon: Serving, call: str) -> str:
+def state_of(daemon: Daemon, call: str) -> str:
     state: str = Api(daemon.api, "").ask("GET", f"/v1/calls/{call}")["state"]
     return state
 
 
-def until_ended(daemon: Serving, call: str) -> None:
+def until_ended(daemon: Daemon, call: str) -> None:
     wait_until(lambda: state_of(daemon, call) == "ended", "the relay has ended the call")
 
 
@@ -158,8 +159,8 @@ _UPGRADE = {
 }
 
 
-def test_a_name_of_its_own_is_served_where_it_is_told(daemon: Serving) -> None:
-    with _alone(daemon, "--name", "demo.example") as url:
+def test_a_name_of_its_own_is_served_where_it_is_told(daemon: Daemon) -> None:
+    with _alone(daemon.api, "--name", "demo.example") as url:
         found = [_status(url, "/", host) for host in ("Demo.Example.:80", "else.example")]
     assert found == [200, 421]
 
@@ -230,7 +231,7 @@ def _is_called(caller: Person, name: str) -> bool:
 
 
 def test_every_refusal_is_told_the_caller_in_the_same_words(
-    pair: list[Person], daemon: Serving
+    pair: list[Person], daemon: Daemon
 ) -> None:
     alice, bob = pair
     said = {}
@@ -288,7 +289,7 @@ def test_before_the_call_is_accepted_nothing_goes_on(pair: list[Person]) -> None
         assert not bob.has_heard("description", "candidate", "reveal")
 
 
-def test_only_the_callee_accepts(pair: list[Person], daemon: Serving) -> None:
+def test_only_the_callee_accepts(pair: list[Person], daemon: Daemon) -> None:
     alice, bob = pair
     with ringing(alice, bob) as call:
         alice.say("accept", call=call, commitment=COMMITMENT)
@@ -341,7 +342,7 @@ def test_in_a_call_that_nobody_wants_private_it_is_passed_on_as_it_is(pair: list
         assert (got["sdp"], told["removed"]) == (SDP, [])
 
 
-def test_a_description_that_is_refused_ends_the_call(pair: list[Person], daemon: Serving) -> None:
+def test_a_description_that_is_refused_ends_the_call(pair: list[Person], daemon: Daemon) -> None:
     alice, bob = pair
     alice.set(privacy=True)
     with ringing(alice, bob) as call:
@@ -399,7 +400,7 @@ def _switch_off(_: Person, bob: Person, __: str) -> None:
 @pytest.mark.parametrize("accepted", [False, True])
 @pytest.mark.parametrize("do", [_hang_up, _decline, _leave, _block, _switch_off])
 def test_whatever_ends_a_call_ends_it_for_both_and_at_the_relay(
-    pair: list[Person], daemon: Serving, do: Any, accepted: bool
+    pair: list[Person], daemon: Daemon, do: Any, accepted: bool
 ) -> None:
     alice, bob = pair
     with ringing(alice, bob) as call:
@@ -419,8 +420,8 @@ def test_statistics_are_the_relays(pair: list[Person]) -> None:
         assert told["you"]["packets"] == told["they"]["packets"] == 0
 
 
-def test_a_call_that_nobody_answers_ends(daemon: Serving) -> None:
-    with _alone(daemon, "--ring-s", "0.2") as url, signed_in(url, "alice", "bob") as people:
+def test_a_call_that_nobody_answers_ends(daemon: Daemon) -> None:
+    with _alone(daemon.api, "--ring-s", "0.2") as url, signed_in(url, "alice", "bob") as people:
         alice, bob = people
         with ringing(alice, bob) as call:
             for person in people:
@@ -428,30 +429,70 @@ def test_a_call_that_nobody_answers_ends(daemon: Serving) -> None:
             until_ended(daemon, call)
 
 
-def test_without_a_relay_a_call_fails_and_says_so(daemon: Serving) -> None:
-    with _alone(daemon, "--api", "http://127.0.0.1:1") as url, signed_in(url, "a", "b") as people:
+def test_without_a_relay_a_call_fails_and_says_so() -> None:
+    with serving() as daemon, _alone(daemon.api) as url, signed_in(url, "a", "b") as people:
         alice, bob = people
+        assert daemon.stop() == 0
         bob.relate("a", follow=True)
         alice.say("call", name="b")
         assert alice.until("refused")["detail"] == "The relay does not answer."
         assert alice.until("ended")["why"] == "failed"
 
 
+def test_until_the_relay_is_ready_it_waits_and_says_for_what() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        api = f"127.0.0.1:{free.getsockname()[1]}"
+    with _process(f"http://{api}") as process:
+        assert process.stderr is not None
+        waiting = process.stderr.readline()
+        with serving(env={"CALLVEIL__API__LISTEN": api}):
+            assert process.stderr.readline().startswith("demo http://127.0.0.1:")
+    assert waiting == (
+        f"demo: waiting for the relay at http://{api}: The relay does not answer. {HINT}\n"
+    )
+
+
+def test_a_token_that_the_relay_does_not_take_is_said() -> None:
+    env = {"CALLVEIL__API__TOKENS": '["a-token-of-this-test"]'}
+    with serving(env=env) as daemon, _process(daemon.api) as process:
+        assert process.stderr is not None
+        waiting = process.stderr.readline()
+    assert "token" in waiting.removesuffix(
+        "(--api names another relay, CALLVEIL_API_TOKEN its token)\n"
+    )
+
+
+def test_a_port_that_is_asked_for_and_taken_is_said(daemon: Daemon) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with _process(daemon.api, "--port", port) as process:
+            assert process.stderr is not None
+            said = process.stderr.read()
+            assert process.wait() == 1
+    assert said == f"demo: --port: 127.0.0.1:{port}: Address already in use\n"
+
+
 @contextmanager
-def _alone(daemon: Serving, *options: str) -> Iterator[str]:
-    """The signaling server in a process of its own."""
-    command = [sys.executable, "-m", "examples.signaling", "--api", daemon.api, "--port", "0"]
+def _alone(api: str, *options: str) -> Iterator[str]:
+    """The URL of the page, once the signaling server serves it."""
+    with _process(api, "--port", "0", *options) as process:
+        assert process.stderr is not None
+        name, _, page = process.stderr.readline().strip().partition(" ")
+        assert name == "demo"
+        yield page
+
+
+@contextmanager
+def _process(api: str, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    """The signaling server in a process of its own, for one `with` block."""
+    command = [sys.executable, "-m", "examples.signaling", "--api", api, *options]
     process = subprocess.Popen(
-        [*command, *options], cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
+        command, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
     )
     with process:
-        assert process.stderr is not None
         try:
-            said = ""
-            for said in process.stderr:
-                if "running on" in said:
-                    break
-            yield said.partition("running on ")[2].split()[0] + "/"
+            yield process
         finally:
             process.terminate()
+            assert process.stderr is not None
             process.stderr.read()

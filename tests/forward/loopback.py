@@ -12,17 +12,18 @@ from relay.calls.rate import SourceRate
 from relay.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute, Via
 from relay.errors import DropReason
 from relay.forward.forwarder import Forwarder
+from relay.forward.listener import Listener
+from relay.forward.meter import Tally
 from relay.forward.user import sockets
 from relay.forward.user.gate import Gate
 from relay.forward.user.mmsg import MmsgBatch
 from relay.forward.user.plain import PlainBatch
-from relay.forward.user.routes import Tally
 from relay.forward.user.slots import Batch
 from relay.forward.user.streams import Streams
 from relay.forward.user.tcp import TcpListener
 from relay.forward.user.udp import UdpListener
-from tests.forward.certificates import contexts
-from tests.lab.requirements import require_ipv6
+from tests.kit.certificates import contexts
+from tests.kit.requirements import require_ipv6
 
 V4, V6 = "127.0.0.1", "::1"
 BATCHES: list[type[Batch]] = [MmsgBatch, PlainBatch]
@@ -143,11 +144,13 @@ class Stage:
         self.tally = Tally()
         self.forwarder = Forwarder(self.tally, time.monotonic_ns, batch)
         self.forwarder.receive_ports(self.core)
+        self.failed: list[tuple[OpenPort, int]] = []
+        """Ports that could not be opened, and the numbers of the errors."""
+        self.forwarder.port_failed = lambda effect, number: self.failed.append((effect, number))
         rate = SourceRate(STRANGERS_PER_S, bytes(32))
         self.streams = Streams(rate, self.forwarder.descriptors)
         self._batch = batch
-        self._udp: list[UdpListener] = []
-        self._streams: list[TcpListener] = []
+        self._listeners: list[Listener] = []
         self._clients: list[UdpClient | StreamClient] = []
 
     async def __aenter__(self) -> Self:
@@ -157,10 +160,8 @@ class Stage:
     async def __aexit__(self, *exc: object) -> None:
         for client in self._clients:
             client.close()
-        for stream in self._streams:
-            await stream.close()
-        for udp in self._udp:
-            udp.close(asyncio.get_running_loop())
+        for listener in self._listeners:
+            listener.close(asyncio.get_running_loop())
         self.forwarder.close_ports()
 
     def udp(self, host: str = V4, *, gate: Gate | None = None) -> UdpListener:
@@ -168,9 +169,7 @@ class Stage:
         _require(host)
         address = ServerAddress.parse(host, 0)
         listener = UdpListener(address, self.core, self.tally, self._batch, gate)
-        self.forwarder.add_udp(listener)
-        listener.start(asyncio.get_running_loop())
-        self._udp.append(listener)
+        self._start(listener)
         return listener
 
     def port(self, host: str = V4) -> UdpListener:
@@ -181,19 +180,22 @@ class Stage:
             free.bind((host, 0))
             address = sockets.bound_address(free)
         self.apply(OpenPort(address))
-        return self.forwarder.udp[address]
+        return self.forwarder.ports[address]
 
-    async def stream(self, transport: Transport, host: str = V4) -> TcpListener:
+    def stream(self, transport: Transport, host: str = V4) -> TcpListener:
         """A TCP or TLS listener that accepts."""
         _require(host)
         context = contexts()[0] if transport is Transport.TLS else None
         listener = TcpListener(
             ServerAddress.parse(host, 0), self.core, self.tally, context, self.streams
         )
-        self.forwarder.add_stream(listener)
-        await listener.start(asyncio.get_running_loop())
-        self._streams.append(listener)
+        self._start(listener)
         return listener
+
+    def close(self, listener: Listener) -> None:
+        """Close a listener now, and not at the end."""
+        self._listeners.remove(listener)
+        listener.close(asyncio.get_running_loop())
 
     def client(self, listener: UdpListener) -> UdpClient:
         """A client over UDP."""
@@ -211,7 +213,7 @@ class Stage:
             plain: without TLS, whatever the listener is for.
         """
         host, port = listener.address.reveal()
-        is_tls = listener.transport is Transport.TLS and not plain
+        is_tls = Transport.TLS in listener.transports and not plain
         trust = contexts()[1] if is_tls else None
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         # Small buffers: what the test does not read stays at the relay.
@@ -253,6 +255,11 @@ class Stage:
         mark = b"mark %d" % next(_MARKS)
         client.say(mark)
         await self.core.until(lambda: any(mark == each for each, _ in self.core.received))
+
+    def _start(self, listener: Listener) -> None:
+        self.forwarder.add(listener)
+        listener.start(asyncio.get_running_loop())
+        self._listeners.append(listener)
 
     @property
     def drops(self) -> dict[DropReason, int]:

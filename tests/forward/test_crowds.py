@@ -14,10 +14,10 @@ from relay.errors import DropReason
 from relay.forward.user import sockets
 from relay.forward.user.arrival import HANDSHAKE_S
 from relay.forward.user.tcp import TcpListener
-from tests.forward.certificates import hello
 from tests.forward.loopback import Stage, StreamClient
 from tests.forward.loops import on_movable_loop, on_uvloop, pass_time
 from tests.forward.test_streams import STUN, greeted
+from tests.kit.certificates import hello
 
 both = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 
@@ -60,7 +60,7 @@ async def is_closed(sock: socket.socket) -> bool:
 async def test_the_oldest_of_a_source_goes_for_one_of_the_same(transport: Transport) -> None:
     async with Stage() as stage:
         stage.streams.strangers = Crowd(2, 100)
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         other = await arrived(stage, listener, THERE)
         first, second = await arrived(stage, listener), await arrived(stage, listener)
         third = await arrived(stage, listener)
@@ -76,7 +76,7 @@ async def test_the_oldest_of_a_source_goes_for_one_of_the_same(transport: Transp
 async def test_the_oldest_of_all_goes_for_one_of_another_source(transport: Transport) -> None:
     async with Stage() as stage:
         stage.streams.strangers = Crowd(2, 2)
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         first = await arrived(stage, listener, HERE)
         second = await arrived(stage, listener, THERE)
         third = await arrived(stage, listener, ELSEWHERE)
@@ -91,7 +91,7 @@ async def test_the_oldest_of_all_goes_for_one_of_another_source(transport: Trans
 async def test_who_has_an_allocation_goes_for_nobody(transport: Transport) -> None:
     async with Stage() as stage:
         stage.streams.strangers = Crowd(1, 1)
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         alice = await stage.connect(listener)
         await greeted(stage, alice)
         first, second = await arrived(stage, listener), await arrived(stage, listener)
@@ -107,7 +107,7 @@ async def test_who_has_an_allocation_goes_for_nobody(transport: Transport) -> No
 async def test_who_says_nothing_is_counted_on_all_listeners_together(transport: Transport) -> None:
     async with Stage() as stage:
         stage.streams.strangers = Crowd(2, 100)
-        listener, other = await stage.stream(transport), await stage.stream(Transport.TCP)
+        listener, other = stage.stream(transport), stage.stream(Transport.TCP)
         first = await silent(listener)
         second, third = await silent(other), await silent(listener)
         with first, second, third:
@@ -122,7 +122,7 @@ async def test_who_says_nothing_is_counted_on_all_listeners_together(transport: 
 async def test_handshakes_have_a_cap_of_their_own_in_which_the_silent_do_not_count() -> None:
     async with Stage() as stage:
         stage.streams.in_tls = Crowd(100, 2)
-        listener = await stage.stream(Transport.TLS)
+        listener = stage.stream(Transport.TLS)
         quiet = await silent(listener)
         half = await silent(listener, said=HALF_A_HELLO)
         begun = [await silent(listener, said=hello()) for _ in range(2)]
@@ -141,7 +141,7 @@ async def test_handshakes_have_a_cap_of_their_own_in_which_the_silent_do_not_cou
 async def test_whoever_holds_back_half_a_hello_begins_no_handshake() -> None:
     """Else many could have theirs dealt with in one turn, when they send the rest."""
     async with Stage() as stage:
-        listener = await stage.stream(Transport.TLS)
+        listener = stage.stream(Transport.TLS)
         loop, whole = asyncio.get_running_loop(), hello()
         parts = [0, 1, 4, 5, 6, len(whole) - 1, len(whole)]
         with await silent(listener) as sock:
@@ -156,7 +156,7 @@ async def test_whoever_holds_back_half_a_hello_begins_no_handshake() -> None:
 @on_uvloop
 async def test_whoever_goes_amid_its_hello_is_gone() -> None:
     async with Stage() as stage:
-        listener = await stage.stream(Transport.TLS)
+        listener = stage.stream(Transport.TLS)
         for end in (1, 5, 6):
             with await silent(listener, said=hello()[:end]) as sock:
                 await arrived(stage, listener, THERE)
@@ -169,7 +169,7 @@ async def test_whoever_goes_amid_its_hello_is_gone() -> None:
 @on_movable_loop
 async def test_a_handshake_has_five_seconds_from_accept_on(said: bytes) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(Transport.TLS)
+        listener = stage.stream(Transport.TLS)
         with await silent(listener, said=said) as sock:
             await greeted(stage, await stage.connect(listener))  # accepted after the first
             pass_time(HANDSHAKE_S)
@@ -183,14 +183,15 @@ async def test_a_handshake_has_five_seconds_from_accept_on(said: bytes) -> None:
 async def test_a_stranger_gives_way_to_a_relayed_port(transport: Transport) -> None:
     async with Stage() as stage:
         stage.forwarder.descriptors.most = 2
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         stranger = await arrived(stage, listener)
         stage.port()
         stage.port()
         assert await stranger.is_cut()
         assert stage.drops == {DropReason.CROWDED: 1}
-        with pytest.raises(OSError, match="Too many"):
-            stage.port()
+        refused = OpenPort(sockets.bound_address(listener._socket))
+        stage.apply(refused)
+        assert stage.failed == [(refused, errno.EMFILE)]
 
 
 @both
@@ -198,7 +199,7 @@ async def test_a_stranger_gives_way_to_a_relayed_port(transport: Transport) -> N
 async def test_descriptors_for_clients_are_not_exceeded(transport: Transport) -> None:
     async with Stage() as stage:
         stage.forwarder.descriptors.most = 3
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         alice = await stage.connect(listener)
         await greeted(stage, alice)
         stage.port()
@@ -206,9 +207,9 @@ async def test_descriptors_for_clients_are_not_exceeded(transport: Transport) ->
         bob = await arrived(stage, listener, THERE)
         assert await stranger.is_cut()
         await greeted(stage, bob)
-        with pytest.raises(OSError, match="Too many") as raised:
-            stage.apply(OpenPort(sockets.bound_address(listener._socket)))
-        assert raised.value.errno == errno.EMFILE
+        port = OpenPort(sockets.bound_address(listener._socket))
+        stage.apply(port)
+        assert stage.failed == [(port, errno.EMFILE)]
         with await silent(listener) as refused:
             assert await is_closed(refused)
         assert stage.drops == {DropReason.CROWDED: 2}

@@ -17,7 +17,7 @@ from relay.forward.user.slots import PAYLOAD_MAX, Batch
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.forward.loopback import V4, V6, channel_data
-from tests.turn import wire
+from tests.kit import wire
 
 pytestmark = pytest.mark.parametrize("host", [V4, V6])
 
@@ -79,7 +79,7 @@ class Stage:
         assert reason in (None, DropReason.UNAUTHENTICATED_RATE)
         return reason is None
 
-    def flood(self, per_s: int, seconds: float, *more: tuple[int, bytes]) -> int:
+    def flood(self, per_s: int, seconds: float, *more: wire.Pair) -> int:
         """Forged Allocates, each from another host. Returns: how many the core has seen."""
         admitted = 0
         for _ in range(int(per_s * seconds)):
@@ -88,7 +88,7 @@ class Stage:
             admitted += self.admits(self.hello(*more), source)
         return admitted
 
-    def hello(self, *more: tuple[int, bytes]) -> bytes:
+    def hello(self, *more: wire.Pair) -> bytes:
         """An Allocate of its own transaction."""
         attributes = [wire.transport(17), *more]
         return wire.build(Method.ALLOCATE, Class.REQUEST, self.random.randbytes(12), attributes)
@@ -106,7 +106,7 @@ def stage(host: str) -> Iterator[Stage]:
     made.close()
 
 
-def nonce(value: bytes) -> list[tuple[int, bytes]]:
+def nonce(value: bytes) -> list[wire.Pair]:
     """What stands in a signed request."""
     return [
         (int(Attribute.USERNAME), b"4102444800:a-call:a-leg"),

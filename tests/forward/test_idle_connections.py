@@ -15,7 +15,7 @@ both = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 @on_movable_loop
 async def test_a_stranger_is_cut_and_its_requests_do_not_help(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         silent, talker = await stage.connect(listener), await stage.connect(listener)
         silent.say(STUN)
         talker.say(STUN)
@@ -35,7 +35,7 @@ async def test_a_stranger_is_cut_and_its_requests_do_not_help(transport: Transpo
 @on_movable_loop
 async def test_an_allocation_keeps_a_connection_and_its_end_does_not(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         client = await stage.connect(listener)
         await greeted(stage, client)
         for count in range(2, 5):

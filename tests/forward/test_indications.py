@@ -156,7 +156,7 @@ async def test_a_cap_holds_for_indications(batch: type[Batch]) -> None:
 @pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 async def test_streams_have_the_same_routes(transport: Transport) -> None:
     async with Stage() as stage:
-        alice = await stage.connect(await stage.stream(transport))
+        alice = await stage.connect(stage.stream(transport))
         bob = stage.client(stage.udp())
         alice.say(send(AT_BOB, b"that it is there"))
         await stage.core.until(lambda: bool(stage.core.received))

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.errors import DropReason
-from relay.forward.user.routes import BURST_NS, Meter
+from relay.forward.meter import BURST_NS, Meter
 
 SECOND_NS = 1_000_000_000
 AMPLE = 10**8

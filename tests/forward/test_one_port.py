@@ -11,7 +11,7 @@ from tests.forward.test_streams import STUN, greeted, padded
 @on_uvloop
 async def test_a_client_without_tls_and_one_with_it_talk_through_a_tls_listener() -> None:
     async with Stage() as stage:
-        listener = await stage.stream(Transport.TLS)
+        listener = stage.stream(Transport.TLS)
         plain, secure = await stage.connect(listener, plain=True), await stage.connect(listener)
         await greeted(stage, plain)
         await greeted(stage, secure)
@@ -34,7 +34,7 @@ async def test_a_client_without_tls_and_one_with_it_talk_through_a_tls_listener(
 @on_uvloop
 async def test_channel_data_may_come_first() -> None:
     async with Stage() as stage:
-        listener = await stage.stream(Transport.TLS)
+        listener = stage.stream(Transport.TLS)
         plain = await stage.connect(listener, plain=True)
         plain.say(padded(0x4001, b"data"))
         await stage.core.until(lambda: stage.core.datagrams == [channel_data(0x4001, b"data")])
@@ -43,7 +43,7 @@ async def test_channel_data_may_come_first() -> None:
 @on_uvloop
 async def test_what_is_neither_is_cut() -> None:
     async with Stage() as stage:
-        listener = await stage.stream(Transport.TLS)
+        listener = stage.stream(Transport.TLS)
         mallory = await stage.connect(listener, plain=True)
         mallory.say(b"GET / HTTP/1.1\r\n\r\n")
         assert await mallory.is_cut()

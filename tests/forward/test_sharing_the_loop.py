@@ -45,7 +45,7 @@ async def pipelining(stage: Stage, *clients: StreamClient) -> None:
 async def test_a_datagram_waits_for_no_pipeline(transport: Transport) -> None:
     async with Stage() as stage:
         udp = stage.client(stage.udp())
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         mallories = [await stage.connect(listener) for _ in range(4)]
         for mallory in mallories:
             await greeted(stage, mallory)
@@ -60,7 +60,7 @@ async def test_a_datagram_waits_for_no_pipeline(transport: Transport) -> None:
 @on_uvloop
 async def test_a_client_waits_for_no_other_clients_pipeline(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         mallory, alice = await stage.connect(listener), await stage.connect(listener)
         await greeted(stage, mallory)
         await greeted(stage, alice)
@@ -74,7 +74,7 @@ async def test_a_client_waits_for_no_other_clients_pipeline(transport: Transport
 @on_uvloop
 async def test_a_client_and_a_stranger_wait_for_no_crowd_of_strangers(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         alice = await stage.connect(listener)
         await greeted(stage, alice)
         crowd = [await stage.connect(listener) for _ in range(16)]
@@ -96,7 +96,7 @@ async def test_a_client_and_a_stranger_wait_for_no_crowd_of_strangers(transport:
 @on_uvloop
 async def test_what_waited_comes_whole_and_in_order(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         alice = await stage.connect(listener)
         await greeted(stage, alice)
         stage.core.received.clear()
@@ -111,7 +111,7 @@ async def test_what_waited_comes_whole_and_in_order(transport: Transport) -> Non
 @on_uvloop
 async def test_who_is_cut_while_something_waits_says_no_more(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         mallory, alice = await stage.connect(listener), await stage.connect(listener)
         await greeted(stage, mallory)
         await greeted(stage, alice)
@@ -129,7 +129,7 @@ async def test_a_stranger_who_says_too_much_is_cut_and_so_is_the_next_of_its_sou
     transport: Transport,
 ) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         mallory = await stage.connect(listener)
         mallory.say(STUN * 1000)
         assert await mallory.is_cut()
@@ -153,7 +153,7 @@ async def test_a_stranger_who_says_too_much_is_cut_and_so_is_the_next_of_its_sou
 @on_uvloop
 async def test_a_frame_may_be_long_once_there_is_an_allocation(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         alice, mallory = await stage.connect(listener), await stage.connect(listener)
         await greeted(stage, alice)
         alice.say(padded(0x4001, bytes(60_000)))

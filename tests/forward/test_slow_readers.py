@@ -18,7 +18,7 @@ FRAME = channel_data(0x4002, bytes(1000))
 @on_uvloop
 async def test_a_slow_reader_loses_its_own_media_only(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         alice, slow, bob = [await stage.connect(listener) for _ in range(3)]
         for client in (alice, slow, bob):
             await greeted(stage, client)
@@ -42,7 +42,7 @@ async def test_a_slow_reader_loses_its_own_media_only(transport: Transport) -> N
 @on_uvloop
 async def test_the_queue_of_media_is_bounded(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         slow = await stage.connect(listener)
         await greeted(stage, slow)
         connection = listener.connections[slow.five_tuple]
@@ -59,7 +59,7 @@ async def test_the_queue_of_media_is_bounded(transport: Transport) -> None:
 @on_uvloop
 async def test_an_answer_passes_a_full_queue_of_media(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         slow = await stage.connect(listener)
         await greeted(stage, slow)
         while not stage.drops:
@@ -73,7 +73,7 @@ async def test_an_answer_passes_a_full_queue_of_media(transport: Transport) -> N
 @on_uvloop
 async def test_a_client_that_does_not_even_read_its_answers_is_cut(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         mallory, bob = await stage.connect(listener), await stage.connect(listener)
         await greeted(stage, mallory)
         await greeted(stage, bob)

@@ -14,7 +14,7 @@ from relay.errors import DropReason
 from relay.forward.user.connection import Connection
 from tests.forward.loopback import ALICE, AMPLE, BOB, V4, V6, Stage, StreamClient, channel_data
 from tests.forward.loops import on_uvloop
-from tests.turn import wire
+from tests.kit import wire
 
 pytestmark = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 
@@ -37,7 +37,7 @@ async def greeted(stage: Stage, client: StreamClient) -> None:
 @on_uvloop
 async def test_frames_come_whole_however_the_stream_is_cut(transport: Transport) -> None:
     async with Stage() as stage:
-        client = await stage.connect(await stage.stream(transport))
+        client = await stage.connect(stage.stream(transport))
         frames = [STUN, channel_data(0x4001, b"12345"), channel_data(0x4FFF, b""), STUN]
         stream = STUN + padded(0x4001, b"12345", b"\xa5\xa5\xa5") + padded(0x4FFF, b"") + STUN
         client.say(stream)  # coalesced
@@ -59,7 +59,7 @@ async def test_an_ended_connection_is_freed_without_the_collector(
     gc.disable()
     try:
         async with Stage() as stage:
-            client = await stage.connect(await stage.stream(transport))
+            client = await stage.connect(stage.stream(transport))
             client.say(STUN)
             await stage.core.until(lambda: bool(stage.core.received))
             assert _connections() == 1
@@ -85,7 +85,7 @@ async def test_routed_frames_leave_with_the_targets_channel_and_own_padding(
     transport: Transport, host: str
 ) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport, host)
+        listener = stage.stream(transport, host)
         alice, bob = await stage.connect(listener), await stage.connect(listener)
         await greeted(stage, alice)
         await greeted(stage, bob)
@@ -105,7 +105,7 @@ async def test_routed_frames_leave_with_the_targets_channel_and_own_padding(
 @on_uvloop
 async def test_a_frame_without_a_live_route_goes_to_the_core(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         alice, bob = await stage.connect(listener), await stage.connect(listener)
         await greeted(stage, alice)
         await greeted(stage, bob)
@@ -122,7 +122,7 @@ async def test_a_frame_without_a_live_route_goes_to_the_core(transport: Transpor
 @on_uvloop
 async def test_a_leg_over_its_caps_loses_frames(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         alice, bob = await stage.connect(listener), await stage.connect(listener)
         await greeted(stage, alice)
         await greeted(stage, bob)
@@ -141,7 +141,7 @@ async def test_a_leg_over_its_caps_loses_frames(transport: Transport) -> None:
 @on_uvloop
 async def test_answers_and_data_of_the_core_reach_the_client(transport: Transport) -> None:
     async with Stage() as stage:
-        client = await stage.connect(await stage.stream(transport))
+        client = await stage.connect(stage.stream(transport))
         await greeted(stage, client)
         frame = channel_data(0x4001, b"12345")
         stage.apply(Send(client.five_tuple, STUN), Deliver(ALICE, client.five_tuple, frame, 5))
@@ -165,7 +165,7 @@ async def test_a_stream_that_cannot_be_read_on_is_cut(
     transport: Transport, junk: bytes, reason: DropReason
 ) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         mallory, alice = await stage.connect(listener), await stage.connect(listener)
         await greeted(stage, alice)
         mallory.say(STUN + junk)
@@ -180,7 +180,7 @@ async def test_a_stream_that_cannot_be_read_on_is_cut(
 @on_uvloop
 async def test_the_end_of_a_connection_ends_the_allocation(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         alice, bob = await stage.connect(listener), await stage.connect(listener)
         await greeted(stage, alice)
         await greeted(stage, bob)
@@ -200,7 +200,7 @@ async def test_the_end_of_a_connection_ends_the_allocation(transport: Transport)
 @on_uvloop
 async def test_who_is_gone_before_being_seen_is_nobody(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         with socket.socket() as sock:
             sock.connect(listener.address.reveal())
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -211,10 +211,10 @@ async def test_who_is_gone_before_being_seen_is_nobody(transport: Transport) -> 
 @on_uvloop
 async def test_a_closed_listener_cuts_everybody(transport: Transport) -> None:
     async with Stage() as stage:
-        listener = await stage.stream(transport)
+        listener = stage.stream(transport)
         alice = await stage.connect(listener)
         await greeted(stage, alice)
-        await listener.close()
+        stage.close(listener)
         assert await alice.is_cut()
         await stage.core.until(lambda: stage.core.disconnected == [alice.five_tuple])
         with pytest.raises(ConnectionRefusedError):

@@ -12,7 +12,7 @@ from relay.forward.user.udp import UdpListener
 from relay.stun.message import Class, Method
 from tests.forward.loopback import BATCHES, V4, V6, Stage, channel_data
 from tests.forward.loops import on_uvloop
-from tests.turn import wire
+from tests.kit import wire
 
 pytestmark = [
     pytest.mark.parametrize("batch", BATCHES),

@@ -85,7 +85,7 @@ def test_a_route_ends_at_the_very_nanosecond(batch: type[Batch]) -> None:
     """Without a loop: the hot loop is told the time."""
     stage = Stage(batch)
     listener = udp.UdpListener(ServerAddress.parse(V4, 0), stage.core, stage.tally, batch)
-    stage.forwarder.add_udp(listener)
+    stage.forwarder.add(listener)
     stage.apply(SetLeg(ALICE, AMPLE, AMPLE))
     alice, bob = UdpClient(listener), UdpClient(listener)
     stage.route(alice, 0x4001, bob, 0x4002, expires_ns=10**12)

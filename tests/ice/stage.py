@@ -1,18 +1,21 @@
-"""The core of relayed ports with a clock, parties and the doing side's tables, all in memory.
+"""The server with calls in ports mode: a clock, parties and the doing side's tables, in memory.
 
 Rules of this file: nothing here knows how the core works inside; checks are built from the RFCs by
-`tests.turn.wire`.
+`tests.kit.wire`.
 """
 
 import ipaddress
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
-from relay.calls.call import Grant
+from relay.calls.changes import Change
+from relay.calls.making import Order, Party
+from relay.calls.rules import Masking, Rules
 from relay.clock import Now
 from relay.effects import (
     NO_CHANNEL,
+    CallCreated,
     ClosePort,
     Deliver,
     DropLeg,
@@ -27,12 +30,14 @@ from relay.effects import (
 from relay.ice.access import Access, Endpoint, IceCredentials
 from relay.ice.consent import CONSENT_S
 from relay.ice.routes import ROUTE_LIFETIME_S
-from relay.ice.server import Ports
 from relay.ice.settings import PortSettings
+from relay.server import Server, ServerSettings
 from relay.special_use import Denied
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from tests.turn import wire
+from relay.turn.settings import TurnSettings
+from tests.calls.events import Events
+from tests.kit import wire
 
 PUBLIC_V4, LOCAL_V4 = "192.0.2.1", "10.0.0.1"
 PUBLIC_V6 = "2001:db8::1"
@@ -55,8 +60,23 @@ SETTINGS = PortSettings(
     ),
     is_this_host=lambda packed: ipaddress.ip_address(packed).exploded == ANOTHER_OF_THE_HOST,
 )
+NO_TURN = TurnSettings(
+    realm="r",
+    secrets=("none is used",),
+    relayed_ips=(),
+    ports=SETTINGS.ports,
+    peers="call",
+    mask_mapped_address=True,
+    stun_binding=False,
+    allocations_per_leg=1,
+    allocations=1,
+    unauthenticated_per_s=10,
+    nonce_key=bytes(32),
+)
 CALL = "cv_call"
-ALICE, BOB = LegKey(CALL, "alice"), LegKey(CALL, "bob")
+WHO = "alice", "bob"
+ALICE, BOB = (LegKey(CALL, who) for who in WHO)
+RULES = Rules(bitrate_bps=1000, packets_per_s=10, call_duration_s=10**9)
 AT_ALICE = ClientAddress.parse("198.51.100.10", 4000)
 AT_BOB = ClientAddress.parse("203.0.113.20", 6000)
 ELSEWHERE = ClientAddress.parse("198.51.100.99", 4001)
@@ -67,6 +87,11 @@ NOMINATING = (Attribute.USE_CANDIDATE, b"")
 def ice(ufrag: str) -> IceCredentials:
     """What a party calls itself, with a password of its own."""
     return IceCredentials(ufrag, f"password/of/the/party/{ufrag}")
+
+
+def few(count: int) -> PortSettings:
+    """So many ports and no more."""
+    return replace(SETTINGS, ports=range(50000, 50000 + count))
 
 
 @dataclass
@@ -109,8 +134,11 @@ class Stage:
     def __init__(self, settings: PortSettings = SETTINGS) -> None:
         self.now = Now(mono=5000.0, wall=1_800_000_000.0)
         self.random = random.Random(7)
-        self.core = Ports(settings, self.random.randbytes)
+        self._tokens: list[str] = []
+        both = ServerSettings(replace(NO_TURN, ports=settings.ports), settings)
+        self.server = Server(both, RULES, self.random.randbytes, lambda: self._tokens.pop(0))
         self.doing = Doing()
+        self.events = Events()
         self.done: list[Effect] = []
         self.asked: dict[FiveTuple, wire.Stun] = {}
 
@@ -118,47 +146,68 @@ class Stage:
         """Let time pass."""
         self.now = Now(self.now.mono + seconds, self.now.wall + seconds)
 
-    def open(
+    def call(
         self,
-        key: LegKey,
-        access: Access = Access(),  # noqa: B008 -- immutable
+        alice: Access = Access(),  # noqa: B008 -- immutable
+        bob: Access = Access(),  # noqa: B008 -- immutable
         *,
-        is_open: bool = True,
+        name: str = CALL,
+        rings: bool = False,
         masked: bool = True,
         expires: float = 1e9,
-    ) -> "Leg":
-        """A leg of a call."""
-        grant = Grant(
-            *key,
-            open=is_open,
-            masked=masked,
-            closed=True,
-            half_relayed=False,
-            expires=expires,
-            bitrate_bps=1000,
-            packets_per_s=10,
+    ) -> tuple["Leg", "Leg"]:
+        """A call, of which its parties are called as their legs are."""
+        self._tokens = ["alice", "bob"]
+        self.server.set_rules(RULES if masked else replace(RULES, masking=Masking.OPTED_IN))
+        duration_s = int(expires - self.now.mono)
+        order = Order((Party("alice"), Party("bob")), rings, duration_s, ports=True)
+        access = {"alice": alice, "bob": bob}
+        effects = self.apply(self.server.create(name, order, access, self.now))
+        assert effects[-1] == CallCreated(name, is_ringing=rings)
+        opened = [effect.address for effect in effects if isinstance(effect, OpenPort)]
+        first, second = (
+            Leg(self, LegKey(name, who), port) for who, port in zip(WHO, opened, strict=True)
         )
-        effects = self.core.open_leg(grant, access, self.now)
-        self.apply(effects)
-        (port,) = [effect.address for effect in effects if isinstance(effect, OpenPort)]
-        return Leg(self, key, port)
+        return first, second
 
     def pair(
-        self, *, is_open: bool = True, masked: bool = True, expires: float = 1e9
+        self, *, rings: bool = False, masked: bool = True, expires: float = 1e9
     ) -> tuple["Leg", "Leg"]:
         """Both legs of a call, with ICE, not heard from yet."""
-        alice, bob = (
-            self.open(
-                key, Access(ice=ice(key.leg)), is_open=is_open, masked=masked, expires=expires
-            )
-            for key in (ALICE, BOB)
-        )
-        return alice, bob
+        alice, bob = Access(ice=ice("alice")), Access(ice=ice("bob"))
+        return self.call(alice, bob, rings=rings, masked=masked, expires=expires)
+
+    def accept(self, name: str = CALL) -> list[Effect]:
+        """Somebody answers."""
+        return self.apply(self.server.accept(name, None, self.now))
+
+    def change(self, change: Change, name: str = CALL) -> list[Effect]:
+        """The signaling server changes a call."""
+        return self.apply(self.server.change(name, change, self.now))
+
+    def end(self, name: str = CALL) -> list[Effect]:
+        """Somebody hangs up."""
+        return self.apply(self.server.end(name, self.now))
+
+    def fail(self, port: ServerAddress, *, is_taken: bool = True) -> list[Effect]:
+        """The doing side could not open a port."""
+        self.doing.ports.remove(port)
+        return self.apply(self.server.port_failed(port, is_taken=is_taken, now=self.now))
+
+    def tick(self) -> list[Effect]:
+        """What is due is done."""
+        return self.apply(self.server.handle_timeout(self.now))
+
+    def connected(self, name: str = CALL) -> dict[str, bool]:
+        """The legs of a call, and whether it is known where each party is."""
+        legs = self.server.call(name, self.now).legs
+        return {leg.id: self.server.transport_of(leg) is not None for leg in legs}
 
     def apply(self, effects: list[Effect]) -> list[Effect]:
         """Do them, and hand them on."""
         self.done = effects
         self.doing.apply(effects)
+        self.events.follow(effects)
         for effect in effects:
             if isinstance(effect, Send):
                 sent = wire.parse(effect.datagram)
@@ -178,7 +227,8 @@ class Leg:
     @property
     def endpoint(self) -> Endpoint:
         """What the party is told."""
-        return self.stage.core.endpoint(self.key)
+        server, now = self.stage.server, self.stage.now
+        return server.endpoint(server.call(self.key.call, now).leg_of(self.key.leg))
 
     @property
     def ice(self) -> IceCredentials:
@@ -193,11 +243,11 @@ class Leg:
     def receive(self, datagram: bytes, source: ClientAddress) -> list[Effect]:
         """A datagram comes to the port."""
         stage = self.stage
-        return stage.apply(stage.core.receive(datagram, self.from_(source), stage.now))
+        return stage.apply(stage.server.receive_at_port(datagram, self.from_(source), stage.now))
 
     def check(
         self,
-        *attributes: tuple[int, bytes],
+        *attributes: wire.Pair,
         username: str | None = None,
         pwd: str | None = None,
         sha256: bool = False,
@@ -217,19 +267,19 @@ class Leg:
             fingerprint=True,
         )
 
-    def is_heard_at(self, source: ClientAddress, *attributes: tuple[int, bytes]) -> list[Effect]:
+    def is_heard_at(self, source: ClientAddress, *attributes: wire.Pair) -> list[Effect]:
         """A right check comes from there; it is answered well, and asked back, which the party
         answers: what follows from that, or from the check where nothing was asked back.
         """
         effects = self.receive(self.check(*attributes), source)
         assert answer(effects).code == 0
-        asked = asked_in(effects)
-        return self.receive(self.answer(asked[0]), source) if asked else effects
+        asked = [message for message, to in requests_in(effects) if to == source]
+        return self.receive(self.answer(asked[-1]), source) if asked else effects
 
     def answer(
         self,
         asked: wire.Stun,
-        *attributes: tuple[int, bytes],
+        *attributes: wire.Pair,
         cls: Class = Class.SUCCESS,
         pwd: str | None = None,
     ) -> bytes:
@@ -243,7 +293,8 @@ class Leg:
 
     def set_access(self, access: Access) -> list[Effect]:
         """The signaling server says where the party is."""
-        return self.stage.apply(self.stage.core.set_access(self.key, access, self.stage.now))
+        stage, key = self.stage, self.key
+        return stage.apply(stage.server.set_access(key.call, key.leg, access, stage.now))
 
 
 def requests_in(effects: list[Effect]) -> list[tuple[wire.Stun, ClientAddress]]:

@@ -5,11 +5,10 @@ import pytest
 from relay.address import ClientAddress, Transport
 from relay.effects import Answered, Count, DropRoute, LegConnected, Send, SetRoute
 from relay.errors import DropReason
-from relay.ice.leg import NOMINATED_S
-from relay.stun.attributes import Attribute
+from relay.ice.port import NOMINATED_S
+from relay.stun.attributes import Attribute, AttributeType
 from relay.stun.message import Class, Method
 from tests.ice.stage import (
-    ALICE,
     AT_ALICE,
     AT_BOB,
     BOB,
@@ -23,7 +22,7 @@ from tests.ice.stage import (
     consented,
     route,
 )
-from tests.turn import wire
+from tests.kit import wire
 
 REQUIRED_UNKNOWN, OPTIONAL_UNKNOWN = 0x7FFF, 0xC057
 
@@ -62,7 +61,7 @@ def test_a_check_signed_with_sha256_verifies() -> None:
 
 
 @pytest.mark.parametrize("role", [Attribute.ICE_CONTROLLING, Attribute.ICE_CONTROLLED])
-def test_neither_role_is_a_conflict(role: Attribute) -> None:
+def test_neither_role_is_a_conflict(role: AttributeType[int]) -> None:
     """The relay never controls, and so never sends 487."""
     alice, _ = Stage().pair()
     assert answer(alice.receive(alice.check((role, bytes(8))), AT_ALICE)).code == 0
@@ -110,7 +109,7 @@ def assert_refused(leg: Leg, check: bytes, code: int) -> None:
     ]
     assert told.kinds == [Attribute.ERROR_CODE, Attribute.FINGERPRINT]
     assert leg.receive(RTP, ELSEWHERE) == [Count(DropReason.UNKNOWN_SOURCE)]
-    assert leg.stage.core.connected_legs(leg.key.call)[leg.key.leg] is False
+    assert leg.stage.connected()[leg.key.leg] is False
 
 
 def test_refusals_to_one_source_are_bounded() -> None:
@@ -161,8 +160,7 @@ def test_what_begins_like_stun_never_crosses(first: int) -> None:
 
 def test_a_check_before_the_partys_ufrag_is_known_gets_silence() -> None:
     """An error would end the client's pair; it sends a check again."""
-    stage = Stage()
-    alice = stage.open(ALICE)
+    alice, _ = Stage().call()
     assert alice.receive(alice.check(), AT_ALICE) == [Count(DropReason.UNAUTHENTICATED)]
 
 

@@ -23,7 +23,7 @@ from relay.effects import (
 from relay.errors import DropReason
 from relay.ice.access import Access
 from relay.ice.consent import ANSWERS, CONSENT_S, TRIES
-from relay.ice.leg import UNPROVEN, UNPROVEN_S
+from relay.ice.port import UNPROVEN, UNPROVEN_S
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.ice.stage import (
@@ -32,7 +32,6 @@ from tests.ice.stage import (
     AT_ALICE,
     AT_BOB,
     BOB,
-    CALL,
     ELSEWHERE,
     LOCAL_V4,
     NOMINATING,
@@ -47,7 +46,7 @@ from tests.ice.stage import (
     requests_in,
     route,
 )
-from tests.turn import wire
+from tests.kit import wire
 
 SILENT = [Count(DropReason.NO_CONSENT)]
 
@@ -68,7 +67,7 @@ def ticks(stage: Stage, seconds: float, *answering: Leg) -> list[Effect]:
     done: list[Effect] = []
     for _ in range(int(seconds * 4)):
         stage.advance(0.25)
-        effects = stage.apply(stage.core.handle_timeout(stage.now))
+        effects = stage.tick()
         done += effects
         for effect in effects:
             leg = by_port.get(effect.client.server) if isinstance(effect, Send) else None
@@ -122,7 +121,7 @@ def test_a_forged_source_before_any_other_connects_nobody() -> None:
     alice, bob = Stage().pair()
     bob.is_heard_at(AT_BOB)
     alice.receive(alice.check(NOMINATING), ELSEWHERE)
-    assert alice.stage.core.connected_legs(CALL) == {"alice": False, "bob": True}
+    assert alice.stage.connected() == {"alice": False, "bob": True}
     assert bob.receive(RTP, AT_BOB) == [Count(DropReason.UNKNOWN_TARGET, BOB)]
     assert alice.stage.doing.routes == {}
 
@@ -157,11 +156,11 @@ def test_no_other_answer_makes_any() -> None:
     for code in (400, 401, 487):
         error = alice.answer(asked, error_code(code), cls=Class.ERROR)
         assert alice.receive(error, AT_ALICE) == unknown
-    assert alice.stage.core.connected_legs(CALL)["alice"] is False
+    assert alice.stage.connected()["alice"] is False
     assert alice.receive(right, AT_ALICE)[0] == LegConnected(ALICE, Transport.UDP)
 
 
-def error_code(code: int) -> tuple[int, bytes]:
+def error_code(code: int) -> wire.Pair:
     """ERROR-CODE without a reason phrase: RFC 8489 section 14.8."""
     return Attribute.ERROR_CODE, bytes((0, 0, code // 100, code % 100))
 
@@ -274,8 +273,7 @@ def test_the_target_is_asked_every_five_seconds_more_or_less_and_nobody_else() -
 
 def test_an_answer_renews_the_routes_from_and_to_its_party() -> None:
     stage = Stage()
-    alice = stage.open(ALICE, Access(ice=ice("alice")))
-    bob = stage.open(BOB, Access(address=AT_BOB))
+    alice, bob = stage.call(Access(ice=ice("alice")), Access(address=AT_BOB))
     alice.is_heard_at(AT_ALICE)
     request = next_check(alice)
     assert alice.receive(alice.answer(request), AT_ALICE) == [
@@ -286,8 +284,7 @@ def test_an_answer_renews_the_routes_from_and_to_its_party() -> None:
 
 def test_no_route_outlives_the_consent_of_its_target_or_its_source() -> None:
     stage = Stage()
-    alice = stage.open(ALICE, Access(ice=ice("alice")))
-    bob = stage.open(BOB, Access(address=AT_BOB))
+    alice, bob = stage.call(Access(ice=ice("alice")), Access(address=AT_BOB))
     alice.is_heard_at(AT_ALICE)
     until = int((stage.now.mono + CONSENT_S) * 1e9)
     assert {each.expires_ns for each in stage.doing.routes.values()} == {until}
@@ -314,18 +311,19 @@ def test_a_party_that_stops_answering_is_not_sent_to_after_thirty_seconds() -> N
         ticks(alice.stage, 0.25, bob)
         alice.receive(alice.check(), AT_ALICE)
         assert bob.receive(RTP, AT_BOB) == [Deliver(BOB, alice.from_(AT_ALICE), RTP, len(RTP))]
-    alice.stage.advance(0.25)  # the core does not wait for a tick
-    assert bob.receive(RTP, AT_BOB) == [Count(DropReason.NO_CONSENT, BOB)]
-    assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.UNKNOWN_SOURCE)]
-    effects = alice.stage.apply(alice.stage.core.handle_timeout(alice.stage.now))
+    alice.stage.advance(0.25)  # the server does not wait for a tick
+    effects = bob.receive(RTP, AT_BOB)
     assert [e for e in effects if not isinstance(e, Send)] == [
         DropRoute(alice.from_(AT_ALICE), NO_CHANNEL),
         DropRoute(bob.from_(AT_BOB), NO_CHANNEL),
         LegIdle(ALICE),
+        Count(DropReason.NO_CONSENT, BOB),
     ]
+    assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.UNKNOWN_SOURCE)]
+    assert alice.stage.tick() == []
     assert alice.stage.doing.routes == {}
     assert bob.receive(RTP, AT_BOB) == [Count(DropReason.NO_CONSENT, BOB)]
-    assert alice.stage.core.connected_legs(CALL) == {"alice": False, "bob": True}
+    assert alice.stage.connected() == {"alice": False, "bob": True}
 
 
 def test_it_comes_back_when_it_answers_again() -> None:
@@ -374,14 +372,14 @@ def test_a_source_that_is_no_target_is_one_as_long_as_it_answers_when_it_checks(
 
 
 def test_while_it_rings_both_are_asked_and_nothing_crosses() -> None:
-    alice, bob = Stage().pair(is_open=False)
+    alice, bob = Stage().pair(rings=True)
     alice.is_heard_at(AT_ALICE)
     bob.is_heard_at(AT_BOB)
     effects = ticks(alice.stage, 60, alice, bob)
     assert {to for _, to in requests_in(effects)} == {AT_ALICE, AT_BOB}
     assert not [e for e in effects if isinstance(e, SetRoute | Deliver)]
     assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.RINGING, ALICE)]
-    alice.stage.apply(alice.stage.core.open_call(CALL, alice.stage.now))
+    alice.stage.accept()
     assert len(alice.stage.doing.routes) == 2
 
 
@@ -436,7 +434,7 @@ def test_a_party_that_is_declared_is_asked_nothing() -> None:
 
 def test_an_ended_call_is_asked_nothing() -> None:
     alice, bob = met()
-    alice.stage.apply(alice.stage.core.end_call(CALL, alice.stage.now))
+    alice.stage.end()
     assert ticks(alice.stage, 60, alice, bob) == []
 
 

@@ -2,8 +2,21 @@
 
 import pytest
 
-from relay.effects import Count, Deliver
-from relay.errors import DropReason
+from relay.calls.changes import Change, PartyChange
+from relay.effects import (
+    NO_CHANNEL,
+    CallAccepted,
+    CallChanged,
+    CallEnded,
+    ClosePort,
+    Count,
+    Deliver,
+    DropLeg,
+    DropRoute,
+    EndReason,
+    LegIdle,
+)
+from relay.errors import CallError, DropReason
 from relay.ice.access import Access
 from relay.stun.attributes import Attribute
 from tests.ice.stage import (
@@ -17,6 +30,7 @@ from tests.ice.stage import (
     Leg,
     Stage,
     answer,
+    ice,
     route,
 )
 
@@ -24,12 +38,10 @@ PAYLOADS = [RTP, b"\x80\xc8" + bytes(26), b"\x16\xfe\xfd" + bytes(10), b"\x40\x0
 """RTP, RTCP on the same port, DTLS, ChannelData, anything."""
 
 
-def declared(*, is_open: bool = True, expires: float = 1e9) -> tuple[Leg, Leg]:
+def declared(*, rings: bool = False, expires: float = 1e9) -> tuple[Leg, Leg]:
     """Both legs of a call whose parties are declared."""
-    stage = Stage()
-    alice = stage.open(ALICE, Access(address=AT_ALICE), is_open=is_open, expires=expires)
-    bob = stage.open(BOB, Access(address=AT_BOB), is_open=is_open, expires=expires)
-    return alice, bob
+    alice, bob = Access(address=AT_ALICE), Access(address=AT_BOB)
+    return Stage().call(alice, bob, rings=rings, expires=expires)
 
 
 def test_two_declared_parties_have_routes_both_ways() -> None:
@@ -67,37 +79,48 @@ def test_a_declared_party_is_heard_from_its_address_only() -> None:
 
 
 def test_nothing_crosses_while_the_call_rings() -> None:
-    alice, bob = declared(is_open=False)
+    alice, bob = declared(rings=True)
     assert alice.stage.doing.routes == {}
     assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.RINGING, ALICE)]
-    assert alice.stage.apply(alice.stage.core.open_call(CALL, alice.stage.now)) == [
+    assert alice.stage.accept() == [
         route(alice, AT_ALICE, bob, AT_BOB),
         route(bob, AT_BOB, alice, AT_ALICE),
+        CallAccepted(CALL),
     ]
 
 
 def test_checks_are_answered_while_the_call_rings_and_make_no_route() -> None:
-    alice, bob = Stage().pair(is_open=False)
+    alice, bob = Stage().pair(rings=True)
     alice.is_heard_at(AT_ALICE)
     bob.is_heard_at(AT_BOB)
     assert alice.stage.doing.routes == {}
     assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.RINGING, ALICE)]
-    alice.stage.apply(alice.stage.core.open_call(CALL, alice.stage.now))
+    alice.stage.accept()
     assert len(alice.stage.doing.routes) == 2
 
 
 def test_nothing_crosses_once_the_calls_time_is_up() -> None:
-    alice, _ = declared(expires=5010.0)
+    alice, bob = declared(expires=5010.0)
     assert {r.expires_ns for r in alice.stage.doing.routes.values()} == {5_010_000_000_000}
     alice.stage.advance(10)
-    assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.EXPIRED, ALICE)]
+    assert alice.receive(RTP, AT_ALICE) == [  # the call does not wait for a tick
+        DropRoute(alice.from_(AT_ALICE), NO_CHANNEL),
+        DropRoute(bob.from_(AT_BOB), NO_CHANNEL),
+        ClosePort(alice.port),
+        LegIdle(ALICE),
+        ClosePort(bob.port),
+        LegIdle(BOB),
+        CallEnded(CALL, EndReason.EXPIRED, 10.0, (ALICE, BOB)),
+        DropLeg(ALICE),
+        DropLeg(BOB),
+        Count(DropReason.NO_ALLOCATION),
+    ]
 
 
 def test_a_packet_to_a_party_that_is_not_known_yet_is_counted_to_its_sender() -> None:
-    stage = Stage()
-    alice = stage.open(ALICE, Access(address=AT_ALICE))
+    alice, bob = Stage().call(Access(address=AT_ALICE))
     assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.UNKNOWN_TARGET, ALICE)]
-    stage.open(BOB)
+    bob.set_access(Access(ice=ice("bob")))
     assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.UNKNOWN_TARGET, ALICE)]
 
 
@@ -107,20 +130,22 @@ def test_an_empty_datagram_is_dropped() -> None:
 
 
 def test_a_call_that_is_not_there_opens_nothing() -> None:
-    stage = Stage()
-    assert stage.core.open_call(CALL, stage.now) == []
+    with pytest.raises(CallError) as fault:
+        Stage().accept()
+    assert fault.value.kind == "unknown_call"
 
 
 def test_a_call_that_is_extended_goes_on_in_its_routes() -> None:
     alice, bob = declared(expires=5010.0)
-    stage, both = alice.stage, frozenset({"alice", "bob"})
-    assert stage.apply(stage.core.change_call(CALL, both, 5500.0, stage.now)) == [
+    stage = alice.stage
+    assert stage.change(Change(max_duration_s=500)) == [
         route(alice, AT_ALICE, bob, AT_BOB, 5500.0),
         route(bob, AT_BOB, alice, AT_ALICE, 5500.0),
+        CallChanged(CALL),
     ]
     stage.advance(10)
-    assert isinstance(alice.receive(RTP, AT_ALICE)[0], Deliver)
-    assert stage.core.change_call("another", both, 5500.0, stage.now) == []
+    assert alice.receive(RTP, AT_ALICE) == [Deliver(ALICE, bob.from_(AT_BOB), RTP, len(RTP))]
+    assert stage.change(Change(max_duration_s=500)) == []
 
 
 def test_a_leg_that_is_masked_in_a_running_call_is_told_its_address_no_longer() -> None:
@@ -129,7 +154,8 @@ def test_a_leg_that_is_masked_in_a_running_call_is_told_its_address_no_longer() 
     alice.is_heard_at(AT_ALICE)
     told = answer(alice.receive(alice.check(), AT_ALICE))
     assert told.address(mapped)[0] == AT_ALICE.packed
-    alice.stage.core.change_call(CALL, frozenset({"alice"}), 1e9, alice.stage.now)
+    asks = Change((PartyChange("alice", enhanced_call_privacy=True),))
+    assert alice.stage.change(asks) == [CallChanged(CALL)]
     relayed = alice.endpoint.address
     told = answer(alice.receive(alice.check(), AT_ALICE))
     assert told.address(mapped) == (relayed.packed, relayed.port)

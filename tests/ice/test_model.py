@@ -6,24 +6,27 @@ doing side must be exactly those the model allows; every datagram must go exactl
 says, or nowhere.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from relay.address import ClientAddress, FiveTuple
+from relay.calls.call import RING_TIMEOUT_S
 from relay.calls.pool import REST_S
-from relay.effects import Count, Deliver, Effect, LegKey, Send
-from relay.errors import DropReason
+from relay.effects import CallAccepted, Count, Deliver, Effect, OpenPort, Send
+from relay.errors import CallError, DropReason
 from relay.ice.access import Access
 from relay.ice.consent import CONSENT_S
-from relay.ice.leg import NOMINATED_S
+from relay.ice.port import NOMINATED_S
 from relay.ice.routes import ROUTE_LIFETIME_S
 from relay.stun.attributes import Attribute
 from tests.ice.stage import NOMINATING, RTP, SETTINGS, Leg, Stage, answer, ice, requests_in
 
-CALLS = ("one", "two")
+CALLS = ("cv_one", "cv_two")
 PARTIES = ("alice", "bob")
 EXPIRES_S = 1500.0
 _TICK_S = 2.0  # within a consent's five seconds
@@ -79,8 +82,9 @@ class RelayedPorts(RuleBasedStateMachine):
         self.stage = Stage(replace(SETTINGS, ports=_PORTS))
         self.legs: dict[tuple[str, str], Leg] = {}
         self.parties: dict[tuple[str, str], Party] = {}
-        self.open: dict[str, bool] = {}
-        self.expires = self.now + EXPIRES_S
+        self.active: dict[str, bool] = {}
+        self.expires: dict[str, float] = {}
+        self.rings_until: dict[str, float] = {}
         self.released: dict[int, float] = {}
         self.recorded: list[tuple[tuple[str, str], bytes, ClientAddress]] = []
 
@@ -91,36 +95,70 @@ class RelayedPorts(RuleBasedStateMachine):
     @initialize(ringing=st.tuples(st.booleans(), st.booleans()))
     def start(self, ringing: tuple[bool, bool]) -> None:
         for call, rings in zip(CALLS, ringing, strict=True):
-            self.create(call, rings)
+            self.create(call, rings, [])
 
-    @rule(call=st.sampled_from(CALLS), rings=st.booleans())
-    def create(self, call: str, rings: bool) -> None:
-        """Both legs, nothing known of either; nothing if the call is there, or no port is free."""
-        resting = sum(self.now < until for until in self.released.values())
-        if call in self.open or len(_PORTS) - len(self.legs) - resting < len(PARTIES):
+    @rule(call=st.sampled_from(CALLS), rings=st.booleans(), taken=st.lists(st.booleans()))
+    def create(self, call: str, rings: bool, taken: list[bool]) -> None:
+        """Both legs, nothing known of either; nothing if the call is there, or no port is free.
+
+        Some ports of the first or the second leg are another program's, as long as others are free.
+        """
+        if call in self.active or self.free() < len(PARTIES):
             return
-        self.open[call] = not rings
-        for name in PARTIES:
-            leg = self.stage.open(LegKey(call, name), is_open=not rings, expires=self.expires)
+        expires = self.now + EXPIRES_S
+        opened = self.stage.call(name=call, rings=rings, expires=expires)
+        for is_second in taken[: self.free() - len(PARTIES)]:
+            leg = opened[is_second]
+            self.released[leg.port.port] = self.now + REST_S
+            (other,) = self.stage.fail(leg.port)
+            assert isinstance(other, OpenPort)
+            leg.port = other.address
+        self.active[call], self.expires[call] = not rings, expires
+        self.rings_until[call] = self.now + RING_TIMEOUT_S
+        for leg in opened:
             assert self.now >= self.released.get(leg.port.port, 0.0)
-            self.legs[call, name] = leg
-            self.parties[call, name] = Party()
+            self.legs[call, leg.key.leg] = leg
+            self.parties[call, leg.key.leg] = Party()
+
+    def free(self) -> int:
+        """How many ports may be drawn."""
+        resting = sum(self.now < until for until in self.released.values())
+        return len(_PORTS) - len(self.legs) - resting
 
     @rule(call=st.sampled_from(CALLS))
     def accept(self, call: str) -> None:
-        if call in self.open:
-            self.open[call] = True
-        self.stage.apply(self.stage.core.open_call(call, self.stage.now))
+        if self.active.get(call, True):
+            with pytest.raises(CallError):
+                self.stage.accept(call)
+        else:
+            self.active[call] = True
+            assert self.stage.accept(call)[-1] == CallAccepted(call)
 
     @rule(call=st.sampled_from(CALLS))
     def end(self, call: str) -> None:
+        was_there = call in self.active
+        self.forget(call)
+        effects: list[Effect] = []
+        with suppress(CallError):  # it was so long ago that nothing is known of it
+            effects = self.stage.end(call)
+        assert bool(effects) == was_there
+
+    def forget(self, call: str) -> None:
+        """The call has ended."""
         for name in PARTIES:
             leg = self.legs.pop((call, name), None)
             self.parties.pop((call, name), None)
             if leg:
                 self.released[leg.port.port] = self.now + REST_S
-        self.open.pop(call, None)
-        self.stage.apply(self.stage.core.end_call(call, self.stage.now))
+        self.active.pop(call, None)
+
+    def tick(self) -> list[Effect]:
+        """What is due is done, and calls end whose time has come."""
+        for call, is_active in list(self.active.items()):
+            rings_until = inf if is_active else self.rings_until[call]
+            if min(self.expires[call], rings_until) <= self.now:
+                self.forget(call)
+        return self.stage.tick()
 
     @rule(which=legs, place=places)
     def declare(self, which: tuple[str, str], place: ClientAddress) -> None:
@@ -254,7 +292,7 @@ class RelayedPorts(RuleBasedStateMachine):
         """Time passes; some parties say where they are that they are still there."""
         for _ in range(int(seconds / _TICK_S)):
             self.pass_time(_TICK_S)
-            asked = requests_in(self.stage.apply(self.stage.core.handle_timeout(self.stage.now)))
+            asked = requests_in(self.tick())
             for which in answering & self.legs.keys():
                 for place, source in self.parties[which].sources.items():
                     is_asked = any(to == place for _, to in asked)
@@ -265,7 +303,7 @@ class RelayedPorts(RuleBasedStateMachine):
     def stall(self) -> None:
         """The relay does nothing for minutes, and then what is due."""
         self.pass_time(_STALL_S)
-        self.stage.apply(self.stage.core.handle_timeout(self.stage.now))
+        self.tick()
 
     def pass_time(self, seconds: float) -> None:
         self.stage.advance(seconds)
@@ -277,7 +315,7 @@ class RelayedPorts(RuleBasedStateMachine):
         call, name = which
         other = call, PARTIES[1 - PARTIES.index(name)]
         target = self.parties[other].target
-        if not self.open[call] or self.now >= self.expires or target is None:
+        if not self.active[call] or self.now >= self.expires[call] or target is None:
             return None
         return self.legs[other].from_(target) if place in self.parties[which].sources else None
 
@@ -304,6 +342,14 @@ class RelayedPorts(RuleBasedStateMachine):
     def ports_are_those_of_live_legs(self) -> None:
         assert self.stage.doing.ports == {leg.port for leg in self.legs.values()}
         assert self.stage.doing.legs == {leg.key for leg in self.legs.values()}
+
+    @invariant()
+    def events_tell_what_the_model_holds(self) -> None:
+        events = self.stage.events
+        assert events.calls == {call: not is_active for call, is_active in self.active.items()}
+        assert events.connected == {
+            leg.key for which, leg in self.legs.items() if self.parties[which].target is not None
+        }
 
 
 TestRelayedPorts = RelayedPorts.TestCase

@@ -10,14 +10,16 @@ from relay.address import IPV4, IPV6, ClientAddress, PeerAddress, ServerAddress,
 from relay.calls.pool import REST_S
 from relay.effects import (
     NO_CHANNEL,
+    CallCreated,
+    CallEnded,
     ClosePort,
     Count,
     DropLeg,
     DropRoute,
     Effect,
+    EndReason,
     LegConnected,
     LegIdle,
-    LegKey,
     OpenPort,
     SetLeg,
 )
@@ -42,6 +44,7 @@ from tests.ice.stage import (
     Leg,
     Stage,
     asked_in,
+    few,
     ice,
     route,
 )
@@ -49,18 +52,21 @@ from tests.ice.stage import (
 SOMEBODY_V6 = ClientAddress.parse("2001:db8:9::5", 4000)
 
 
-def few(count: int) -> PortSettings:
-    """So many ports and no more."""
-    return replace(SETTINGS, ports=range(50000, 50000 + count))
-
-
-def test_a_leg_gets_its_caps_then_its_port() -> None:
+def test_each_leg_gets_its_caps_then_its_port_and_then_the_call_is_there() -> None:
     stage = Stage()
-    leg = stage.open(ALICE)
-    assert stage.done == [SetLeg(ALICE, 1000, 10), OpenPort(leg.port)]
-    assert leg.port.reveal()[0] == LOCAL_V4
-    assert leg.endpoint.address.reveal() == (PUBLIC_V4, leg.port.port)
-    assert leg.port.port in SETTINGS.ports
+    legs = stage.call()
+    alice, bob = legs
+    assert stage.done == [
+        SetLeg(ALICE, 1000, 10),
+        OpenPort(alice.port),
+        SetLeg(BOB, 1000, 10),
+        OpenPort(bob.port),
+        CallCreated(CALL, is_ringing=False),
+    ]
+    for leg in legs:
+        assert leg.port.reveal()[0] == LOCAL_V4
+        assert leg.endpoint.address.reveal() == (PUBLIC_V4, leg.port.port)
+        assert leg.port.port in SETTINGS.ports
 
 
 def test_the_relays_credentials_are_random_and_long_enough() -> None:
@@ -72,68 +78,74 @@ def test_the_relays_credentials_are_random_and_long_enough() -> None:
 
 
 def test_a_port_is_of_the_family_that_the_party_was_declared_at() -> None:
-    stage = Stage()
-    assert stage.open(ALICE, Access(address=SOMEBODY_V6)).port.family == IPV6
-    assert stage.open(BOB, Access(address=AT_BOB)).port.family == IPV4
+    alice, bob = Stage().call(Access(address=SOMEBODY_V6), Access(address=AT_BOB))
+    assert (alice.port.family, bob.port.family) == (IPV6, IPV4)
 
 
 def test_ports_are_unique_on_the_relay_and_run_out() -> None:
     stage = Stage(few(4))
-    legs = [stage.open(key) for call in "ab" for key in keys(call)]
+    legs = [leg for name in ("cv_a", "cv_b") for leg in stage.call(name=name)]
     assert {leg.port.port for leg in legs} == set(range(50000, 50004))
-    assert stage.core.ports_free == 0
+    assert stage.server.ports_free == 0
+    assert_not_created(stage, "out_of_ports")
+
+
+def test_a_call_for_which_one_port_is_left_gets_none() -> None:
+    stage = Stage(few(3))
+    stage.call(name="cv_a")
+    assert_not_created(stage, "out_of_ports")
+    stage.advance(REST_S)
+    assert_not_created(stage, "out_of_ports")  # what it had drawn has rested, and is one
+
+
+def assert_not_created(stage: Stage, kind: str, *access: Access) -> CallError:
+    """A call is refused, and nothing is left of it."""
+    doing, calls = replace_of(stage.doing), stage.server.page(0, 100)
     with pytest.raises(CallError) as refused:
-        stage.open(ALICE)
-    assert refused.value.kind == "out_of_ports"
-    assert stage.core.connected_legs(CALL) == {}
+        stage.call(*access)
+    assert refused.value.kind == kind
+    with pytest.raises(CallError) as unknown:
+        stage.server.call(CALL, stage.now)
+    assert unknown.value.kind == "unknown_call"
+    assert (stage.doing, stage.server.page(0, 100)) == (doing, calls)
+    return refused.value
 
 
-def keys(call: str) -> list[LegKey]:
-    return [ALICE._replace(call=call), BOB._replace(call=call)]
+def replace_of(doing: Doing) -> Doing:
+    """What the doing side holds now."""
+    return Doing(set(doing.legs), set(doing.ports), dict(doing.routes))
 
 
 def test_a_released_port_rests_for_a_minute() -> None:
     stage = Stage(few(2))
-    stage.pair()
-    stage.apply(stage.core.end_call(CALL, stage.now))
+    stage.call(name="cv_before")
+    stage.end("cv_before")
     stage.advance(REST_S - 0.1)
-    with pytest.raises(CallError):
-        stage.open(ALICE)
+    assert_not_created(stage, "out_of_ports")
     stage.advance(0.1)
     stage.pair()
     assert REST_S >= 60
 
 
-def test_a_port_that_could_not_be_opened_rests_and_another_is_drawn() -> None:
-    stage = Stage(few(2))
-    taken = stage.open(ALICE)
-    assert stage.apply(stage.core.close_leg(ALICE, stage.now)) == [
-        ClosePort(taken.port),
-        DropLeg(ALICE),
-    ]
-    assert stage.core.has_calls() is False
-    assert stage.open(ALICE).port != taken.port
-    with pytest.raises(CallError):
-        stage.open(BOB)
-
-
-def test_the_end_of_a_call_takes_routes_ports_and_legs_in_that_order() -> None:
+def test_the_end_of_a_call_takes_routes_and_ports_then_the_call_and_then_its_legs() -> None:
     stage = Stage()
-    alice = stage.open(ALICE, Access(address=AT_ALICE))
-    bob = stage.open(BOB, Access(ice=ice("bob")))
+    alice, bob = stage.call(Access(address=AT_ALICE), Access(ice=ice("bob")))
     bob.is_heard_at(AT_BOB)
-    assert stage.apply(stage.core.end_call(CALL, stage.now)) == [
+    stage.advance(3)
+    assert stage.end() == [
         DropRoute(alice.from_(AT_ALICE), NO_CHANNEL),
         DropRoute(bob.from_(AT_BOB), NO_CHANNEL),
         ClosePort(alice.port),
         LegIdle(ALICE),
-        DropLeg(ALICE),
         ClosePort(bob.port),
         LegIdle(BOB),
+        CallEnded(CALL, EndReason.ENDED, 3.0, (ALICE, BOB)),
+        DropLeg(ALICE),
         DropLeg(BOB),
     ]
     assert stage.doing == Doing()
-    assert stage.core.end_call(CALL, stage.now) == []
+    assert stage.end() == []
+    assert stage.server.has_media() is False
     assert alice.receive(RTP, AT_ALICE) == [Count(DropReason.NO_ALLOCATION)]
     with pytest.raises(CallError):
         alice.set_access(Access(address=AT_ALICE))
@@ -154,13 +166,14 @@ def test_the_end_of_a_call_takes_routes_ports_and_legs_in_that_order() -> None:
 )
 def test_an_address_that_is_no_other_host_is_refused_without_being_named(host: str) -> None:
     stage = Stage()
-    with pytest.raises(CallError) as refused:
-        stage.open(ALICE, Access(address=ClientAddress.parse(host, 4000)))
-    assert refused.value.kind == "invalid_request"
-    assert refused.value.detail.startswith("address: ")
-    assert not set(refused.value.detail) & set("0123456789")
-    assert stage.core.has_calls() is False
-    assert stage.core.ports_free == len(SETTINGS.ports)
+    access = Access(address=ClientAddress.parse(host, 4000))
+    refused = assert_not_created(stage, "invalid_request", access)
+    assert refused.detail.startswith("address: ")
+    assert not set(refused.detail) & set("0123456789")
+    assert stage.server.has_media() is False
+    assert stage.server.ports_free == len(SETTINGS.ports)
+    assert_not_created(stage, "invalid_request", Access(), access)
+    assert stage.server.has_media() is False
 
 
 SPECIAL = [
@@ -174,29 +187,29 @@ SPECIAL = [
 def test_an_address_of_a_special_use_range_is_refused_unless_it_is_allowed(host: str) -> None:
     at = ClientAddress.parse(host, 161)
     with pytest.raises(CallError) as refused:
-        Stage().open(ALICE, Access(address=at))
+        Stage().call(Access(address=at))
     assert "ports.allow_private" in refused.value.detail
     assert not set(refused.value.detail) & set("0123456789")
     allowed = denied(allowed=(ipaddress.ip_network(host),))
-    Stage(allowed).open(ALICE, Access(address=at))
+    Stage(allowed).call(Access(address=at))
 
 
 @pytest.mark.parametrize("host", ["8.8.8.8", "100.63.255.255", "172.32.0.1", "2001:4860::1"])
 def test_an_address_of_another_host_is_taken_unless_it_is_denied(host: str) -> None:
     at = ClientAddress.parse(host, 4000)
-    Stage().open(ALICE, Access(address=at))
+    Stage().call(Access(address=at))
     network = (ipaddress.ip_network(host),)
     for refusing in (denied(networks=network), denied(networks=network, allowed=network)):
         with pytest.raises(CallError):
-            Stage(refusing).open(ALICE, Access(address=at))
+            Stage(refusing).call(Access(address=at))
 
 
 def test_without_the_default_only_the_denied_networks_are_refused() -> None:
     mine = denied(default=False, networks=(ipaddress.ip_network("10.0.0.0/8"),))
-    Stage(mine).open(ALICE, Access(address=ClientAddress.parse("192.168.1.2", 4000)))
+    Stage(mine).call(Access(address=ClientAddress.parse("192.168.1.2", 4000)))
     for host in ("10.1.2.3", "127.0.0.1", "169.254.1.1"):
         with pytest.raises(CallError):
-            Stage(mine).open(ALICE, Access(address=ClientAddress.parse(host, 4000)))
+            Stage(mine).call(Access(address=ClientAddress.parse(host, 4000)))
 
 
 def denied(default: bool = True, **networks: Any) -> PortSettings:
@@ -212,18 +225,18 @@ def test_no_address_of_the_relay_or_its_host_can_be_declared_on_any_port(
     everything = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
     stage = Stage(denied(allowed=everything))
     with pytest.raises(CallError) as refused:
-        stage.open(ALICE, Access(address=ClientAddress.parse(host, port)))
-    assert refused.value.detail == "address: no address of this relay is expected."
+        stage.call(Access(address=ClientAddress.parse(host, port)))
+    assert refused.value.detail == "address: give the party's address, not one of the relay's host."
 
 
 def test_a_family_that_the_relay_has_not_is_refused() -> None:
     stage = Stage(replace(SETTINGS, addresses=SETTINGS.addresses[:1]))
     with pytest.raises(CallError):
-        stage.open(ALICE, Access(address=SOMEBODY_V6))
+        stage.call(Access(address=SOMEBODY_V6))
 
 
 def test_the_family_of_an_open_port_cannot_be_changed() -> None:
-    alice = Stage().open(ALICE)
+    alice, _ = Stage().call()
     with pytest.raises(CallError):
         alice.set_access(Access(address=SOMEBODY_V6))
     assert PUBLIC_V6 not in str(alice.endpoint)
@@ -235,12 +248,15 @@ def test_loopback_is_for_a_relay_on_loopback_and_not_its_own_ports() -> None:
         SETTINGS, addresses=(pair,), is_this_host=lambda _: True, own_ports=frozenset({3478})
     )
     stage = Stage(here)
-    alice = stage.open(ALICE, Access(address=ClientAddress.parse("127.0.0.1", 4000)))
-    for port in (3478, alice.port.port):
+    alice, bob = stage.call(Access(address=ClientAddress.parse("127.0.0.1", 4000)))
+    for port in (3478, alice.port.port, bob.port.port):
+        at = Access(address=ClientAddress.parse("127.0.0.1", port))
         with pytest.raises(CallError):
-            stage.open(BOB, Access(address=ClientAddress.parse("127.0.0.1", port)))
-    stage.apply(stage.core.end_call(CALL, stage.now))
-    stage.open(BOB, Access(address=ClientAddress.parse("127.0.0.1", alice.port.port)))
+            bob.set_access(at)
+        with pytest.raises(CallError):
+            stage.call(Access(), at, name="cv_another")
+    stage.end()
+    stage.call(Access(), Access(address=ClientAddress.parse("127.0.0.1", alice.port.port)))
 
 
 # What is said later.
@@ -248,8 +264,7 @@ def test_loopback_is_for_a_relay_on_loopback_and_not_its_own_ports() -> None:
 
 def test_a_declared_party_is_connected_at_once_and_does_no_ice() -> None:
     stage = Stage()
-    bob = stage.open(BOB, Access(address=AT_BOB))
-    alice = stage.open(ALICE)
+    alice, bob = stage.call(Access(), Access(address=AT_BOB))
     assert alice.set_access(Access(address=AT_ALICE)) == [
         LegConnected(ALICE, Transport.UDP),
         route(alice, AT_ALICE, bob, AT_BOB),
@@ -261,8 +276,7 @@ def test_a_declared_party_is_connected_at_once_and_does_no_ice() -> None:
 
 def test_another_declared_address_takes_the_place_of_the_first() -> None:
     stage = Stage()
-    bob = stage.open(BOB, Access(address=AT_BOB))
-    alice = stage.open(ALICE, Access(address=AT_ALICE))
+    alice, bob = stage.call(Access(address=AT_ALICE), Access(address=AT_BOB))
     moved = ClientAddress(AT_ALICE.packed, 4444)
     assert alice.set_access(Access(address=moved)) == [
         DropRoute(alice.from_(AT_ALICE), NO_CHANNEL),
@@ -274,8 +288,7 @@ def test_another_declared_address_takes_the_place_of_the_first() -> None:
 
 def test_a_declared_party_that_turns_to_ice_is_unknown_until_its_check() -> None:
     stage = Stage()
-    bob = stage.open(BOB, Access(address=AT_BOB))
-    alice = stage.open(ALICE, Access(address=AT_ALICE))
+    alice, bob = stage.call(Access(address=AT_ALICE), Access(address=AT_BOB))
     assert alice.set_access(Access(ice=ice("alice"))) == [
         DropRoute(alice.from_(AT_ALICE), NO_CHANNEL),
         DropRoute(bob.from_(AT_BOB), NO_CHANNEL),
@@ -309,7 +322,7 @@ def test_a_party_that_did_ice_and_is_declared_is_taken_from_there_only() -> None
 
 
 def test_a_party_whose_ufrag_comes_late_keeps_what_it_was_told() -> None:
-    alice = Stage().open(ALICE)
+    alice, _ = Stage().call()
     told = alice.ice
     assert alice.set_access(Access(ice=ice("alice"))) == []
     assert alice.ice == told

@@ -5,7 +5,6 @@ in one that is not, the other side's own candidates are there, and no leg reache
 """
 
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.interop.sip_proxy import SipProxy
-from tests.lab.calls import credential_of
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import wait_until
-from tests.lab.relay import UDP_PORT, Config, Relay
-from tests.lab.requirements import require
+from tests.kit.daemon import Config
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import wait_until
+from tests.kit.requirements import require
+from tests.kit.turn import credential_of
+from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Party
 
 _PORT = 5060
@@ -68,16 +68,9 @@ def _phone(
             password=password,
         )
     )
-    with (home / "log").open("wb") as log:
-        command = ["baresip", "-f", str(home), "-v", *more]
-        process = relay.lab.popen(
-            namespace, command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-    try:
+    command = ["baresip", "-f", str(home), "-v", *more]
+    with relay.lab.program(namespace, command, home / "log"):
         yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _places(relay: Relay) -> dict[str, tuple[Namespace, Party]]:
@@ -90,11 +83,7 @@ def test_two_phones_talk_through_the_relay(relay: Relay, nat: str, tmp_path: Pat
     call = relay.create_call()
 
     def rebuild(user: str, sdp: str) -> str:
-        answer = relay.ask(
-            "POST", f"/v1/calls/{call['id']}/description", {"from": user, "sdp": sdp}
-        )
-        assert answer.status == 200, answer
-        return str(answer.body["sdp"])
+        return str(relay.rebuild(call, user, sdp)["sdp"])
 
     sock = relay.lab.sink.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind((SINK.v4, _PORT))
@@ -106,7 +95,7 @@ def test_two_phones_talk_through_the_relay(relay: Relay, nat: str, tmp_path: Pat
         stack.enter_context(_phone(relay, call, "caller", nat, tmp_path / "caller", *dial))
 
         def both_talk() -> bool:
-            parties = relay.ask("GET", f"/v1/calls/{call['id']}").body["parties"].values()
+            parties = relay.statistics(call).values()
             return all(party["packets"] > 100 for party in parties)
 
         try:

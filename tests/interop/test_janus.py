@@ -4,7 +4,6 @@ import http.client
 import itertools
 import json
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,18 +12,15 @@ from typing import Any
 import pytest
 
 from relay.tools.audit.search import find
-from tests.lab.calls import credential_of
+from tests.kit.daemon import Config
+from tests.kit.polling import PATIENCE_S, wait_until
+from tests.kit.requirements import require
+from tests.kit.turn import credential_of
 from tests.lab.party import Party
-from tests.lab.polling import PATIENCE_S, wait_until
-from tests.lab.relay import UDP_PORT, Config, Relay
-from tests.lab.requirements import require
+from tests.lab.relay import FOR_AIORTC, UDP_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY
 
-# aiortc refuses a TURN URI with an IPv6 address as malformed; it is given what it can read.
-CONFIG: Config = {
-    "listen": [f"udp://{RELAY.v4}:{UDP_PORT}"],
-    "relay": {"addresses": [RELAY.v4]},
-}
+CONFIG = FOR_AIORTC
 
 _API = ("127.0.0.1", 8088)
 _LIBRARY = "/usr/lib/x86_64-linux-gnu/janus"
@@ -111,17 +107,10 @@ def _running(relay: Relay, call: Config, home: Path) -> Iterator[Janus]:
     (home / "janus.transport.http.jcfg").write_text(
         f'general: {{ json = "compact", http = true, port = {_API[1]}, ip = "{_API[0]}" }}\n'
     )
-    with (home / "log").open("wb") as log:
-        command = ["janus", "-F", str(home), "-C", str(home / "janus.jcfg"), "-o"]
-        process = relay.lab.popen(
-            relay.lab.callee, command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-    try:
+    command = ["janus", "-F", str(home), "-C", str(home / "janus.jcfg"), "-o"]
+    with relay.lab.program(relay.lab.callee, command, home / "log"):
         wait_until(lambda: _is_there(relay), "Janus answers")
         yield Janus(relay)
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _is_there(relay: Relay) -> bool:
@@ -135,18 +124,12 @@ def test_its_echo_comes_through_the_relay_and_it_learns_no_address(
 ) -> None:
     call = relay.create_call()
 
-    def rebuilt(party: str, sdp: str) -> str:
-        body = {"from": party, "sdp": sdp}
-        answer = relay.ask("POST", f"/v1/calls/{call['id']}/description", body)
-        assert answer.status == 200, answer
-        return str(answer.body["sdp"])
-
     with _running(relay, call, tmp_path) as janus:
         caller = Party(relay.lab, relay.lab.caller)
         try:
             caller.ask("open", configuration=call["parties"]["caller"]["rtc_configuration"])
-            offer = rebuilt("caller", caller.ask("offer")["sdp"])
-            answer = rebuilt("callee", janus.answer(offer))
+            offer = relay.rebuild(call, "caller", caller.ask("offer")["sdp"])["sdp"]
+            answer = relay.rebuild(call, "callee", janus.answer(offer))["sdp"]
             assert "a=candidate" in answer
             caller.ask("take_answer", sdp=answer)
             wait_until(lambda: caller.has_seen(audio=50, video=50), "the echo is seen")

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from relay.tools.audit.search import find
-from tests.lab.calls import credential_of
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import wait_until
-from tests.lab.relay import TCP_PORT, TLS_PORT, UDP_PORT, Config, Relay
-from tests.lab.requirements import require
+from tests.kit.daemon import Config
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import wait_until
+from tests.kit.requirements import require
+from tests.kit.turn import credential_of
+from tests.lab.relay import TCP_PORT, TLS_PORT, UDP_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY
 
 _PEER = str(Path(__file__).with_name("nice_peer.py"))

@@ -10,8 +10,8 @@ from relay.effects import LegKey, SetLeg
 from relay.errors import DropReason
 from relay.forward.kernel import layout
 from relay.forward.kernel.legs import Legs
-from relay.forward.user.routes import Meter
-from tests.kernel.frames import End
+from relay.forward.meter import Meter
+from tests.kit.frames import End
 
 __all__ = ["CARDS", "DROP", "LEG", "NOW_NS", "OUT", "UP", "Bench", "Context", "Outcome", "Route"]
 

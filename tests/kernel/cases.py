@@ -12,7 +12,7 @@ from typing import NamedTuple
 from relay.address import PeerAddress
 from relay.effects import NO_CHANNEL, Via
 from tests.kernel.bench_rig import NOW_NS, Route
-from tests.kernel.frames import (
+from tests.kit.frames import (
     SENDERS_OWN,
     End,
     Header,

@@ -12,8 +12,7 @@ from tests.kernel.cases import A4, B4, B6, SERVER4, SERVER6
 from tests.kernel.paths import open_kernel_path
 from tests.kernel.requirements import require
 from tests.kernel.tap import Tap
-from tests.lab import namespaces
-from tests.lab.namespaces import Namespace
+from tests.kit.namespaces import Namespace, host
 
 _numbers = itertools.count()
 
@@ -24,14 +23,8 @@ _SERVERS = [SERVER4, SERVER6]
 def namespace() -> Iterator[Namespace]:
     """A network namespace of the module's own, entered by the thread that runs the tests."""
     require()
-    (made,) = namespaces.make([namespaces.own_name(next(_numbers), "fastpath")])
-    try:
-        made.set_kernel({"ipv6/conf/all/disable_ipv6": 0})
-        made.set_up(["link set lo up"])
-        with made.entered():
-            yield made
-    finally:
-        namespaces.remove([made.name])
+    with host("fastpath", next(_numbers)) as made, made.entered():
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """A daemon to be killed: opens the kernel path with routes, says so, and waits.
 
-    python -m tests.fastpath.holder ROUTES
+    python -m tests.kernel.holder ROUTES
 
 It prints `ready` when packets cross without it; then nothing but a signal ends it.
 """

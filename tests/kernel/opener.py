@@ -1,6 +1,6 @@
 """A daemon with the capabilities it was started with: opens the kernel path, drops them, goes on.
 
-    python -m tests.fastpath.opener
+    python -m tests.kernel.opener
 
 It prints what `FastPath.open` said; where it opened, whether routes can be changed afterwards by a
 process that may do nothing any more.
@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from relay.errors import FastPathError
 from tests.kernel.cases import ROUTE4
-from tests.kernel.frames import End
 from tests.kernel.paths import open_kernel_path, set_route
+from tests.kit.frames import End
 
 _VERSION_3 = 0x20080522  # of struct __user_cap_header_struct
 _HERE = End("127.0.0.1", 3478)

@@ -7,7 +7,7 @@ from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
 from relay.effects import LegKey, SetLeg, SetRoute
 from relay.forward.kernel import FastPath
 from tests.kernel.bench_rig import Route
-from tests.kernel.frames import End
+from tests.kit.frames import End
 
 LEG = LegKey("call", "leg")
 SET_LEG = SetLeg(LEG, 8_000_000_000, 1_000_000)

@@ -5,7 +5,7 @@ from pathlib import Path
 from relay.errors import FastPathError
 from relay.forward.kernel import libbpf
 from relay.forward.kernel.compile import OBJECT, REASON
-from tests.lab import requirements
+from tests.kit import requirements
 
 
 def missing() -> str:

@@ -10,7 +10,7 @@ import os
 import struct
 
 from tests.kernel.bench_rig import Route
-from tests.kernel.frames import (
+from tests.kit.frames import (
     ETHERNET_SIZE,
     End,
     internet_checksum,
@@ -19,7 +19,7 @@ from tests.kernel.frames import (
     pseudo_header,
     udp,
 )
-from tests.lab.namespaces import Namespace
+from tests.kit.namespaces import Namespace
 
 ADDRESS = bytes.fromhex("02cf00000001")
 _CLIENTS = "02:cf:00:00:00:02"

@@ -22,10 +22,10 @@ from relay.forward.kernel.adoption import DEAD_NS
 from relay.forward.netlink import Netlink
 from tests.kernel.bench_rig import Route
 from tests.kernel.cases import B4, CHANNEL, PAYLOAD, ROUTE4, SERVER4, SERVER6, relayed, sent
-from tests.kernel.frames import End
 from tests.kernel.paths import LEASE_S, LEG, open_kernel_path, server_address, set_route
 from tests.kernel.tap import Tap
-from tests.lab.namespaces import Namespace
+from tests.kit.frames import End
+from tests.kit.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]
 _ROUTES = 50
@@ -42,7 +42,7 @@ def tap(namespace: Namespace) -> Iterator[Tap]:
 @contextmanager
 def holder(namespace: Namespace, routes: int = _ROUTES) -> Iterator[subprocess.Popen[str]]:
     """A daemon in a process of its own; killed at the end, if it still runs."""
-    command = namespace.command([sys.executable, "-m", "tests.fastpath.holder", str(routes)])
+    command = namespace.command([sys.executable, "-m", "tests.kernel.holder", str(routes)])
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout

@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relay.errors import DropReason
-from relay.forward.user.routes import BURST_NS, Meter
+from relay.forward.meter import BURST_NS, Meter
 from tests.kernel.bench_rig import DROP, NOW_NS, OUT, Bench, Route
 from tests.kernel.cases import PORT_ROUTE4, ROUTE4, ROUTE46, sent
-from tests.kernel.frames import frame
+from tests.kit.frames import frame
 
 _FOREVER_NS = 1 << 63
 _CHANNEL, _PORTS = (replace(route, expires_ns=_FOREVER_NS) for route in (ROUTE4, PORT_ROUTE4))

@@ -9,8 +9,8 @@ from benchmarks.program_cost import Table
 from relay.forward.kernel import layout
 from tests.kernel.bench_rig import NOW_NS, OUT, Bench, Route
 from tests.kernel.cases import PAYLOAD, PORT_ROUTE4, sent
-from tests.kernel.frames import End, frame
-from tests.lab.namespaces import Namespace
+from tests.kit.frames import End, frame
+from tests.kit.namespaces import Namespace
 
 _SERVER4, _SERVER6 = End("192.0.2.1", 3478), End("2001:db8::1", 3478)
 _CHANNEL = 0x4001

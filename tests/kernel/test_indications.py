@@ -29,7 +29,10 @@ from tests.kernel.cases import (
     relayed,
     sent,
 )
-from tests.kernel.frames import (
+from tests.kernel.paths import SET_LEG, open_kernel_path, set_route
+from tests.kernel.tap import Tap, offload, to_be_completed
+from tests.kernel.user_path import UserPath
+from tests.kit.frames import (
     ETHERNET_SIZE,
     SENDERS_OWN,
     TRANSACTION_ID,
@@ -38,9 +41,6 @@ from tests.kernel.frames import (
     packet,
     send_indication,
 )
-from tests.kernel.paths import SET_LEG, open_kernel_path, set_route
-from tests.kernel.tap import Tap, offload, to_be_completed
-from tests.kernel.user_path import UserPath
 
 _SEND_TO_DATA = replace(ROUTE4, channel=PEER_B4, target_channel=PEER_A4)
 _SEND_TO_CHANNEL = replace(ROUTE4, channel=PEER_B4)

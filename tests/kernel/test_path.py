@@ -24,10 +24,10 @@ from tests.kernel.cases import (
     relayed,
     sent,
 )
-from tests.kernel.frames import End
 from tests.kernel.paths import LEG, open_kernel_path, set_route
 from tests.kernel.tap import Tap
-from tests.lab.namespaces import Namespace
+from tests.kit.frames import End
+from tests.kit.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]
 
@@ -214,27 +214,6 @@ def test_routes_are_followed_even_where_a_new_interface_may_not_be_filtered(
         assert other.received(B4) == [relayed(ROUTE4, PAYLOAD)]
     finally:
         other.close()
-        path.close(leave_running=False)
-
-
-def test_wildcard_listener_serves_the_address_that_the_kernel_answers_from(
-    tap: Tap,
-) -> None:
-    anywhere = [End("0.0.0.0", 3478), End("::", 3478)]  # noqa: S104 - in a namespace
-    path = open_kernel_path(anywhere)
-    try:
-        for wanted, server in zip((ROUTE4, ROUTE6), anywhere, strict=True):
-            wild = replace(wanted, server=server, target_server=server)
-            effect = set_route(wild)
-            assert path.set_route(effect)
-            tap.send(sent(wanted, PAYLOAD))
-            assert tap.received(wanted.target) == [relayed(wanted, PAYLOAD)]
-            path.drop_route(DropRoute(effect.source, effect.channel))
-            tap.send(sent(wanted, PAYLOAD))
-            assert tap.received(wanted.target) == []
-        tap.send(sent(replace(ROUTE4, source=SERVER4), PAYLOAD))
-        assert sum(path.counters().drops) == 1  # spoofed: an address of the host itself
-    finally:
         path.close(leave_running=False)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import relay
-from tests.lab.namespaces import Namespace
+from tests.kit.namespaces import Namespace
 
 _NOBODY = "65534"
 _ROOT = Path(relay.__file__).parent.parent
@@ -17,7 +17,7 @@ def opened_with(namespace: Namespace, capabilities: str) -> str:
     """What a process of an ordinary user says that has these capabilities only."""
     become = ["setpriv", "--reuid", _NOBODY, "--regid", _NOBODY, "--clear-groups"]
     become += ["--inh-caps", capabilities, "--ambient-caps", capabilities]
-    python = [sys.executable, "-B", "-W", "ignore::ResourceWarning", "-m", "tests.fastpath.opener"]
+    python = [sys.executable, "-B", "-W", "ignore::ResourceWarning", "-m", "tests.kernel.opener"]
     done = subprocess.run(
         namespace.command([*become, *python]),
         cwd=_ROOT,

@@ -31,7 +31,8 @@ from tests.kernel.cases import (
     rewritten,
     sent,
 )
-from tests.kernel.frames import (
+from tests.kernel.paths import server_address
+from tests.kit.frames import (
     ETHERNET_SIZE,
     End,
     Header,
@@ -40,7 +41,7 @@ from tests.kernel.frames import (
     internet_checksum,
     udp,
 )
-from tests.lab.namespaces import Namespace
+from tests.kit.namespaces import Namespace
 
 _BOTH = {"v4": ROUTE4, "v6": ROUTE6, "ports v4": PORT_ROUTE4, "ports v6": PORT_ROUTE6}
 _OWN = bytes.fromhex("02cf00000001")
@@ -197,7 +198,7 @@ def test_source_that_is_the_relays_own_is_dropped(
     route = _BOTH[family]
     namespace.set_up([f"link add cvf-own address {_OWN.hex(':')} type veth"])
     outside = Context(ifindex=socket.if_nametoindex("cvf-own"))
-    own = layout.listener_key(route.server.packed, route.server.port)
+    own = layout.listener_key(server_address(route.server))
     spoofed = replace(route, source=route.server)
     whole = frame(sent(spoofed, PAYLOAD), _OWN)
     bench.listeners.set(own, 0)

@@ -1,5 +1,6 @@
 """Relayed ports in `FastPath`: opened and closed, guarded as the relay's own, taken over or not."""
 
+import errno
 import time
 from dataclasses import replace
 
@@ -28,11 +29,11 @@ from tests.kernel.cases import (
     relayed,
     sent,
 )
-from tests.kernel.frames import End
 from tests.kernel.paths import LEG, SET_LEG, open_kernel_path, server_address, set_route
 from tests.kernel.tap import Tap
 from tests.kernel.user_path import UserPath
-from tests.lab.namespaces import Namespace
+from tests.kit.frames import End
+from tests.kit.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]
 _BACK = Route(B4, PORT_B4, NO_CHANNEL, A4, PORT_A4, NO_CHANNEL)
@@ -127,13 +128,13 @@ def test_listener_stays_guarded_whatever_ports_do(tap: Tap, path: FastPath) -> N
 def test_open_ports_stay_guarded_when_the_hosts_addresses_change(
     namespace: Namespace, tap: Tap
 ) -> None:
-    path = open_kernel_path([End("0.0.0.0", 3478)])  # noqa: S104 - in a namespace
+    path = open_kernel_path(_SERVERS)
     try:
         path.open_port(server_address(PORT_A4))
         namespace.set_up(["addr add 192.0.2.99/32 dev cvf-tap"])
         while path.follow():
             pass
-        assert spoofs_dropped(tap, path, End("192.0.2.99", 3478))
+        assert spoofs_dropped(tap, path, SERVER4)
         assert spoofs_dropped(tap, path, PORT_A4)
     finally:
         path.close(leave_running=False)
@@ -144,7 +145,7 @@ def test_every_port_of_the_relay_may_be_open_and_none_is_left(path: FastPath) ->
     ports = [ServerAddress(SERVER4.packed, number) for number in range(1024, 65536)]
     for port in ports:
         path.open_port(port)
-    opened = {layout.listener_key(port.packed, port.port) for port in ports}
+    opened = set(map(layout.listener_key, ports))
     assert own(path).keys() == before.keys() | opened
     for port in ports:
         path.close_port(port)
@@ -280,7 +281,7 @@ async def test_only_an_address_that_has_answered_has_a_route_from_it_or_to_it(
         assert not crosses(tap, replace(route, source=forged))
         back = Route(B4, route.target_server, NO_CHANNEL, A4, route.server, NO_CHANNEL)
         assert crosses(tap, back)
-        stage.apply(stage.core.end_call(alice.key.call, stage.now))
+        stage.end()
 
 
 async def test_route_to_who_has_not_consented_for_thirty_seconds_forwards_nothing(
@@ -289,16 +290,18 @@ async def test_route_to_who_has_not_consented_for_thirty_seconds_forwards_nothin
     """Though nobody takes it away: its daemon may be dead."""
     async with UserPath([], [], path) as user:
         stage = KernelStage(user, time.monotonic() - CONSENT_S)
-        alice, bob, route = between(stage)
+        _, bob, route = between(stage)
         at = ClientAddress(B4.packed, B4.port)
         bob.receive(bob.answer(stage.asked[bob.from_(at)]), at)
         assert path.routes == 2
         assert not crosses(tap, route)
-        stage.apply(stage.core.end_call(alice.key.call, stage.now))
+        stage.end()
 
 
 async def test_port_that_cannot_be_opened_is_not_guarded(tap: Tap, path: FastPath) -> None:
     async with UserPath([PORT_A4], [], path) as user:
-        with pytest.raises(OSError, match="in use"):
-            user.apply(OpenPort(server_address(PORT_A4)))
+        failed: list[int] = []
+        user.forwarder.port_failed = lambda _, number: failed.append(number)
+        user.apply(OpenPort(server_address(PORT_A4)))
+        assert failed == [errno.EADDRINUSE]
         assert not spoofs_dropped(tap, path, PORT_A4)

@@ -14,8 +14,8 @@ from relay.forward.kernel.program import Program
 from relay.forward.kernel.table import RouteTable
 from tests.kernel.bench_rig import NOW_NS, Route
 from tests.kernel.cases import ROUTE4, ROUTE6, ROUTES
-from tests.kernel.frames import End
-from tests.lab.namespaces import Namespace
+from tests.kit.frames import End
+from tests.kit.namespaces import Namespace
 
 _KEY_SIZE = layout.ROUTE_KEY.size
 _ALICE, _BOB = LegKey("call", "alice"), LegKey("call", "bob")

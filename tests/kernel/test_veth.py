@@ -13,11 +13,11 @@ import pytest
 from relay.forward.kernel import FastPath
 from tests.kernel.bench_rig import Route
 from tests.kernel.cases import CHANNEL, PAYLOAD, TARGET_CHANNEL
-from tests.kernel.frames import End, channel_data
 from tests.kernel.paths import LEG, open_kernel_path, set_route
-from tests.lab import namespaces
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import PATIENCE_S
+from tests.kit import namespaces
+from tests.kit.frames import End, channel_data
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import PATIENCE_S
 
 _SERVERS = {4: End("192.0.2.1", 3478), 6: End("2001:db8::1", 3478)}
 _CLIENTS = {4: "192.0.2.2", 6: "2001:db8::2"}

@@ -31,7 +31,6 @@ from tests.kernel.cases import (
     rewritten,
     sent,
 )
-from tests.kernel.frames import End, Header, channel_data, ipv4, udp
 from tests.kernel.paths import LEG, SET_LEG, open_kernel_path, set_route
 from tests.kernel.tap import (
     NEEDS_CHECKSUM,
@@ -42,6 +41,7 @@ from tests.kernel.tap import (
     to_be_completed,
 )
 from tests.kernel.user_path import UserPath
+from tests.kit.frames import End, Header, channel_data, ipv4, udp
 
 _SERVERS = [SERVER4, SERVER6]
 _PORTS_MIXED = [PORT_ROUTES["v4-v6"], PORT_ROUTES["v6-v4"]]

@@ -7,12 +7,12 @@ from typing import Self
 from relay.address import FiveTuple
 from relay.effects import ClosePort, Effect, OpenPort
 from relay.forward.forwarder import Forwarder
-from relay.forward.kernel import FastPath
-from relay.forward.user.routes import Tally
+from relay.forward.kernel import AbsentPath, FastPath
+from relay.forward.meter import Tally
 from relay.forward.user.udp import UdpListener
-from tests.kernel.frames import End
 from tests.kernel.paths import server_address
 from tests.kernel.tap import Tap
+from tests.kit.frames import End
 
 _DEADLINE_S = 120
 
@@ -48,14 +48,14 @@ class UserPath:
         self.tally = Tally()
         self.core = NoCore()
         self.forwarder = Forwarder(self.tally, lambda: 0)
-        self.forwarder.kernel = kernel
+        self.forwarder.kernel = kernel or AbsentPath("off")
         self.forwarder.receive_ports(self.core)
         self._ports = [server_address(end) for end in ports]
         self._listeners = [
             UdpListener(server_address(end), self.core, self.tally) for end in listeners
         ]
         for listener in self._listeners:
-            self.forwarder.add_udp(listener)
+            self.forwarder.add(listener)
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()

@@ -1,5 +1,6 @@
 """Calls in the laboratory: two legs of one call as TURN clients, and a steady flow between them."""
 
+import socket
 import struct
 import threading
 import time
@@ -9,34 +10,21 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from relay.address import IPV4
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import PATIENCE_S, wait_until
-from tests.lab.relay import SECRET, TLS_PORT, Config, Relay
+from tests.kit import turn, wire
+from tests.kit.daemon import SECRET
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import PATIENCE_S, wait_until
+from tests.kit.sockets import TurnClient
+from tests.kit.turn import Credential, credential_of
+from tests.lab.relay import TLS_PORT, UDP_PORT, Relay
 from tests.lab.topology import RELAY
-from tests.lab.turn_client import TurnClient, over_tcp, over_tls, over_udp
-from tests.turn import wire
 
 CALLER_CHANNEL, CALLEE_CHANNEL = 0x4321, 0x4ABC
-_LIFETIME_S = 3600
 
 
-class Credential(NamedTuple):
-    """What a TURN client needs."""
-
-    username: str
-    password: str
-
-
-def mint(call: str, leg: str, *, expires_in_s: int = _LIFETIME_S) -> Credential:
-    """A credential that no API made, only the secret: what a signaling server may do."""
-    username = f"{int(time.time()) + expires_in_s}:{call}:{leg}"
-    return Credential(username, wire.rest_password(SECRET, username))
-
-
-def credential_of(call: Config, party: str) -> Credential:
-    """What the API gave to a party."""
-    (server,) = call["parties"][party]["rtc_configuration"]["iceServers"]
-    return Credential(server["username"], server["credential"])
+def mint(call: str, leg: str, *, expires_in_s: int = 3600) -> Credential:
+    """A credential that no API made, with the laboratory's secret."""
+    return turn.mint(SECRET, call, leg, expires_in_s=expires_in_s)
 
 
 class Access(NamedTuple):
@@ -46,14 +34,20 @@ class Access(NamedTuple):
     host: str = RELAY.v4
 
 
+UDP, TCP, TLS = Access(), Access("tcp"), Access("tls")
+
+
 def connect(relay: Relay, where: Namespace, how: Access, credential: Credential) -> TurnClient:
     """A client in a namespace."""
-    if how.transport == "udp":
-        return over_udp(where, *credential, how.host)
-    if how.transport == "tcp":
-        return over_tcp(where, *credential, how.host)
-    context = relay.certificate.trusting_context()
-    return over_tls(where, *credential, context, how.host, TLS_PORT)
+    family = socket.AF_INET6 if ":" in how.host else socket.AF_INET
+    is_stream = how.transport != "udp"
+    sock = where.socket(family, socket.SOCK_STREAM if is_stream else socket.SOCK_DGRAM)
+    sock.settimeout(PATIENCE_S if is_stream else None)
+    sock.connect((how.host, TLS_PORT if how.transport == "tls" else UDP_PORT))
+    if how.transport == "tls":
+        context = relay.certificate.trusting_context()
+        sock = context.wrap_socket(sock, server_hostname=how.host)
+    return TurnClient(sock, *credential)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +77,8 @@ def legs(
     relay: Relay,
     *,
     ring: bool = False,
-    caller: Access = Access(),  # noqa: B008 -- immutable
-    callee: Access = Access(),  # noqa: B008 -- immutable
+    caller: Access = UDP,
+    callee: Access = UDP,
     family: int = IPV4,
     **more: object,
 ) -> Iterator[Legs]:
@@ -152,6 +146,11 @@ class Flow:
         """How many have not arrived, both ways together."""
         sent = range(self.sent)  # a third party may have been heard as well
         return sum(number not in arrived for arrived in self.arrived.values() for number in sent)
+
+    def delays_s(self) -> list[float]:
+        """How long each that arrived was on its way."""
+        arrivals = (arrived.items() for arrived in self.arrived.values())
+        return [at - self.sent_at[number] for each in arrivals for number, at in each]
 
     def _send(self) -> None:
         due = time.monotonic()

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from relay.tools.audit.packets import Packet, parse
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import PATIENCE_S
 from tests.lab import pcap
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import PATIENCE_S
 from tests.lab.topology import UPLINK, Lab
 
 _MARKER_TYPE = 0x9000  # Ethernet's loopback test, which carries no packet

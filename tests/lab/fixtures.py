@@ -1,12 +1,13 @@
 """The fixtures that tests in the laboratory share; a conftest imports them."""
 
 import re
+import signal
 from collections.abc import Iterator
 
 import pytest
 
+from tests.kit.requirements import require
 from tests.lab.relay import Relay
-from tests.lab.requirements import require
 from tests.lab.topology import Lab
 
 _FAULT = re.compile(r"^\S+ (error|critical) .*|^Traceback", re.MULTILINE)
@@ -35,6 +36,6 @@ def relay(
     config = getattr(request.module, "CONFIG", {})
     running = Relay(lab, tmp_path_factory.mktemp("relay"), config, path)
     yield running
-    running.stop()
+    running.stop(signal.SIGKILL)
     assert running.canaries() == []
     assert not _FAULT.search(running.log_text()), running.log_text()[-4000:]

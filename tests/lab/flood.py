@@ -6,12 +6,11 @@ short, so that nothing is lost to a full socket buffer, whatever the speed of th
 
 import random
 import socket
-import struct
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Address
 
-from relay.tools.audit.packets import UDP
-from tests.lab.polling import wait_until
+from tests.kit.frames import End, Header, ipv4, udp
+from tests.kit.polling import wait_until
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import RELAY, anywhere
 
@@ -24,22 +23,17 @@ def flood(relay: Relay, payloads: Sequence[bytes], count: int, rng: random.Rando
 
     Returns: when the daemon has read all of them.
     """
-    sink, target = relay.lab.sink, ip_address(RELAY.v4).packed
-    with sink.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+    with relay.lab.sink.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         for number in range(count):
             if number % _BURST == 0:
                 wait_until(lambda: relay.queued_bytes() < _QUEUE_BYTES, "the daemon reads")
-            raw.sendto(_packet(rng, payloads[number % len(payloads)], target), (RELAY.v4, 0))
+            port = rng.randrange(1024, 65536)
+            packet = datagram(anywhere(rng), port, payloads[number % len(payloads)])
+            raw.sendto(packet, (RELAY.v4, 0))
     wait_until(lambda: relay.queued_bytes() == 0, "the daemon has read everything")
 
 
-def _packet(rng: random.Random, payload: bytes, target: bytes) -> bytes:
-    """One UDP datagram over IPv4; the kernel fills in the header's checksum, UDP has none."""
-    length = 8 + len(payload)
-    return (
-        struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, UDP, 0)
-        + anywhere(rng).packed
-        + target
-        + struct.pack("!HHHH", rng.randrange(1024, 65536), UDP_PORT, length, 0)
-        + payload
-    )
+def datagram(source: IPv4Address, port: int, payload: bytes) -> bytes:
+    """One to the relay over UDP and IPv4, without UDP's checksum, for a raw socket."""
+    ends = End(str(source), port), End(RELAY.v4, UDP_PORT)
+    return ipv4(*ends, udp(*ends, payload, 0), Header())

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.lab.namespaces import Namespace, close_pipes
+from tests.kit.api import Json
+from tests.kit.namespaces import Namespace, close_pipes
 from tests.lab.topology import Lab
 
 _ROOT = Path(__file__).parents[2]
@@ -55,6 +56,18 @@ class Party:
         self._process.kill()
         self._process.wait()
         close_pipes(self._process.stdin, self._process.stdout)
+
+
+def have_seen(*everybody: Party, audio: int = 0, video: int = 0) -> bool:
+    """Whether each has; all of them are asked, so that a call that has failed is noticed."""
+    seen = [party.has_seen(audio=audio, video=video) for party in everybody]
+    return all(seen)
+
+
+def open_with(call: Json, caller: Party, callee: Party) -> None:
+    """Start both WebRTC clients with what the API gave to them."""
+    for party, name in ((caller, "caller"), (callee, "callee")):
+        party.ask("open", configuration=call["parties"][name]["rtc_configuration"])
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from relay.tools.audit.capture_file import CaptureReader
 from relay.tools.audit.packets import ETHERNET, Packet
+from tests.kit.frames import internet_checksum
 
 
 class Follower:
@@ -39,9 +40,5 @@ def checksum_is_right(packet: Packet) -> bool:
     source = ipaddress.ip_address(packet.source).packed
     destination = ipaddress.ip_address(packet.destination).packed
     segment = packet.frame[packet.transport_at : len(packet.frame) - len(packet.trailer)]
-    data = source + destination + struct.pack("!II", len(segment), packet.protocol) + segment
-    data += b"\0" * (len(data) % 2)
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total == 0xFFFF
+    pseudo = source + destination + struct.pack("!II", len(segment), packet.protocol)
+    return internet_checksum(pseudo + segment) == 0

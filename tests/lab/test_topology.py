@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import namespaces
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import PATIENCE_S
-from tests.lab.requirements import require
+from tests.kit import namespaces
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import PATIENCE_S
+from tests.kit.requirements import require
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
 
 
@@ -78,7 +78,7 @@ def test_tests_have_a_host_of_their_own_where_the_laboratory_can_be_built(lab: L
 
 
 def test_only_leftovers_of_a_dead_owner_are_swept(lab: Lab) -> None:
-    code = "import os; from tests.lab import namespaces as n; print(n.own_name(0, 'sink'))"
+    code = "import os; from tests.kit import namespaces as n; print(n.own_name(0, 'sink'))"
     dead = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()

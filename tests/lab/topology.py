@@ -14,12 +14,15 @@ import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from tests.lab import namespaces
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import wait_until
+from tests.kit import namespaces
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import wait_until
+from tests.kit.program import Program
 
 
 class Pair(NamedTuple):
@@ -177,6 +180,10 @@ class Lab:
         process = where.popen(command, **options)
         self._processes.append(process)
         return process
+
+    def program(self, where: Namespace, command: Sequence[str], log: Path) -> Program:
+        """A program that is started for a `with` block."""
+        return Program(command, log, partial(self.popen, where))
 
     def close(self) -> None:
         """End every process, then remove every namespace. May be called twice."""

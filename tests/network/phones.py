@@ -11,11 +11,12 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from tests.lab.namespaces import Namespace
-from tests.lab.polling import PATIENCE_S, wait_until
-from tests.lab.relay import Config, Relay
+from tests.kit import wire
+from tests.kit.daemon import Config
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import PATIENCE_S, wait_until
+from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
-from tests.turn import wire
 
 # Ports that none of this host's own sockets are given.
 CONFIG: Config = {
@@ -40,26 +41,14 @@ def create(relay: Relay, *access: Config, **more: object) -> Config:
     return body
 
 
-def accept(relay: Relay, call: Config) -> None:
-    """The callee takes the call."""
-    assert relay.ask("POST", f"/v1/calls/{call['id']}/accept").status == 200
-
-
-def statistics(relay: Relay, call: Config) -> Config:
-    """Of each party."""
-    body: Config = relay.ask("GET", f"/v1/calls/{call['id']}").body
-    parties: Config = body["parties"]
-    return parties
-
-
 def dropped(relay: Relay, call: Config) -> list[int]:
     """What was dropped of each party's."""
-    return [party["dropped"] for party in statistics(relay, call).values()]
+    return [party["dropped"] for party in relay.statistics(call).values()]
 
 
 def assert_path(relay: Relay, call: Config) -> None:
     """Both directions are forwarded by the path that this relay is about."""
-    paths = [party["path"] for party in statistics(relay, call).values()]
+    paths = [party["path"] for party in relay.statistics(call).values()]
     assert paths == [relay.path] * len(NAMES)
 
 
@@ -194,9 +183,9 @@ def placed(
         phone.say(b"too early")
     wait_until(lambda: relay.drops("ringing") == before + 2, "both are heard, and dropped")
     if not ring:
-        accept(relay, call)
+        relay.accept_call(call)
     yield call
-    relay.ask("DELETE", f"/v1/calls/{call['id']}")
+    relay.ask("DELETE", f"/v1/calls/{call['id']}")  # unknown to one that was started again
 
 
 @contextmanager

@@ -14,12 +14,13 @@ import pytest
 from relay.address import IPV4, IPV6, PeerAddress
 from relay.stun.message import Method
 from relay.tools.audit.packets import TCP, UDP, Packet
-from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Legs, legs, mint
+from tests.kit import wire
+from tests.kit.daemon import Config
+from tests.kit.sockets import TurnClient
+from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, connect, legs, mint
 from tests.lab.capture import Capture, capturing
-from tests.lab.relay import UDP_PORT, Config, Relay
+from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
-from tests.lab.turn_client import TurnClient, over_udp
-from tests.turn import wire
 
 CONFIG: Config = {"limits": {"unauthenticated_per_s": 1000}}
 
@@ -125,14 +126,14 @@ def test_no_connection_is_made_for_a_client(
 ) -> None:
     before = _counts(captures)
     credential = mint(call.id, "one-more-leg")
-    with over_udp(relay.lab.caller, *credential) as client:
+    with connect(relay, relay.lab.caller, Access(), credential) as client:
         assert client.request(Method.ALLOCATE, wire.transport(TCP)).code == _UNSUPPORTED_TRANSPORT
     targets = (SINK.v4, SINK.v6, "127.0.0.1", CALLEE.public.v4)
     unknown = relay.drops("unknown_method")
     for target in targets:
         transaction_id = os.urandom(12)
         peer = wire.peer(PeerAddress(ip_address(target).packed, 443), transaction_id)
-        call.caller.send_raw(call.caller.signed(Method.CONNECT, [peer], transaction_id))
+        call.caller.send_raw(call.caller.turn.signed(Method.CONNECT, [peer], transaction_id))
     assert call.caller.request(Method.REFRESH).code == 0
     assert relay.drops("unknown_method") - unknown == len(targets)
     _assert_nobody_but_the_caller_was_sent_to(captures, before)

@@ -11,11 +11,13 @@ import pytest
 
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from tests.lab.calls import Credential, legs, mint
-from tests.lab.polling import wait_until
-from tests.lab.relay import SECRET, Config, Relay
-from tests.lab.turn_client import TurnClient, over_tcp, over_udp
-from tests.turn import wire
+from tests.kit import wire
+from tests.kit.daemon import SECRET, Config
+from tests.kit.polling import wait_until
+from tests.kit.sockets import TurnClient
+from tests.kit.turn import Credential
+from tests.lab.calls import TCP, UDP, connect, legs, mint
+from tests.lab.relay import Relay
 
 # Nothing here is forwarded.
 PATHS = ("user",)
@@ -69,22 +71,22 @@ def _forged() -> dict[str, Credential]:
 @pytest.mark.parametrize("name", _forged())
 def test_a_credential_that_is_not_good_allocates_nothing(relay: Relay, name: str) -> None:
     credential = _forged()[name]
-    with over_udp(relay.lab.caller, *credential) as client:
+    with connect(relay, relay.lab.caller, UDP, credential) as client:
         assert client.allocate().code in (_UNAUTHENTICATED, _FORBIDDEN)
-    with over_tcp(relay.lab.caller, *credential) as client:
+    with connect(relay, relay.lab.caller, TCP, credential) as client:
         assert client.allocate().code in (_UNAUTHENTICATED, _FORBIDDEN)
 
 
 @pytest.mark.usefixtures("unchanged")
 def test_a_call_that_the_api_never_made_or_has_ended_is_not_to_be_had(relay: Relay) -> None:
     with legs(relay) as call:
-        ended = Credential(call.caller.username, call.caller.password)
+        ended = call.caller.turn.credential
         unregistered = mint("cv_AAAAAAAAAAAAAAAAAAAAAA", "leg")
         stranger = mint(call.id, "not-one-of-its-legs")
         for credential in (unregistered, stranger):
-            with over_udp(relay.lab.caller, *credential) as client:
+            with connect(relay, relay.lab.caller, UDP, credential) as client:
                 assert client.allocate().code == _FORBIDDEN
-    with over_udp(relay.lab.caller, *ended) as client:
+    with connect(relay, relay.lab.caller, UDP, ended) as client:
         assert client.allocate().code == _FORBIDDEN
 
 
@@ -93,14 +95,14 @@ def _signed_allocate(client: TurnClient) -> bytes:
     plain = wire.build(Method.ALLOCATE, Class.REQUEST, os.urandom(12), [_UDP_RELAYED])
     challenge = client.exchange(plain)
     assert challenge.code == _UNAUTHENTICATED
-    client.nonce = challenge.value(Attribute.NONCE)
-    return client.signed(Method.ALLOCATE, [_UDP_RELAYED], os.urandom(12))
+    assert client.turn.take_challenge(challenge)
+    return client.turn.signed(Method.ALLOCATE, [_UDP_RELAYED], os.urandom(12))
 
 
 def test_a_request_replayed_from_elsewhere_gets_a_new_nonce_and_nothing_else(relay: Relay) -> None:
     with (
-        over_udp(relay.lab.caller, *mint("replayed", "a")) as client,
-        over_udp(relay.lab.callee, *mint("replayed", "b")) as thief,
+        connect(relay, relay.lab.caller, UDP, mint("replayed", "a")) as client,
+        connect(relay, relay.lab.callee, UDP, mint("replayed", "b")) as thief,
     ):
         request = _signed_allocate(client)
         before = _allocations(relay)
@@ -117,7 +119,7 @@ def test_a_request_replayed_from_elsewhere_gets_a_new_nonce_and_nothing_else(rel
 
 @pytest.mark.usefixtures("unchanged")
 def test_a_request_cut_short_anywhere_is_dropped_and_counted(relay: Relay) -> None:
-    with over_udp(relay.lab.caller, *mint("truncated", "a")) as client:
+    with connect(relay, relay.lab.caller, UDP, mint("truncated", "a")) as client:
         request = _signed_allocate(client)
         before = relay.drops()
         for size in range(len(request)):
@@ -128,7 +130,7 @@ def test_a_request_cut_short_anywhere_is_dropped_and_counted(relay: Relay) -> No
 
 @pytest.mark.usefixtures("unchanged")
 def test_a_request_with_any_bit_of_its_mac_turned_is_refused(relay: Relay) -> None:
-    with over_udp(relay.lab.caller, *mint("turned", "a")) as client:
+    with connect(relay, relay.lab.caller, UDP, mint("turned", "a")) as client:
         request = _signed_allocate(client)
         for bit in range(0, 160, 7):
             turned = bytearray(request)
@@ -141,10 +143,10 @@ def test_a_request_with_any_bit_of_its_mac_turned_is_refused(relay: Relay) -> No
 def test_a_nonce_that_is_not_the_relays_is_answered_with_438_or_dropped(
     relay: Relay, nonce: bytes
 ) -> None:
-    with over_udp(relay.lab.caller, *mint("nonces", "a")) as client:
+    with connect(relay, relay.lab.caller, UDP, mint("nonces", "a")) as client:
         _signed_allocate(client)
-        good, client.nonce = client.nonce, nonce
-        request = client.signed(Method.ALLOCATE, [_UDP_RELAYED], os.urandom(12))
+        good, client.turn.nonce = client.turn.nonce, nonce
+        request = client.turn.signed(Method.ALLOCATE, [_UDP_RELAYED], os.urandom(12))
         try:
             nonce.decode()
         except UnicodeDecodeError:  # no NONCE of RFC 8489 section 14.10
@@ -161,9 +163,10 @@ def test_a_nonce_that_is_not_the_relays_is_answered_with_438_or_dropped(
 def test_a_request_from_another_five_tuple_finds_no_allocation(relay: Relay) -> None:
     with (
         legs(relay) as call,
-        over_udp(relay.lab.caller, call.caller.username, call.caller.password) as elsewhere,
+        connect(relay, relay.lab.caller, UDP, call.caller.turn.credential) as elsewhere,
     ):
-        elsewhere.nonce = call.caller.nonce  # which is not good there: it gets another
+        elsewhere.turn.realm = call.caller.turn.realm
+        elsewhere.turn.nonce = call.caller.turn.nonce  # which is not good there: it gets another
         assert elsewhere.request(Method.REFRESH).code == _MISMATCH
         assert elsewhere.permit(call.callee.relayed) == _MISMATCH
         assert elsewhere.bind(0x4000, call.callee.relayed) == _MISMATCH
@@ -181,10 +184,10 @@ def test_a_request_from_another_five_tuple_finds_no_allocation(relay: Relay) -> 
 
 def test_another_legs_credential_cannot_touch_an_allocation(relay: Relay) -> None:
     with legs(relay) as call:
-        own = call.caller.username, call.caller.password
-        call.caller.username, call.caller.password = call.callee.username, call.callee.password
+        own = call.caller.turn.credential
+        call.caller.turn.credential = call.callee.turn.credential
         assert call.caller.request(Method.REFRESH).code == _WRONG_CREDENTIALS
         assert call.caller.permit(call.callee.relayed) == _WRONG_CREDENTIALS
         assert call.caller.bind(0x4000, call.callee.relayed) == _WRONG_CREDENTIALS
-        call.caller.username, call.caller.password = own
+        call.caller.turn.credential = own
         assert call.caller.request(Method.REFRESH).code == 0

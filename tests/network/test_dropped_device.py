@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.lab.calls import Access, Flow, Legs, connect, credential_of, flowing
-from tests.lab.polling import wait_until
+from tests.kit.polling import wait_until
+from tests.kit.sockets import TurnClient
+from tests.kit.turn import credential_of
+from tests.lab.calls import Access, Flow, Legs, connect, flowing
 from tests.lab.relay import Relay
-from tests.lab.turn_client import TurnClient
 
 PARTIES = [{"id": "caller", "enhanced_call_privacy": True}, {"id": "phone"}, {"id": "tablet"}]
 _CHANNEL = 0x4B00
@@ -109,7 +110,7 @@ def test_a_device_that_is_dropped_mid_call_is_silent_and_the_others_lose_nothing
         assert flow.arrived["caller"][_ITS_NUMBER] < ended + _LIMIT_S
         assert _missing(flow) == set()
         assert (tablet.allocate().code, call.caller.bind(0x4FFE, tablet.relayed)) == (403, 403)
-        statistics = relay.ask("GET", f"/v1/calls/{call.id}").body["parties"]
+        statistics = relay.statistics(call.id)
         assert list(statistics) == ["caller", "phone"]
         path = relay.path if transport == "udp" else "user"
         assert {party["path"] for party in statistics.values()} == {path}

@@ -10,12 +10,12 @@ import pytest
 from relay.address import PeerAddress
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
+from tests.kit import wire
+from tests.kit.polling import PATIENCE_S, wait_until
 from tests.lab.calls import Access, flowing, legs
 from tests.lab.flood import flood
-from tests.lab.polling import PATIENCE_S, wait_until
 from tests.lab.relay import Relay
 from tests.lab.topology import RELAY, SINK
-from tests.turn import wire
 
 _SEED = 8656
 _DATAGRAMS = 200_000

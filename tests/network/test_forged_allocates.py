@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.lab.calls import Access, connect, flowing, legs, mint
-from tests.lab.pouring import pouring
 from tests.lab.relay import Relay
+from tests.tools.hostile.flooder import flooding
 
 PATHS = ("user",)
 
@@ -16,11 +16,11 @@ _GROWTH_BYTES = 16 << 20
 _PER_S, _LOSS = 200, 0.001
 
 
-@pytest.fixture(params=[(100_000, 0), (25_000, 950)], ids=["small", "large"])
+@pytest.fixture(params=[("forged", 45), ("forged-large", 200)], ids=["small", "large"])
 def poured(relay: Relay, request: pytest.FixtureRequest) -> Iterator[int]:
-    """It goes on while the test runs. Returns: the daemon's memory before."""
+    """100,000 or 25,000 a second while the test runs. Returns: the daemon's memory before."""
     resident = relay.resident_bytes()
-    with pouring(relay, *request.param):
+    with flooding(relay, *request.param):
         yield resident
 
 

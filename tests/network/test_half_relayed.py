@@ -16,21 +16,16 @@ from relay.address import PeerAddress
 from relay.stun.attributes import Attribute
 from relay.tools.audit.packets import Packet
 from relay.tools.audit.search import find
+from tests.kit import wire
+from tests.kit.namespaces import Namespace
+from tests.kit.polling import PATIENCE_S, wait_until
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
-from tests.lab.namespaces import Namespace
-from tests.lab.party import Party, parties
-from tests.lab.polling import PATIENCE_S, wait_until
-from tests.lab.relay import Config, Relay
+from tests.lab.party import have_seen, open_with, parties
+from tests.lab.relay import FOR_AIORTC, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
-from tests.turn import wire
 
-CONFIG: Config = {
-    # aiortc cannot read a TURN URI with an IPv6 address.
-    "listen": [f"udp://{RELAY.v4}:3478", f"tcp://{RELAY.v4}:3478"],
-    "relay": {"addresses": [RELAY.v4]},
-    "privacy": {"masking": "opted_in", "stun_binding": True},
-}
+CONFIG = FOR_AIORTC | {"privacy": {"masking": "opted_in", "stun_binding": True}}
 
 _FRAMES = 100
 _FORBIDDEN = 403
@@ -40,15 +35,14 @@ _CALLEE_IP = socket.inet_aton(CALLEE.public.v4)
 def test_webrtc_clients_meet_at_the_masked_partys_relayed_address(
     lab: Lab, relay: Relay, tmp_path: Path
 ) -> None:
-    call = relay.create_call(ring=False)
+    call = relay.create_call()
     assert call["masked"] == ["caller"]
     with capturing(lab, tmp_path) as captures, parties(lab) as (caller, callee):
-        for party, name in ((caller, "caller"), (callee, "callee")):
-            party.ask("open", configuration=call["parties"][name]["rtc_configuration"])
+        open_with(call, caller, callee)
         offer = caller.ask("offer")["sdp"]
         answer = callee.ask("answer", sdp=offer)["sdp"]
         caller.ask("take_answer", sdp=_without_relay(answer))
-        wait_until(lambda: _see_pictures(caller, callee), "pictures arrive both ways")
+        wait_until(lambda: have_seen(caller, callee, video=_FRAMES), "pictures arrive both ways")
         packets = {name: capture.stop() for name, capture in captures.items()}
 
     assert find([offer.encode()], *CALLER.addresses) == []
@@ -63,11 +57,6 @@ def _without_relay(sdp: str) -> str:
     one, and that is a matter of chance.
     """
     return "".join(line for line in sdp.splitlines(keepends=True) if " typ relay" not in line)
-
-
-def _see_pictures(*everybody: Party) -> bool:
-    seen = [p.has_seen(video=_FRAMES) for p in everybody]
-    return all(seen)
 
 
 def _ports_of_media(packets: list[Packet]) -> set[int]:
@@ -136,7 +125,7 @@ def test_the_leg_that_sends_is_charged(relay: Relay) -> None:
         _meet(call, own)
         call.caller.send(_public(own), b"back")
         own.recv(100)
-        body = relay.ask("GET", f"/v1/calls/{call.id}").body["parties"]
+        body = relay.statistics(call.id)
         assert (body["caller"]["packets"], body["caller"]["bytes"]) == (1, 4)
         assert (body["callee"]["packets"], body["callee"]["bytes"]) == (1, 5)
 
@@ -193,7 +182,7 @@ def test_while_the_call_rings_nothing_crosses(relay: Relay) -> None:
         own.sendto(b"too early", call.caller.relayed.reveal())
         call.say(b"too early")
         wait_until(lambda: relay.drops("ringing") == before + 1, "hers is dropped")
-        assert relay.ask("POST", f"/v1/calls/{call.id}/accept").status == 200
+        relay.accept_call(call.id)
         own.sendto(b"now", call.caller.relayed.reveal())
         assert call.caller.receive() == wire.channel_data(CALLER_CHANNEL, b"now")
         call.say(b"now")
@@ -207,7 +196,7 @@ def test_while_the_call_rings_the_masked_partys_port_looks_like_any_other(relay:
         prober.send(b"are you there?")
         with pytest.raises(ConnectionRefusedError):
             prober.recv(100)
-        assert relay.ask("POST", f"/v1/calls/{call.id}/accept").status == 200
+        relay.accept_call(call.id)
         before = relay.drops("no_permission")
         prober.send(b"are you there now?")
         wait_until(lambda: _dropped(relay, "no_permission", before), "it is open")
@@ -219,7 +208,7 @@ def test_the_port_is_closed_when_the_call_is_tightened_or_over(relay: Relay, how
         _meet(call, own)
         assert call.caller.bind(CALLER_CHANNEL, _public(own)) == 0
         if how == "ended":
-            assert relay.ask("DELETE", f"/v1/calls/{call.id}").status == 204
+            relay.end_call(call.id)
         else:
             party = {"id": "callee", "enhanced_call_privacy": True}
             body = {"parties": [party if how == "masked" else {"id": "carol"}]}

@@ -5,25 +5,26 @@ other party something of the sender's host or of the way to it.
 """
 
 import socket
-import struct
 from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from relay.address import IPV4, IPV6
 from relay.tools.audit.packets import UDP, Packet
+from tests.kit import wire
+from tests.kit.frames import End, Header, ipv4, udp
 from tests.lab.calls import CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
 from tests.lab.pcap import checksum_is_right
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
-from tests.turn import wire
 
 _ODD_HOPS, _ODD_CLASS = 37, 0xB9  # EF, and ECN capable
 _DATA = b"an odd number of bytes!"
+_ODD_IDENT = 0xBEEF
 _MORE_FRAGMENTS = 0x2000
+_RELAY = End(RELAY.v4, UDP_PORT)
 
 
 def _leaving(packets: list[Packet]) -> list[Packet]:
@@ -101,20 +102,16 @@ def test_bytes_after_channel_data_stay_behind(
         _assert_normal(captures["relay"].packets())
 
 
-def _datagram(call: Legs, checksum: int = 0) -> bytes:
-    """ChannelData from the caller's five-tuple as a UDP datagram; checksum 0 is none."""
-    payload = wire.channel_data(CALLER_CHANNEL, _DATA)
-    port = call.caller.sock.getsockname()[1]
-    return struct.pack("!HHHH", port, UDP_PORT, 8 + len(payload), checksum) + payload
+def _datagram(call: Legs) -> bytes:
+    """ChannelData from the caller's five-tuple as a UDP datagram without a checksum."""
+    source = End(CALLER.private.v4, call.caller.sock.getsockname()[1])
+    return udp(source, _RELAY, wire.channel_data(CALLER_CHANNEL, _DATA), 0)
 
 
 def _ipv4(payload: bytes, fragment: int = 0) -> bytes:
-    """An IPv4 packet from the caller to the relay; the kernel fills the checksum in."""
-    header = struct.pack(
-        "!BBHHHBBH", 0x45, _ODD_CLASS, 20 + len(payload), 0xBEEF, fragment, _ODD_HOPS, UDP, 0
-    )
-    source, destination = (ip_address(host).packed for host in (CALLER.private.v4, RELAY.v4))
-    return header + source + destination + payload
+    """An IPv4 packet from the caller to the relay."""
+    odd = Header(_ODD_HOPS, _ODD_CLASS, _ODD_IDENT)
+    return ipv4(End(CALLER.private.v4, 0), _RELAY, payload, odd, fragment=fragment)
 
 
 def _plain(call: Legs) -> list[bytes]:
@@ -146,7 +143,7 @@ def test_a_packet_made_by_hand_leaves_like_any_other(
             raw.sendto(packet, (RELAY.v4, 0))
         assert _heard(call)[4:] == _DATA
 
-        by_hand = [p for p in captures["caller"].packets() if p.identification == 0xBEEF]
+        by_hand = [p for p in captures["caller"].packets() if p.identification == _ODD_IDENT]
         assert len(by_hand) == len(packets)
         leaving = captures["relay"].packets()
         _assert_normal(leaving)

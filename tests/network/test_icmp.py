@@ -9,12 +9,12 @@ from pathlib import Path
 from socket import AF_INET, IPPROTO_ICMP, SOCK_RAW
 
 from relay.tools.audit.packets import UDP, Packet
+from tests.kit import wire
+from tests.kit.polling import wait_until
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, legs
 from tests.lab.capture import Capture, capturing
-from tests.lab.polling import wait_until
 from tests.lab.relay import UDP_PORT, Relay
 from tests.lab.topology import CALLEE, RELAY, Lab
-from tests.turn import wire
 
 _ICMP = 1
 _TOO_BIG = 3, 4  # type and code of RFC 792: fragmentation needed and DF set

@@ -9,13 +9,13 @@ from relay.address import IPV4, IPV6, PeerAddress
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from relay.tools.audit.search import find
-from relay.turn.demand import PACKETS_FIRST
+from relay.turn.routes import PACKETS_FIRST
+from tests.kit import wire
+from tests.kit.sockets import TurnClient
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
 from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
-from tests.lab.turn_client import TurnClient
-from tests.turn import wire
 
 _PACKETS = 50
 _numbers = itertools.count()
@@ -72,7 +72,7 @@ def test_indications_take_the_path_that_forwards(
         _assert_flows(call.caller, call.callee)
         _assert_flows(call.callee, call.caller)
         assert relay.metrics()[name] == before + 2 * _PACKETS
-        parties = relay.ask("GET", f"/v1/calls/{call.id}").body["parties"]
+        parties = relay.statistics(call.id)
         for party in parties.values():
             assert party["path"] == relay.path
             assert party["packets"] == PACKETS_FIRST + _PACKETS
@@ -108,7 +108,7 @@ def test_nothing_crosses_when_the_call_has_ended(relay: Relay) -> None:
     with legs(relay) as call:
         _permit(call)
         _assert_flows(call.caller, call.callee)
-        assert relay.ask("DELETE", f"/v1/calls/{call.id}").status == 204
+        relay.end_call(call.id)
         before = relay.drops("no_allocation")
         for _ in range(10):
             call.caller.send(call.callee.relayed, _payload())

@@ -9,17 +9,14 @@ from pathlib import Path
 
 from relay.tools.audit.packets import Packet
 from relay.tools.audit.search import find
+from tests.kit.daemon import Config
+from tests.kit.polling import wait_until
 from tests.lab.capture import Capture, capturing
-from tests.lab.party import Party, parties
-from tests.lab.polling import wait_until
-from tests.lab.relay import Config, Relay
+from tests.lab.party import Party, have_seen, open_with, parties
+from tests.lab.relay import FOR_AIORTC, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
-# aiortc refuses a TURN URI with an IPv6 address as malformed; it is given what it can read.
-CONFIG: Config = {
-    "listen": [f"udp://{RELAY.v4}:3478", f"tcp://{RELAY.v4}:3478"],
-    "relay": {"addresses": [RELAY.v4]},
-}
+CONFIG = FOR_AIORTC
 
 _AUDIO_FRAMES = 500  # ten seconds of 20 ms
 _VIDEO_FRAMES = 200  # of some 300: decoding starts with a key frame
@@ -34,8 +31,9 @@ def test_two_webrtc_clients_call_each_other_and_neither_learns_the_others_addres
         assert find(descriptions, *CALLER.addresses, *CALLEE.addresses) == []
 
         _assert_nothing_crosses_while_it_rings(relay, call, captures)
-        assert relay.ask("POST", f"/v1/calls/{call['id']}/accept").body["state"] == "active"
-        wait_until(lambda: _have_seen_ten_seconds(caller, callee), "ten seconds arrive")
+        assert relay.accept_call(call)["state"] == "active"
+        ten_s = {"audio": _AUDIO_FRAMES, "video": _VIDEO_FRAMES}
+        wait_until(lambda: have_seen(caller, callee, **ten_s), "ten seconds arrive")
         _assert_statistics(relay, call)
 
         ended_s = _end(relay, call)
@@ -50,17 +48,11 @@ def test_two_webrtc_clients_call_each_other_and_neither_learns_the_others_addres
 
 def _exchange_descriptions(call: Config, caller: Party, callee: Party) -> list[bytes]:
     """Offer and answer, handed over as they are; both sides start ICE."""
-    for party, name in ((caller, "caller"), (callee, "callee")):
-        party.ask("open", configuration=call["parties"][name]["rtc_configuration"])
+    open_with(call, caller, callee)
     offer = caller.ask("offer")["sdp"]
     answer = callee.ask("answer", sdp=offer)["sdp"]
     caller.ask("take_answer", sdp=answer)
     return [offer.encode(), answer.encode()]
-
-
-def _statistics(relay: Relay, call: Config) -> Config:
-    body: Config = relay.ask("GET", f"/v1/calls/{call['id']}").body
-    return body
 
 
 def _assert_nothing_crosses_while_it_rings(
@@ -68,10 +60,10 @@ def _assert_nothing_crosses_while_it_rings(
 ) -> None:
     """Both sides try, and are counted; nothing but answers to themselves comes to either."""
     wait_until(
-        lambda: all(p["dropped"] >= 2 for p in _statistics(relay, call)["parties"].values()),
+        lambda: all(p["dropped"] >= 2 for p in relay.statistics(call).values()),
         "both sides have tried to reach each other",
     )
-    statistics = _statistics(relay, call)
+    statistics = relay.view(call)
     assert statistics["state"] == "ringing"
     assert [party["packets"] for party in statistics["parties"].values()] == [0, 0]
     assert relay.drops("ringing") >= 4
@@ -90,14 +82,8 @@ def _is_media(payload: bytes) -> bool:
     return payload[0] >= 0x40 or payload[:2] == b"\x00\x17"
 
 
-def _have_seen_ten_seconds(*everybody: Party) -> bool:
-    """Every party has decoded ten seconds of the other's sound and picture."""
-    seen = [p.has_seen(audio=_AUDIO_FRAMES, video=_VIDEO_FRAMES) for p in everybody]
-    return all(seen)
-
-
 def _assert_statistics(relay: Relay, call: Config) -> None:
-    for party in _statistics(relay, call)["parties"].values():
+    for party in relay.statistics(call).values():
         assert (party["connected"], party["transport"]) == (True, "udp")
         assert party["path"] == relay.path
         assert party["packets"] > _AUDIO_FRAMES
@@ -108,7 +94,7 @@ def _assert_statistics(relay: Relay, call: Config) -> None:
 
 def _end(relay: Relay, call: Config) -> float:
     """End the call; returns Unix seconds of the moment when the API had said so."""
-    assert relay.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
+    relay.end_call(call)
     return time.time()
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from relay.address import IPV4, IPV6
 from relay.tools.audit.packets import UDP, Packet
+from tests.kit import wire
+from tests.kit.sockets import TurnClient
 from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
 from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, UPLINK, Lab, gateway_of
-from tests.lab.turn_client import TurnClient
-from tests.turn import wire
 
 _MTU = 1500  # of every link of the laboratory
 _SMALL_MTU = 1400  # IPv6 goes down to 1280: RFC 8200 section 5

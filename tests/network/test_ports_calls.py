@@ -4,20 +4,19 @@ import socket
 
 import pytest
 
-from tests.kernel.frames import End, packet
-from tests.lab.polling import wait_until
-from tests.lab.relay import Config, Relay
+from tests.kit.daemon import Config
+from tests.kit.frames import End, packet
+from tests.kit.polling import wait_until
+from tests.lab.relay import Relay
 from tests.lab.topology import RELAY, Lab
 from tests.network.phones import (
     CONFIG,
     RTP,
     Phone,
-    accept,
     assert_path,
     meet,
     phones,
     placed,
-    statistics,
 )
 
 __all__ = ["CONFIG"]
@@ -73,8 +72,8 @@ def test_checks_open_no_gate(lab: Lab, relay: Relay) -> None:
             phone.check()
             phone.say(b"still too early")
         wait_until(lambda: relay.drops("ringing") == before + 2, "both are dropped")
-        assert [party["packets"] for party in statistics(relay, call).values()] == [0, 0]
-        accept(relay, call)
+        assert [party["packets"] for party in relay.statistics(call).values()] == [0, 0]
+        relay.accept_call(call)
         meet(caller, callee)
         assert_path(relay, call)
 
@@ -86,7 +85,7 @@ def test_who_has_hung_up_is_not_reached_by_the_ports_of_that_call(
     with phones(lab, relay, ice=ice) as (call, caller, callee):
         meet(caller, callee)
         assert_path(relay, call)
-        assert relay.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
+        relay.end_call(call)
         for phone in (caller, callee):
             phone.say(b"too late")
         # What had crossed would be heard before what the same two say in another call.
@@ -102,7 +101,7 @@ def test_a_leg_over_its_cap_loses_packets_and_the_other_none(lab: Lab, relay: Re
 
         def talk() -> bool:
             caller.say(_KIB)
-            return bool(statistics(relay, call)["caller"]["dropped"] > 5)
+            return bool(relay.statistics(call)["caller"]["dropped"] > 5)
 
         wait_until(talk, "packets over the cap are dropped")
         callee.say(b"heard")
@@ -126,7 +125,7 @@ def test_the_kernel_counts_what_it_forwards(lab: Lab, relay: Relay) -> None:
         for _ in range(10):
             meet(caller, callee)
         assert relay.metrics()[name] == before + 20
-        counted = statistics(relay, call).values()
+        counted = relay.statistics(call).values()
         assert [(party["packets"], party["bytes"]) for party in counted] == [(10, 170)] * 2
         assert relay.metrics()[f'callveil_routes{{path="{relay.path}"}}'] == 2
     assert relay.metrics()[f'callveil_routes{{path="{relay.path}"}}'] == 0

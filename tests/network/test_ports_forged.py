@@ -9,13 +9,13 @@ from pathlib import Path
 
 from relay.stun.message import Class
 from relay.tools.audit.packets import Packet
-from tests.kernel.frames import End, packet
+from tests.kit import wire
+from tests.kit.frames import End, packet
+from tests.kit.polling import wait_until
 from tests.lab.capture import capturing
-from tests.lab.polling import wait_until
 from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
-from tests.network.phones import CONFIG, NAMES, Phone, assert_path, create, meet, phones, statistics
-from tests.turn import wire
+from tests.network.phones import CONFIG, NAMES, Phone, assert_path, create, meet, phones
 
 __all__ = ["CONFIG"]
 
@@ -78,7 +78,7 @@ def test_a_forged_source_is_no_partys_even_where_none_has_been_heard_from(
             phone.endpoint = call["parties"][name]["endpoint"]
         callee.check()
         _forge(lab, relay, caller)
-        assert [party["connected"] for party in statistics(relay, call).values()] == [False, True]
+        assert [party["connected"] for party in relay.statistics(call).values()] == [False, True]
         before = relay.drops("unknown_target")
         for _ in range(50):
             callee.say(b"to whom?")
@@ -88,7 +88,7 @@ def test_a_forged_source_is_no_partys_even_where_none_has_been_heard_from(
         caller.check()
         meet(caller, callee)
         assert_path(relay, call)
-        relay.ask("DELETE", f"/v1/calls/{call['id']}")
+        relay.end_call(call)
 
 
 def _requests(packets: list[Packet]) -> int:

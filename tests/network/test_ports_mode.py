@@ -13,22 +13,21 @@ import pytest
 
 from relay.tools.audit.packets import UDP, Packet
 from relay.tools.audit.search import find
+from tests.kit.daemon import Config
+from tests.kit.polling import wait_until
 from tests.lab.capture import Capture, capturing
-from tests.lab.party import Party, parties
+from tests.lab.party import Party, have_seen, parties
 from tests.lab.pcap import checksum_is_right
-from tests.lab.polling import wait_until
-from tests.lab.relay import Config, Relay
+from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, UPLINK, Lab
 from tests.network.phones import (
     CONFIG,
     RTP,
-    accept,
     assert_path,
     create,
     dropped,
     meet,
     phones,
-    statistics,
 )
 
 __all__ = ["CONFIG"]
@@ -53,10 +52,11 @@ def test_two_webrtc_peers_talk_through_relayed_ports_and_neither_learns_the_othe
         for name in ("caller", "callee"):
             assert [p for p in _told(captures[name].packets()) if p.payload[0] >= 4] == []
 
-        accept(relay, call)
-        wait_until(lambda: _have_seen_each_other(caller, callee), "sound and picture arrive")
+        relay.accept_call(call)
+        enough = {"audio": _AUDIO_FRAMES, "video": _VIDEO_FRAMES}
+        wait_until(lambda: have_seen(caller, callee, **enough), "sound and picture arrive")
         assert_path(relay, call)
-        assert relay.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
+        relay.end_call(call)
         _assert_silence_after(time.time() + 1, captures)
         packets = {name: capture.stop() for name, capture in captures.items()}
 
@@ -115,17 +115,12 @@ def _relayed(sdp: str, endpoint: Config) -> str:
 
 
 def _connected(relay: Relay, call: Config) -> list[bool]:
-    return [party["connected"] for party in statistics(relay, call).values()]
+    return [party["connected"] for party in relay.statistics(call).values()]
 
 
 def _told(packets: Iterable[Packet]) -> list[Packet]:
     """What the relay has sent, with something in it."""
     return [p for p in packets if p.source in RELAY and p.payload]
-
-
-def _have_seen_each_other(*everybody: Party) -> bool:
-    seen = [p.has_seen(audio=_AUDIO_FRAMES, video=_VIDEO_FRAMES) for p in everybody]
-    return all(seen)
 
 
 def _assert_silence_after(moment_s: float, captures: dict[str, Capture]) -> None:
@@ -180,7 +175,7 @@ def test_two_phones_at_declared_addresses_talk(lab: Lab, relay: Relay, tmp_path:
             for one, other in ((caller, callee), (callee, caller)):
                 one.say(b"%d" % number)
                 assert other.hear() == (b"%d" % number, other.at)
-        assert all(party["packets"] == 51 for party in statistics(relay, call).values())
+        assert all(party["packets"] == 51 for party in relay.statistics(call).values())
         assert_path(relay, call)
         packets = {name: capture.stop() for name, capture in captures.items()}
     _assert_no_canary(packets)
@@ -215,9 +210,9 @@ def test_an_icmp_error_of_one_side_does_not_reach_the_other(
         callee.sock.close()
         caller.say(b"is there anybody?")
         wait_until(lambda: _icmp(captures["relay"]), "the relay is told that nobody is there")
-        sent = statistics(relay, call)["caller"]["packets"]
+        sent = relay.statistics(call)["caller"]["packets"]
         caller.say(b"still there?")
-        wait_until(lambda: statistics(relay, call)["caller"]["packets"] > sent, "the relay goes on")
+        wait_until(lambda: relay.statistics(call)["caller"]["packets"] > sent, "the relay goes on")
         assert _icmp(captures["caller"]) == _icmp(captures["caller-nat"]) == []
 
 
@@ -230,8 +225,8 @@ def test_nothing_crosses_while_it_rings(lab: Lab, relay: Relay) -> None:
         for phone in (caller, callee):
             phone.say(b"still too early")
         wait_until(lambda: dropped(relay, call) == [2, 2], "both are dropped")
-        assert {party["path"] for party in statistics(relay, call).values()} == {"user"}
-        accept(relay, call)
+        assert {party["path"] for party in relay.statistics(call).values()} == {"user"}
+        relay.accept_call(call)
         meet(caller, callee)
         assert_path(relay, call)
 
@@ -242,7 +237,7 @@ def test_a_released_port_answers_nobody_and_is_not_given_again(lab: Lab, relay: 
     for _ in range(40):
         call = create(relay, {}, {})
         ports = {party["endpoint"]["port"] for party in call["parties"].values()}
-        relay.ask("DELETE", f"/v1/calls/{call['id']}")
+        relay.end_call(call)
         assert not ports & used
         used |= ports
 

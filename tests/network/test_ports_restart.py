@@ -1,12 +1,11 @@
 """A call in ports mode whose daemon ends: the kernel goes on, and the next daemon lets it."""
 
-import os
 import signal
 from collections.abc import Callable
 
 import pytest
 
-from tests.lab.polling import wait_until
+from tests.kit.polling import wait_until
 from tests.lab.relay import Relay
 from tests.lab.topology import UPLINK, Lab
 from tests.network.phones import CONFIG, Phone, meet, phones
@@ -17,12 +16,12 @@ PATHS = ("kernel",)
 
 
 def _kill(relay: Relay) -> None:
-    relay.stop()
+    relay.stop(signal.SIGKILL)
 
 
 def _stop_at_once(relay: Relay) -> None:
     """Tell it to drain, and then not to wait for the calls."""
-    os.kill(relay.pid, signal.SIGTERM)
+    relay.signal(signal.SIGTERM)
     wait_until(lambda: "draining" in relay.log_text(), "it drains")
     relay.stop(signal.SIGTERM)
     _assert_stopped_well(relay)

@@ -6,12 +6,12 @@ import struct
 import pytest
 
 from relay.stun.message import Class, Method
-from tests.lab.calls import Access, Legs, flowing, legs, mint
-from tests.lab.polling import PATIENCE_S, wait_until
-from tests.lab.relay import TCP_PORT, TLS_PORT, Config, Relay
+from tests.kit import wire
+from tests.kit.daemon import Config
+from tests.kit.polling import PATIENCE_S, wait_until
+from tests.lab.calls import TCP, Access, Legs, connect, flowing, legs, mint
+from tests.lab.relay import TCP_PORT, TLS_PORT, Relay
 from tests.lab.topology import RELAY
-from tests.lab.turn_client import over_tcp
-from tests.turn import wire
 
 # Streams are not the kernel's.
 PATHS = ("user",)
@@ -108,7 +108,7 @@ def strangers(relay: Relay) -> dict[str, socket.socket]:
 def test_a_connection_without_an_allocation_is_closed_after_a_while(
     relay: Relay, strangers: dict[str, socket.socket]
 ) -> None:
-    with over_tcp(relay.lab.caller, *mint("idle", "a")) as client:
+    with connect(relay, relay.lab.caller, TCP, mint("idle", "a")) as client:
         assert client.allocate().code == 0
         for stream in strangers.values():
             with stream:

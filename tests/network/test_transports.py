@@ -7,11 +7,13 @@ import pytest
 
 from relay.address import IPV4, IPV6
 from relay.tools.audit.search import find
-from tests.lab.calls import Access, credential_of, flowing, legs
+from tests.kit.daemon import Config
+from tests.kit.polling import wait_until
+from tests.kit.turn import credential_of
+from tests.lab.calls import Access, flowing, legs
 from tests.lab.capture import capturing
 from tests.lab.party import Party, parties
-from tests.lab.polling import wait_until
-from tests.lab.relay import TCP_PORT, TLS_PORT, Config, Relay
+from tests.lab.relay import TCP_PORT, TLS_PORT, Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
 CONFIG: Config = {"limits": {"unauthenticated_per_s": 1000}}
@@ -58,10 +60,10 @@ def test_aioice_clients_exchange_every_message_in_order(
             _wait_for(receiver, expected[-1])
             assert [text for text in _received(receiver) if text != _HELLO] == expected
 
-        statistics = relay.ask("GET", f"/v1/calls/{call['id']}").body["parties"]
+        statistics = relay.statistics(call)
         for party, how in (("caller", caller_how), ("callee", callee_how)):
             assert statistics[party]["transport"] == how.transport
-        assert relay.ask("DELETE", f"/v1/calls/{call['id']}").status == 204
+        relay.end_call(call)
 
 
 def _allocate(relay: Relay, call: Config, party: Party, name: str, how: Access) -> list[object]:

@@ -5,7 +5,8 @@ from itertools import count
 
 import pytest
 
-from tests.lab.relay import SECRET, TLS_PORT, Config, Relay
+from tests.kit.daemon import SECRET, Config
+from tests.lab.relay import TLS_PORT, Relay
 from tests.lab.topology import RELAY, Lab
 
 # One username for both its clients, and so one leg: what a signaling server without calls does.

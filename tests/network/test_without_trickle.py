@@ -7,25 +7,14 @@ accepted; `descriptions` of the answer to accept has them again.
 import pytest
 
 from relay.tools.audit.search import find
-from tests.lab.party import Party, parties
-from tests.lab.polling import wait_until
-from tests.lab.relay import Config, Relay
-from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
+from tests.kit.polling import wait_until
+from tests.lab.party import have_seen, open_with, parties
+from tests.lab.relay import FOR_AIORTC, Relay
+from tests.lab.topology import CALLEE, CALLER, Lab
 
-# aiortc refuses a TURN URI with an IPv6 address as malformed; it is given what it can read.
-CONFIG: Config = {
-    "listen": [f"udp://{RELAY.v4}:3478", f"tcp://{RELAY.v4}:3478"],
-    "relay": {"addresses": [RELAY.v4]},
-}
+CONFIG = FOR_AIORTC
 
 _FRAMES = 100
-
-
-def _rebuilt(relay: Relay, call: Config, party: str, sdp: str) -> Config:
-    answer = relay.ask("POST", f"/v1/calls/{call['id']}/description", {"from": party, "sdp": sdp})
-    assert answer.status == 200
-    body: Config = answer.body
-    return body
 
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["answer-after", "offer-after"])
@@ -33,24 +22,19 @@ def test_they_connect_by_what_accept_answers_and_no_candidate_is_added(
     lab: Lab, relay: Relay, is_late: bool
 ) -> None:
     call = relay.create_call(ring=True)
-    path = f"/v1/calls/{call['id']}/accept"
     with parties(lab) as (caller, callee):
-        for party, name in ((caller, "caller"), (callee, "callee")):
-            party.ask("open", configuration=call["parties"][name]["rtc_configuration"])
+        open_with(call, caller, callee)
         written = caller.ask("offer")["sdp"]
         if is_late:  # the offer is passed on once the call is accepted
-            assert relay.ask("POST", path).body["descriptions"] == {}
-            offer = _rebuilt(relay, call, "caller", written)["sdp"]
+            assert relay.accept_call(call)["descriptions"] == {}
+            offer = relay.rebuild(call, "caller", written)["sdp"]
         else:
-            invitation = _rebuilt(relay, call, "caller", written)
+            invitation = relay.rebuild(call, "caller", written)
             assert invitation["held"] > 0
             assert "a=candidate" not in invitation["sdp"]
-            offer = relay.ask("POST", path).body["descriptions"]["caller"]
-        answer = _rebuilt(relay, call, "callee", callee.ask("answer", sdp=offer)["sdp"])["sdp"]
+            offer = relay.accept_call(call)["descriptions"]["caller"]
+        answer = relay.rebuild(call, "callee", callee.ask("answer", sdp=offer)["sdp"])["sdp"]
         caller.ask("take_answer", sdp=answer)
-        wait_until(lambda: _see_each_other(caller, callee), "pictures arrive both ways", 60)
+        enough = {"audio": _FRAMES, "video": _FRAMES}
+        wait_until(lambda: have_seen(caller, callee, **enough), "pictures arrive both ways", 60)
     assert find([offer.encode(), answer.encode()], *CALLER.addresses, *CALLEE.addresses) == []
-
-
-def _see_each_other(*everybody: Party) -> bool:
-    return all(party.has_seen(audio=_FRAMES, video=_FRAMES) for party in everybody)

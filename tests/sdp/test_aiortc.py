@@ -22,18 +22,18 @@ from aiortc import (
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from relay.address import ServerAddress
-from relay.calls.call import Call, Order
+from relay.calls.call import Call
 from relay.calls.credentials import mint
-from relay.calls.registry import Registry
-from relay.calls.signaling import describe, release, trickle
+from relay.calls.making import Order
+from relay.calls.signaling import describe, trickle
 from relay.config.settings import Settings
 from relay.daemon.engine import Engine
-from relay.daemon.relayed_ports import port_settings_of
-from relay.daemon.run import SystemClocks, rules_of, turn_settings_of
+from relay.daemon.run import SystemClocks
+from relay.daemon.settings import rules_of, server_settings_of
 from relay.forward.user.udp import UdpListener
 from relay.sdp import HeldCandidate, rebuild
 from relay.tools.audit.search import find
-from tests.calls.book import ALICE, BOB
+from tests.calls.stage import ALICE, BOB
 from tests.lab.media import Picture, Tone
 from tests.sdp.samples import ACCEPTED, LEG, sample
 
@@ -125,15 +125,13 @@ async def laboratory(*, ring: bool) -> AsyncIterator[Laboratory]:
             "relay": {"addresses": [RELAYED_HOST]},
         }
     )
-    registry = Registry(rules_of(settings))
-    turn = turn_settings_of(settings, os.urandom(32))
-    ports = port_settings_of(settings, os.urandom(32), lambda _: True)
-    engine = Engine(turn, registry, SystemClocks(), os.urandom, lambda: None, ports)
+    told, rules = server_settings_of(settings, lambda _: True), rules_of(settings)
+    engine = Engine(told, rules, SystemClocks(), os.urandom, lambda: None)
     listener = UdpListener(ServerAddress.parse(LOOPBACK, 0), engine, engine.tally)
-    engine.forwarder.add_udp(listener)
+    engine.forwarder.add(listener)
     loop = asyncio.get_running_loop()
     listener.start(loop)
-    call = registry.create(Order((ALICE, BOB), ring=ring), engine.token, engine.now())
+    call = engine.create(Order((ALICE, BOB), ring=ring), {})
     url = f"turn:{LOOPBACK}:{listener.address.port}?transport=udp"
     lab = Laboratory(engine, call, url)
     try:
@@ -187,9 +185,7 @@ async def test_two_peers_connect_with_candidates_that_waited_for_the_call_to_be_
         answer = lab.described(bob, bob.relayed())
         assert "a=candidate" not in answer.sdp
         await alice.connection.setRemoteDescription(answer)
-        accepted = lab.engine.registry.accept(lab.call.id, lab.engine.now())
-        lab.engine.opened(lab.call.id)
-        held = release(accepted)
+        _, held = lab.engine.accept(lab.call.id, None)
         for sender, receiver in ((alice, bob), (bob, alice)):
             for each in held[sender.name].candidates:
                 await receiver.hear(each)

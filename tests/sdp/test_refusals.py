@@ -34,13 +34,14 @@ def test_media_in_the_clear_is_refused_whoever_is_masked(name: str, masked: bool
 @pytest.mark.parametrize(
     ("text", "detail"),
     [
-        ("m=audio 9 RTP/AVP 0\r\n", "line 5: media without DTLS-SRTP."),
-        (f"m=audio 9 RTP/AVPF 0\r\n{FINGERPRINT}", "line 5: media without DTLS-SRTP."),
-        ("m=audio 9 RTP/SAVP 0\r\n", "line 5: media without DTLS-SRTP."),
+        ("m=audio 9 RTP/AVP 0\r\n", "Line 5: The media would not be encrypted. Use DTLS-SRTP."),
+        (f"m=audio 9 RTP/AVPF 0\r\n{FINGERPRINT}",
+         "Line 5: The media would not be encrypted. Use DTLS-SRTP."),
+        ("m=audio 9 RTP/SAVP 0\r\n", "Line 5: The media would not be encrypted. Use DTLS-SRTP."),
         ("m=audio 9 RTP/SAVPF 0\r\na=fingerprint:sha-256 AB\r\n",
-         "line 5: media without DTLS-SRTP."),
+         "Line 5: The media would not be encrypted. Use DTLS-SRTP."),
         (f"{AUDIO}{FINGERPRINT}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n",
-         "line 7: a media key, which whoever reads this has."),
+         "Line 7: Whoever reads this description has the media key in it. Use DTLS-SRTP."),
     ],
 )  # fmt: skip
 def test_media_that_somebody_else_could_read_is_refused(text: str, detail: str) -> None:
@@ -70,30 +71,33 @@ def test_a_section_that_is_rejected_may_have_been_anything() -> None:
 @pytest.mark.parametrize(
     ("text", "detail"),
     [
-        ("", "It does not begin with v=0 and an origin."),
-        ("v=0\r\n", "It does not begin with v=0 and an origin."),
-        (HEAD.replace("v=0", "v=1"), "It does not begin with v=0 and an origin."),
-        (HEAD[5:], "It does not begin with v=0 and an origin."),
-        (AUDIO + HEAD, "It does not begin with v=0 and an origin."),
-        (HEAD.replace("- 1 1", "- 1"), "line 2: an origin of six fields is expected."),
-        (HEAD.replace("- 1 1", "- 1 x"), "line 2: an origin of six fields is expected."),
-        (f"{HEAD}10.77.31.9\r\n", "line 5: a letter and an equals sign are expected."),
-        (f"{HEAD}A=10.77.31.9\r\n", "line 5: a letter and an equals sign are expected."),
+        ("", "A description must begin with the lines v=0 and o=."),
+        ("v=0\r\n", "A description must begin with the lines v=0 and o=."),
+        (HEAD.replace("v=0", "v=1"), "A description must begin with the lines v=0 and o=."),
+        (HEAD[5:], "A description must begin with the lines v=0 and o=."),
+        (AUDIO + HEAD, "A description must begin with the lines v=0 and o=."),
+        (HEAD.replace("- 1 1", "- 1"), "Line 2: The origin must have six fields."),
+        (HEAD.replace("- 1 1", "- 1 x"), "Line 2: The origin must have six fields."),
+        (f"{HEAD}10.77.31.9\r\n",
+         "Line 5: A line must begin with a letter from a to z and an equals sign."),
+        (f"{HEAD}A=10.77.31.9\r\n",
+         "Line 5: A line must begin with a letter from a to z and an equals sign."),
         (f"{HEAD}m=10.77.31.9 9 UDP/TLS/RTP/SAVPF 0\r\n",
-         "line 5: media that is not understood."),
+         "Line 5: The relay does not understand this m= line."),
         (f"{HEAD}m=audio 9 UDP/TLS/RTP/SAVPF 10.77.31.9\r\n",
-         "line 5: media that is not understood."),
-        (f"{HEAD}m=audio 9 tcp 0\r\n", "line 5: a transport that is not relayed."),
-        (f"{HEAD}m=audio 0 carrier 0\r\n", "line 5: a transport that is not known."),
+         "Line 5: The relay does not understand this m= line."),
+        (f"{HEAD}m=audio 9 tcp 0\r\n", "Line 5: The relay does not carry this transport."),
+        (f"{HEAD}m=audio 0 carrier 0\r\n", "Line 5: The relay does not know this transport."),
         (f"{HEAD}{AUDIO}a=mid:10.77.31.9\r\n",
-         "line 6: a mid of letters and digits is expected."),
+         "Line 6: A mid must have 1 to 64 letters, digits or any of _+-."),
         (f"{HEAD}a=x{'y' * MAX_LINE_CHARACTERS}\r\n",
-         f"line 5: at most {MAX_LINE_CHARACTERS} characters are taken."),
+         f"Line 5: A line may have at most {MAX_LINE_CHARACTERS} characters."),
         (HEAD + AUDIO * (MAX_SECTIONS + 1),
-         f"line {5 + MAX_SECTIONS}: at most {MAX_SECTIONS} media sections are taken."),
-        (HEAD + "a=x\r\n" * MAX_LINES, f"At most {MAX_LINES} lines are taken."),
-        (HEAD + "a=" + "x" * MAX_BYTES, f"At most {MAX_BYTES} bytes are taken."),
-        (HEAD + "a=" + "\u00fc" * (MAX_BYTES // 2), f"At most {MAX_BYTES} bytes are taken."),
+         f"Line {5 + MAX_SECTIONS}: A description may have at most {MAX_SECTIONS} media sections."),
+        (HEAD + "a=x\r\n" * MAX_LINES, f"A description may have at most {MAX_LINES} lines."),
+        (HEAD + "a=" + "x" * MAX_BYTES, f"A description may have at most {MAX_BYTES} bytes."),
+        (HEAD + "a=" + "\u00fc" * (MAX_BYTES // 2),
+         f"A description may have at most {MAX_BYTES} bytes."),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_with_what_is_wrong(text: str, detail: str) -> None:
@@ -142,6 +146,9 @@ def test_as_many_lines_and_sections_as_are_taken_are_taken() -> None:
 
 def test_ten_thousand_candidates_are_refused_and_eight_thousand_leave_one() -> None:
     one = "a=candidate:1 1 udp 1 192.0.2.1 50000 typ relay\r\n"
-    assert _refusal(HEAD + AUDIO + one * 10_000).detail == f"At most {MAX_BYTES} bytes are taken."
+    assert (
+        _refusal(HEAD + AUDIO + one * 10_000).detail
+        == f"A description may have at most {MAX_BYTES} bytes."
+    )
     many = HEAD + AUDIO + one * 5_000
     assert rebuild(many, LEG).sdp.count("a=candidate") == 1

@@ -5,9 +5,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from relay.address import Address, ClientAddress, PeerAddress, ServerAddress
-from relay.stun.attributes import CODECS, Attribute
+from relay.stun.attributes import Attribute, AttributeType
 from relay.stun.message import Class, build
 from relay.stun.values import AddressErrorCode, ErrorCode, Icmp, PasswordAlgorithm
+
+TYPES = {name: each for name, each in vars(Attribute).items() if isinstance(each, AttributeType)}
+BY_NUMBER = {each.number: each for each in TYPES.values()}
 
 transactions = st.binary(min_size=12, max_size=12)
 ports = st.integers(0, 0xFFFF)
@@ -31,7 +34,7 @@ def addresses(role: type[Address]) -> st.SearchStrategy[Address]:
 
 algorithms = st.builds(PasswordAlgorithm, ports, st.binary(max_size=20))
 
-VALUES: dict[Attribute, st.SearchStrategy[Any]] = {
+VALUES: dict[AttributeType[Any], st.SearchStrategy[Any]] = {
     Attribute.MAPPED_ADDRESS: addresses(ClientAddress),
     Attribute.USERNAME: texts(508),
     Attribute.MESSAGE_INTEGRITY: st.binary(min_size=20, max_size=20),
@@ -72,7 +75,8 @@ VALUES: dict[Attribute, st.SearchStrategy[Any]] = {
 
 _ORDINARY = sorted(
     set(VALUES)
-    - {Attribute.MESSAGE_INTEGRITY, Attribute.MESSAGE_INTEGRITY_SHA256, Attribute.FINGERPRINT}
+    - {Attribute.MESSAGE_INTEGRITY, Attribute.MESSAGE_INTEGRITY_SHA256, Attribute.FINGERPRINT},
+    key=int,
 )
 
 attributes = st.sampled_from(_ORDINARY).flatmap(lambda kind: st.tuples(st.just(kind), VALUES[kind]))
@@ -88,4 +92,5 @@ messages = st.builds(
     fingerprint=st.booleans(),
 )
 
-assert set(VALUES) == set(Attribute) == set(CODECS), "every attribute has a codec and is tested"
+assert set(VALUES) == set(TYPES.values()), "every attribute is tested"
+assert len(BY_NUMBER) == len(TYPES), "every attribute has a number of its own"

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from relay.address import ClientAddress, PeerAddress, ServerAddress
 from relay.errors import DropReason, Malformed
-from relay.stun.attributes import CODECS, Attribute
+from relay.stun.attributes import Attribute, AttributeType
 from relay.stun.values import AddressErrorCode, ErrorCode, Icmp, PasswordAlgorithm
-from tests.stun.strategies import VALUES, transactions
+from tests.stun.strategies import TYPES, VALUES, transactions
 
 TRANSACTION = bytes.fromhex("b7e7a701bc34d686fa87dfae")
 
 V4 = ("192.0.2.1", 32853)
 V6 = ("2001:db8:1234:5678:11:2233:4455:6677", 32853)
 
-WRITTEN: list[tuple[Attribute, Any, str]] = [
+WRITTEN: list[tuple[AttributeType[Any], Any, str]] = [
     (Attribute.MAPPED_ADDRESS, ClientAddress.parse(*V4), "00018055 c0000201"),
     (
         Attribute.MAPPED_ADDRESS,
@@ -60,7 +60,7 @@ WRITTEN: list[tuple[Attribute, Any, str]] = [
     ),
 ]
 
-BAD: list[tuple[Attribute, str]] = [
+BAD: list[tuple[AttributeType[Any], str]] = [
     (Attribute.MAPPED_ADDRESS, "00018055 c0000201 00"),
     (Attribute.MAPPED_ADDRESS, "00028055 c0000201"),
     (Attribute.MAPPED_ADDRESS, "00038055 c0000201"),
@@ -120,26 +120,28 @@ FIXED = {
 
 
 @pytest.mark.parametrize(("kind", "value", "written"), WRITTEN)
-def test_value_is_written_as_the_rfc_draws_it(kind: Attribute, value: Any, written: str) -> None:
-    assert CODECS[kind].encode(value, TRANSACTION) == bytes.fromhex(written)
-    decoded = CODECS[kind].decode(bytes.fromhex(written), TRANSACTION)
+def test_value_is_written_as_the_rfc_draws_it(
+    kind: AttributeType[Any], value: Any, written: str
+) -> None:
+    assert kind.encode(value, TRANSACTION) == bytes.fromhex(written)
+    decoded = kind.decode(bytes.fromhex(written), TRANSACTION)
     assert decoded == value
     assert type(decoded) is type(value)
 
 
 @pytest.mark.parametrize(("kind", "written"), BAD)
-def test_bad_value_is_malformed(kind: Attribute, written: str) -> None:
+def test_bad_value_is_malformed(kind: AttributeType[Any], written: str) -> None:
     with pytest.raises(Malformed) as caught:
-        CODECS[kind].decode(bytes.fromhex(written), TRANSACTION)
+        kind.decode(bytes.fromhex(written), TRANSACTION)
     assert caught.value.reason is DropReason.BAD_ATTRIBUTE
 
 
 @pytest.mark.parametrize(("kind", "size"), FIXED.items())
-def test_fixed_size_is_the_only_one(kind: Attribute, size: int) -> None:
-    CODECS[kind].decode(bytes(size), TRANSACTION)
+def test_fixed_size_is_the_only_one(kind: AttributeType[Any], size: int) -> None:
+    kind.decode(bytes(size), TRANSACTION)
     for other in {*range(40)} - {size}:
         with pytest.raises(Malformed):
-            CODECS[kind].decode(bytes(other), TRANSACTION)
+            kind.decode(bytes(other), TRANSACTION)
 
 
 @pytest.mark.parametrize(
@@ -154,18 +156,18 @@ def test_fixed_size_is_the_only_one(kind: Attribute, size: int) -> None:
         (Attribute.XOR_PEER_ADDRESS, "ff01a147 e112a643", PeerAddress.parse(*V4)),
     ],
 )
-def test_reserved_bits_are_ignored(kind: Attribute, written: str, value: object) -> None:
-    assert CODECS[kind].decode(bytes.fromhex(written), TRANSACTION) == value
+def test_reserved_bits_are_ignored(kind: AttributeType[Any], written: str, value: object) -> None:
+    assert kind.decode(bytes.fromhex(written), TRANSACTION) == value
 
 
 def test_flag_cannot_be_written_as_false() -> None:
     with pytest.raises(ValueError, match="absent"):
-        CODECS[Attribute.DONT_FRAGMENT].encode(False, TRANSACTION)
+        Attribute.DONT_FRAGMENT.encode(False, TRANSACTION)
 
 
 def test_comprehension_required_types_are_those_below_0x8000() -> None:
-    optional = {kind for kind in Attribute if kind >= 0x8000}
-    assert {kind.name for kind in optional} == {
+    optional = {name for name, kind in TYPES.items() if kind.number >= 0x8000}
+    assert optional == {
         "ADDITIONAL_ADDRESS_FAMILY",
         "ADDRESS_ERROR_CODE",
         "PASSWORD_ALGORITHMS",
@@ -180,22 +182,31 @@ def test_comprehension_required_types_are_those_below_0x8000() -> None:
 
 
 @given(data=st.data(), transaction=transactions)
-@pytest.mark.parametrize("kind", Attribute, ids=lambda kind: kind.name)
-def test_round_trip(kind: Attribute, data: st.DataObject, transaction: bytes) -> None:
+@pytest.mark.parametrize("kind", TYPES.values(), ids=TYPES)
+def test_round_trip(kind: AttributeType[Any], data: st.DataObject, transaction: bytes) -> None:
     value = data.draw(VALUES[kind])
-    encoded = CODECS[kind].encode(value, transaction)
-    assert CODECS[kind].decode(encoded, transaction) == value
+    encoded = kind.encode(value, transaction)
+    assert kind.decode(encoded, transaction) == value
 
 
 @given(value=st.binary(max_size=900), transaction=transactions)
-@pytest.mark.parametrize("kind", Attribute, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", TYPES.values(), ids=TYPES)
 def test_any_bytes_give_a_value_or_bad_attribute(
-    kind: Attribute, value: bytes, transaction: bytes
+    kind: AttributeType[Any], value: bytes, transaction: bytes
 ) -> None:
     try:
-        CODECS[kind].decode(value, transaction)
+        kind.decode(value, transaction)
     except Malformed as malformed:
         reason = malformed.reason
     else:
         return
     assert reason is DropReason.BAD_ATTRIBUTE
+
+
+def test_a_type_equals_its_number_and_no_other() -> None:
+    assert Attribute.LIFETIME == 0x000D
+    assert 0x000D in {Attribute.LIFETIME}
+    assert int(Attribute.LIFETIME) == 0x000D
+    assert Attribute.LIFETIME != Attribute.DATA
+    assert Attribute.LIFETIME != "LIFETIME"
+    assert repr(Attribute.LIFETIME) == "<AttributeType 0x000d>"

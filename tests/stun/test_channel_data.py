@@ -21,13 +21,13 @@ def test_message_is_split_into_channel_and_payload() -> None:
 
 @pytest.mark.parametrize("trailer", [b"\0", b"\0\0\0", b"trailer"])
 def test_what_follows_the_payload_is_not_part_of_it(trailer: bytes) -> None:
-    payload = channel_data.parse(b"\x40\x01\x00\x03abc" + trailer).payload
+    _, payload = channel_data.parse(b"\x40\x01\x00\x03abc" + trailer)
     assert bytes(payload) == b"abc"
 
 
 @pytest.mark.parametrize("channel", [0x4000, 0x4FFF, 0x5000, 0x7FFF])
 def test_channels_at_the_ends_of_the_range(channel: int) -> None:
-    assert channel_data.parse(channel.to_bytes(2) + b"\0\0").channel == channel
+    assert channel_data.parse(channel.to_bytes(2) + b"\0\0")[0] == channel
 
 
 @pytest.mark.parametrize("channel", [0x0000, 0x3FFF, 0x8000, 0xFFFF])
@@ -44,7 +44,7 @@ def test_every_truncation_is_malformed() -> None:
 
 def test_payload_is_a_view_of_the_datagram() -> None:
     buffer = bytearray(b"\x40\x01\x00\x03abc")
-    payload = channel_data.parse(memoryview(buffer)).payload
+    _, payload = channel_data.parse(memoryview(buffer))
     buffer[4:] = b"xyz"
     assert bytes(payload) == b"xyz"
 
@@ -53,13 +53,13 @@ def test_payload_is_a_view_of_the_datagram() -> None:
 def test_round_trip(channel: int, payload: bytes) -> None:
     datagram = channel_data.build(channel, payload)
     assert len(datagram) == 4 + len(payload)
-    parsed = channel_data.parse(datagram)
-    assert (parsed.channel, bytes(parsed.payload)) == (channel, payload)
+    found, data = channel_data.parse(datagram)
+    assert (found, bytes(data)) == (channel, payload)
 
 
 def test_longest_payload() -> None:
     datagram = channel_data.build(0x4000, memoryview(bytes(0xFFFF)))
-    assert len(channel_data.parse(datagram).payload) == 0xFFFF
+    assert len(channel_data.parse(datagram)[1]) == 0xFFFF
 
 
 @given(st.binary(max_size=100))

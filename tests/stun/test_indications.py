@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from relay.address import PeerAddress
 from relay.stun import integrity
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, Pair
 from relay.stun.indications import DataIndications, peer_key, read
 from relay.stun.message import Class, Method, build, parse
 
@@ -20,7 +20,7 @@ _PEER = PeerAddress(bytes([192, 0, 2, 9]), 50000)
 _USUAL = ((Attribute.XOR_PEER_ADDRESS, _PEER), (Attribute.DATA, b"some data, 21 bytes: "))
 
 
-def _send(*attributes: tuple[Attribute, object], fingerprint: bool = False) -> bytes:
+def _send(*attributes: Pair, fingerprint: bool = False) -> bytes:
     return build(Method.SEND, Class.INDICATION, bytes(12), attributes, fingerprint=fingerprint)
 
 

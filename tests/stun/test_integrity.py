@@ -80,7 +80,7 @@ def test_integrity_covers_the_header_with_a_length_up_to_itself_only() -> None:
 
 def test_attributes_after_integrity_do_not_disturb_it() -> None:
     signed = integrity.append_integrity(PLAIN, KEY)
-    late = struct.pack("!HHI", Attribute.LIFETIME, 4, 0)
+    late = struct.pack("!HHI", Attribute.LIFETIME.number, 4, 0)
     longer = signed[:2] + struct.pack("!H", len(signed) - 20 + 8) + signed[4:] + late
     integrity.verify(parse(longer), KEY)
     assert parse(longer).get(Attribute.LIFETIME) == 600

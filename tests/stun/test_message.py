@@ -1,24 +1,27 @@
 """The frame of a message: header, attribute bounds, order, FINGERPRINT. RFC 8489 sections 5, 14."""
 
 import struct
+from typing import assert_type
 
 import pytest
 
-from relay.address import PeerAddress
+from relay.address import ClientAddress, PeerAddress
 from relay.errors import DropReason, Malformed
 from relay.stun import integrity
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, Method, build, parse
+from relay.stun.values import ErrorCode
+from tests.kit import wire
 from tests.stun import vectors
 
 TRANSACTION = bytes(range(12))
 KEY = bytes(range(16))
 
 
-def raw_message(*attributes: tuple[int, bytes], kind: int = 0x0001) -> bytes:
+def raw_message(*attributes: wire.Pair, kind: int = 0x0001) -> bytes:
     """A message written by hand, so that `parse` is not tested with `build` only."""
     body = b"".join(
-        struct.pack("!HH", type_, len(value)) + value + bytes(-len(value) % 4)
+        struct.pack("!HH", int(type_), len(value)) + value + bytes(-len(value) % 4)
         for type_, value in attributes
     )
     return struct.pack("!HHI", kind, len(body), 0x2112A442) + TRANSACTION + body
@@ -153,6 +156,15 @@ def test_absent_attribute_is_none() -> None:
     message = parse(raw_message())
     assert message.get(Attribute.USERNAME) is None
     assert message.all(Attribute.USERNAME) == []
+
+
+def test_types_of_values_are_known_to_mypy() -> None:
+    message = parse(raw_message())
+    assert_type(message.get(Attribute.LIFETIME), int | None)
+    assert_type(message.get(Attribute.USERNAME), str | None)
+    assert_type(message.get(Attribute.XOR_MAPPED_ADDRESS), ClientAddress | None)
+    assert_type(message.get(Attribute.ERROR_CODE), ErrorCode | None)
+    assert_type(message.all(Attribute.XOR_PEER_ADDRESS), list[PeerAddress])
 
 
 def test_unknown_lists_comprehension_required_types_once_in_order() -> None:

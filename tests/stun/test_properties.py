@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from relay.errors import DropReason, Malformed, Rejected
 from relay.stun import integrity
-from relay.stun.attributes import CODECS, Attribute
+from relay.stun.attributes import Attribute, Pair
 from relay.stun.message import Class, Message, build, parse
-from tests.stun.strategies import attribute_lists, messages, transactions
+from tests.stun.strategies import BY_NUMBER, attribute_lists, messages, transactions
 
 FAULTS = {
     DropReason.TOO_SHORT,
@@ -27,9 +27,9 @@ def outcome(datagram: bytes) -> Message | DropReason:
     except Malformed as malformed:
         return malformed.reason
     for kind, _ in message.attributes:
-        if kind in CODECS:
+        if kind in BY_NUMBER:
             try:
-                message.all(Attribute(kind))
+                message.all(BY_NUMBER[kind])
             except Malformed as malformed:
                 if malformed.reason is not DropReason.BAD_ATTRIBUTE:
                     raise
@@ -91,7 +91,7 @@ def test_what_is_built_is_what_is_read(
     method: int,
     cls: Class,
     transaction: bytes,
-    attributes: list[tuple[Attribute, object]],
+    attributes: list[Pair],
     key: bytes,
 ) -> None:
     message = parse(build(method, cls, transaction, attributes, key=key, fingerprint=True))

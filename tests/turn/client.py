@@ -1,37 +1,36 @@
-"""A TURN client, a clock and the calls, all in memory, around the real server.
+"""A TURN client and a clock, all in memory, around the real server.
 
 Rules of this file: nothing here knows how the server works inside; what a client knows it has from
-datagrams the server sent.
+datagrams the server sent. A call whose name begins with `cv_` is one that the API created; every
+other begins with a credential.
 """
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
+from relay.calls.changes import Change, PartyChange
+from relay.calls.ended import is_registered
+from relay.calls.leaving import Answered as AnsweredBy
+from relay.calls.making import Order, Party
+from relay.calls.rules import Masking, Rules
 from relay.clock import Now
 from relay.effects import (
-    NO_CHANNEL,
     Answered,
-    ClosePort,
-    Deliver,
-    DropLeg,
-    DropRoute,
     Effect,
     LegKey,
-    OpenOuterPort,
     Send,
-    SetLeg,
-    SetRoute,
-    Via,
 )
-from relay.errors import Rejected
+from relay.ice.settings import PortSettings
+from relay.server import Server, ServerSettings
+from relay.special_use import Denied
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from relay.turn.server import Server
 from relay.turn.settings import TurnSettings
+from tests.kit import wire
 
-from . import wire
+from .forwarding import Forwarding
 
 RELAY_IPV4 = bytes((192, 0, 2, 1))
 LOCAL_IPV4 = bytes((10, 1, 2, 3))
@@ -60,6 +59,33 @@ SETTINGS = TurnSettings(
     local_ips=(LOCAL_IPV4,),
 )
 
+RULES = Rules(
+    masking=Masking.OPTED_IN,
+    legs_per_call=64,
+    bitrate_bps=4_000_000,
+    packets_per_s=2_000,
+    call_duration_s=1_000_000,
+)
+"""Calls that outlive every test; who asks for privacy is masked, and nobody else."""
+
+CALL = "cv_call"
+"""The call that clients are in unless a test says otherwise."""
+
+PARTIES = ("alice", "bob", "carol", "dan")
+"""Of a call that no test has created; none of them asks for privacy."""
+
+
+NO_PORTS = PortSettings(
+    addresses=(),
+    ports=SETTINGS.ports,
+    mask_mapped_address=True,
+    unauthenticated_per_s=10,
+    rate_key=bytes(32),
+    denied=Denied(default=True),
+    is_this_host=lambda _: False,
+)
+"""No call here is in ports mode."""
+
 
 class Clock:
     """Both clocks, moved by hand."""
@@ -72,146 +98,101 @@ class Clock:
         self.now = Now(self.now.mono + seconds, self.now.wall + seconds)
 
 
-@dataclass
-class Leave:
-    """A grant; what `relay.turn.authority.Grant` asks for."""
-
-    open: bool = True
-    masked: bool = False
-    closed: bool = True
-    half_relayed: bool = False
-    expires: float = 1e9
-    bitrate_bps: int = 4_000_000
-    packets_per_s: int = 2_000
-
-
-@dataclass
-class Directory:
-    """The calls: every call that is not refused exists; `closed` is what new ones are, and `masked`
-    are legs, of any call, that are masked in any case.
-    """
-
-    closed: bool = True
-
-    calls: dict[str, Leave] = field(default_factory=dict)
-    masked: set[str] = field(default_factory=set)
-    refused: dict[str, int] = field(default_factory=dict)
-    asked: list[LegKey] = field(default_factory=list)
-
-    def of(self, call: str) -> Leave:
-        """The grant that every leg of this call gets."""
-        return self.calls.setdefault(call, Leave(closed=self.closed))
-
-    def admit(self, call: str, leg: str, now: Now) -> Leave:
-        """Decide whether a leg may allocate; see `relay.turn.authority.Calls`."""
-        del now
-        self.asked.append(LegKey(call, leg))
-        if call in self.refused:
-            raise Rejected(self.refused[call])
-        leave = self.of(call)
-        return replace(leave, masked=True) if leg in self.masked else leave
-
-
-class Forwarding:
-    """What the doing side would hold: routes and legs, from the effects alone, in their order."""
-
-    def __init__(self) -> None:
-        self.routes: dict[tuple[FiveTuple, Via], SetRoute] = {}
-        self.legs: set[LegKey] = set()
-        self.ports: set[ServerAddress] = set()
-
-    def apply(self, effects: list[Effect]) -> list[Effect]:
-        """Do these effects; a route or data of a leg that is not known is a failed assertion."""
-        for effect in effects:
-            match effect:
-                case SetLeg():
-                    self.legs.add(effect.leg)
-                case DropLeg():
-                    self.legs.remove(effect.leg)
-                    assert all(route.leg != effect.leg for route in self.routes.values())
-                case OpenOuterPort():
-                    assert effect.address not in self.ports
-                    self.ports.add(effect.address)
-                case ClosePort():
-                    self.ports.remove(effect.address)
-                    for route in self.routes.values():
-                        assert effect.address not in (route.source.server, route.target.server)
-                case SetRoute():
-                    assert effect.leg in self.legs
-                    bare = [effect.source.server] if effect.channel == NO_CHANNEL else []
-                    bare += [effect.target.server] if effect.target_channel == NO_CHANNEL else []
-                    assert self.ports.issuperset(bare)
-                    self.routes[effect.source, effect.channel] = effect
-                case DropRoute():
-                    self.routes.pop((effect.source, effect.channel), None)
-                case Deliver():
-                    assert effect.leg in self.legs
-                case _:
-                    pass
-        return effects
-
-    def live(self, now: Now) -> list[SetRoute]:
-        """Routes that forward something at this moment."""
-        return [route for route in self.routes.values() if route.expires_ns > now.mono * 1e9]
-
-
 class Relay:
     """The server under test with its surroundings; `overrides` are fields of `TurnSettings`."""
 
     def __init__(self, **overrides: object) -> None:
         self.settings = replace(SETTINGS, **overrides)  # type: ignore[arg-type]  # by field name
         self.clock = Clock()
-        self.directory = Directory()
         self.forwarding = Forwarding()
         self.random = random.Random(7)
-        self.server = Server(self.settings, self.directory, self.random.randbytes)
+        self.tokens: list[str] = []
+        settings = ServerSettings(self.settings, NO_PORTS)
+        self.server = Server(settings, RULES, self.random.randbytes, lambda: self.tokens.pop(0))
+        self.created: set[str] = set()
         self.clients = 0
+
+    def create(
+        self,
+        call: str = CALL,
+        parties: Iterable[str] = PARTIES,
+        *,
+        asked: Iterable[str] = (),
+        ring: bool = False,
+        max_duration_s: int | None = None,
+        max_bitrate_bps: int | None = None,
+    ) -> list[Effect]:
+        """Create a call; its parties are called as their legs are, and those that asked for
+        privacy are masked.
+        """
+        self.tokens = list(parties)
+        chosen = tuple(Party(leg, leg in asked) for leg in self.tokens)
+        self.created.add(call)
+        order = Order(chosen, ring, max_duration_s, max_bitrate_bps)
+        return self.forwarding.apply(self.server.create(call, order, {}, self.clock.now))
 
     def client(
         self,
         leg: str = "alice",
-        call: str = "call",
+        call: str = CALL,
         *,
         transport: Transport = Transport.UDP,
         ttl_s: int = 3600,
         secret: str = SECRET,
     ) -> "Client":
         """A new client on an address of its own, with a credential for this leg."""
+        if is_registered(call) and call not in self.created:
+            self.create(call)
         self.clients += 1
         address = ClientAddress(CLIENT_NET + self.clients.to_bytes(2, "big"), 40000)
         username = f"{int(self.clock.now.wall) + ttl_s}:{call}:{leg}"
         five_tuple = FiveTuple(transport, address, LISTENER)
         return Client(self, five_tuple, LegKey(call, leg), username, secret)
 
-    def allocated(self, leg: str = "alice", call: str = "call") -> "Client":
+    def allocated(self, leg: str = "alice", call: str = CALL) -> "Client":
         """A new client that has its allocation."""
         client = self.client(leg, call)
         client.allocate().accepted()
         return client
 
-    def pair(self, call: str = "call") -> tuple["Client", "Client"]:
+    def pair(self, call: str = CALL) -> tuple["Client", "Client"]:
         """Two legs of one call, both allocated, neither with a permission yet."""
         return self.allocated("alice", call), self.allocated("bob", call)
 
-    def bound_pair(self, call: str = "call") -> tuple["Client", "Client"]:
+    def bound_pair(self, call: str = CALL) -> tuple["Client", "Client"]:
         """Two legs of one call with channels to each other: alice's 0x4001, bob's 0x4002."""
         alice, bob = self.pair(call)
         alice.bind(0x4001, bob.relayed).accepted()
         bob.bind(0x4002, alice.relayed).accepted()
         return alice, bob
 
-    def ringing(self, call: str = "call") -> None:
-        """Make this call a ringing one; before its first allocation."""
-        self.directory.of(call).open = False
+    def accept(self, call: str = CALL, answered: str | None = None) -> list[Effect]:
+        """The call was accepted: by this party, or by all."""
+        by = AnsweredBy(party=answered) if answered else None
+        return self.forwarding.apply(self.server.accept(call, by, self.clock.now))
 
-    def open(self, call: str = "call") -> list[Effect]:
-        """The call was accepted."""
-        self.directory.of(call).open = True
-        return self.forwarding.apply(self.server.open_call(call, self.clock.now))
+    def change(
+        self, *legs: str, call: str = CALL, asked: Iterable[str] = (), lasts_s: int | None = None
+    ) -> list[Effect]:
+        """More parties, more of those who are there asked for privacy, or more time."""
+        named = dict.fromkeys([*legs, *asked])
+        there = {leg.id for leg in self.server.call(call, self.clock.now).legs}
+        self.tokens = [leg for leg in named if leg not in there]
+        parties = [PartyChange(leg, True if leg in asked else None) for leg in named]
+        change = Change(tuple(parties), lasts_s)
+        return self.forwarding.apply(self.server.change(call, change, self.clock.now))
 
-    def end(self, call: str = "call") -> list[Effect]:
-        """The call has ended; admitted again only where a test says so."""
-        return self.forwarding.apply(self.server.end_call(call, self.clock.now))
+    def end(self, call: str = CALL) -> list[Effect]:
+        """The call has ended."""
+        return self.forwarding.apply(self.server.end(call, self.clock.now))
+
+    def end_party(self, leg: str, call: str = CALL) -> list[Effect]:
+        """A party has left the call."""
+        return self.forwarding.apply(self.server.end_party(call, leg, self.clock.now))
+
+    def live(self) -> list[str]:
+        """The calls that there are, eldest first."""
+        return [call.id for call in self.server.page(0, 1_000_000)]
 
     def disconnect(self, client: "Client") -> list[Effect]:
         """The client's TCP or TLS connection ended."""
@@ -229,7 +210,7 @@ class Relay:
         port = ServerAddress(LOCAL_IPV4, relayed.port)
         five_tuple = FiveTuple(Transport.UDP, client, port)
         now = self.clock.now
-        return self.forwarding.apply(self.server.receive_outside(datagram, five_tuple, now))
+        return self.forwarding.apply(self.server.receive_at_port(datagram, five_tuple, now))
 
     def advance(self, seconds: float) -> list[Effect]:
         """Let time pass with the daemon calling `handle_timeout` whenever it is due."""
@@ -241,6 +222,8 @@ class Relay:
             following = self.server.next_timeout()
             assert following is None or following > due, "a timeout that was handled is due again"
         self.clock.advance(until - self.clock.now.mono)
+        live = self.forwarding.live(self.clock.now)
+        assert len(live) == len(self.forwarding.routes), "a route that has run out is still there"
         return effects
 
 
@@ -317,7 +300,7 @@ class Client:
     def signed(
         self,
         method: int,
-        attributes: Iterable[tuple[int, bytes]],
+        attributes: Iterable[wire.Pair],
         transaction_id: bytes,
     ) -> bytes:
         """A request with this client's credentials and its latest nonce."""
@@ -338,7 +321,7 @@ class Client:
         )
 
     def request(
-        self, method: int, *attributes: tuple[int, bytes], transaction_id: bytes | None = None
+        self, method: int, *attributes: wire.Pair, transaction_id: bytes | None = None
     ) -> Exchange:
         """Send one authenticated request."""
         datagram = self.signed(method, attributes, transaction_id or self.transaction())
@@ -346,7 +329,7 @@ class Client:
 
     def allocate(
         self,
-        *attributes: tuple[int, bytes],
+        *attributes: wire.Pair,
         protocol: int = UDP_RELAYED,
         transaction_id: bytes | None = None,
     ) -> Exchange:
@@ -361,7 +344,7 @@ class Client:
             self.relayed = PeerAddress(*exchange.answer.address(Attribute.XOR_RELAYED_ADDRESS))
         return exchange
 
-    def refresh(self, lifetime_s: int | None = None, *attributes: tuple[int, bytes]) -> Exchange:
+    def refresh(self, lifetime_s: int | None = None, *attributes: wire.Pair) -> Exchange:
         """Refresh the allocation, or delete it with 0."""
         chosen = [] if lifetime_s is None else [wire.lifetime(lifetime_s)]
         return self.request(Method.REFRESH, *chosen, *attributes)
@@ -386,7 +369,7 @@ class Client:
             exchange = self.refresh(lifetime_s)
         exchange.accepted()
 
-    def send(self, peer: PeerAddress, data: bytes, *more: tuple[int, bytes]) -> list[Effect]:
+    def send(self, peer: PeerAddress, data: bytes, *more: wire.Pair) -> list[Effect]:
         """A Send indication."""
         transaction_id = self.transaction()
         attributes = [wire.peer(peer, transaction_id), (int(Attribute.DATA), data), *more]

@@ -1,14 +1,16 @@
 """Allocate: the checks of RFC 8656 section 7.2 in their order, and the success response."""
 
+from dataclasses import replace
+
 import pytest
 
 from relay.address import IPV4, IPV6, ClientAddress, Transport
-from relay.effects import Answered, LegConnected, LegKey, Send, SetLeg
+from relay.effects import Answered, CallCreated, LegConnected, LegKey, Send, SetLeg
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
 from relay.turn.settings import port_of_nobody
-from tests.turn import wire
-from tests.turn.client import RELAY_IPV4, RELAY_IPV6, Relay
+from tests.kit import wire
+from tests.turn.client import CALL, PARTIES, RELAY_IPV4, RELAY_IPV6, RULES, Relay
 
 UNKNOWN_REQUIRED = 0x7F01
 UNKNOWN_OPTIONAL = 0xFF01
@@ -16,27 +18,44 @@ UNKNOWN_OPTIONAL = 0xFF01
 
 def test_allocation_sets_the_leg_before_it_answers() -> None:
     relay = Relay()
-    relay.directory.of("call").bitrate_bps = 1_234_567
-    relay.directory.of("call").packets_per_s = 321
+    relay.create(max_bitrate_bps=1_234_567)
+    client = relay.client("alice")
+    exchange = client.allocate()
+    assert exchange.effects == [
+        SetLeg(LegKey(CALL, "alice"), 1_234_567, 2_000),
+        LegConnected(LegKey(CALL, "alice"), Transport.UDP),
+        Send(client.five_tuple, exchange.datagram),
+        Answered(Method.ALLOCATE, 0),
+    ]
+
+
+def test_allocation_that_begins_a_call_says_so_first() -> None:
+    relay = Relay()
     client = relay.client("alice", "call")
     exchange = client.allocate()
     assert exchange.effects == [
-        SetLeg(LegKey("call", "alice"), 1_234_567, 321),
+        CallCreated("call", is_ringing=False),
+        SetLeg(LegKey("call", "alice"), 4_000_000, 2_000),
         LegConnected(LegKey("call", "alice"), Transport.UDP),
         Send(client.five_tuple, exchange.datagram),
         Answered(Method.ALLOCATE, 0),
+    ]
+    bob = relay.client("bob", "call").allocate()
+    assert bob.before_answer() == [
+        SetLeg(LegKey("call", "bob"), 4_000_000, 2_000),
+        LegConnected(LegKey("call", "bob"), Transport.UDP),
     ]
 
 
 def test_second_allocation_of_a_leg_sets_the_caps_of_the_moment() -> None:
     relay = Relay()
     relay.allocated("alice")
-    relay.directory.of("call").bitrate_bps = 64_000
+    relay.server.set_rules(replace(RULES, packets_per_s=321))
     exchange = relay.client("alice", transport=Transport.TLS).allocate()
     assert exchange.code == 0
     assert exchange.before_answer() == [
-        SetLeg(LegKey("call", "alice"), 64_000, 2_000),
-        LegConnected(LegKey("call", "alice"), Transport.TLS),
+        SetLeg(LegKey(CALL, "alice"), 4_000_000, 321),
+        LegConnected(LegKey(CALL, "alice"), Transport.TLS),
     ]
 
 
@@ -60,7 +79,7 @@ def test_success_carries_relayed_address_lifetime_and_mapped_address() -> None:
 
 def test_masked_leg_is_told_an_address_of_the_relay_that_no_leg_can_hold() -> None:
     relay = Relay()
-    relay.directory.of("call").masked = True
+    relay.create(asked=PARTIES)
     answers = [relay.client(leg).allocate().accepted() for leg in ("alice", "alice", "bob")]
     relayed = {answer.address(Attribute.XOR_RELAYED_ADDRESS) for answer in answers}
     (mapped,) = {answer.address(Attribute.XOR_MAPPED_ADDRESS) for answer in answers}
@@ -87,7 +106,7 @@ def test_the_masked_port_is_no_relayed_one_no_listeners_and_one_that_clients_tak
 
 def test_masked_leg_is_told_its_own_address_where_the_setting_is_off() -> None:
     relay = Relay(mask_mapped_address=False)
-    relay.directory.of("call").masked = True
+    relay.create(asked=PARTIES)
     client = relay.client()
     answer = client.allocate().accepted()
     packed, _ = answer.address(Attribute.XOR_MAPPED_ADDRESS)
@@ -96,7 +115,7 @@ def test_masked_leg_is_told_its_own_address_where_the_setting_is_off() -> None:
 
 def test_masked_client_on_ipv6_is_told_an_address_of_the_relay() -> None:
     relay = Relay()
-    relay.directory.of("call").masked = True
+    relay.create(asked=PARTIES)
     client = relay.client()
     seen = ClientAddress(bytes.fromhex("20010db8cafe") + bytes(10), 4444)
     client.five_tuple = client.five_tuple._replace(client=seen)
@@ -127,10 +146,23 @@ def test_retransmission_does_not_ask_the_calls_again_or_use_up_the_quota() -> No
     client = relay.client()
     transaction_id = client.transaction()
     for _ in range(9):
-        client.allocate(transaction_id=transaction_id).accepted()
+        exchange = client.allocate(transaction_id=transaction_id)
+        exchange.accepted()
+    assert exchange.before_answer() == []  # not even the caps, which admission brings along
     relay.client().allocate().accepted()
     client.refresh().accepted()  # of two, so it did not have to give way
-    assert relay.directory.asked == [client.leg] * 2
+
+
+def test_retransmission_is_answered_though_its_credential_has_run_out_since() -> None:
+    relay = Relay()
+    client = relay.client(ttl_s=60)
+    transaction_id = client.transaction()
+    first = client.allocate(transaction_id=transaction_id).accepted()
+    relay.clock.advance(61)
+    again = client.allocate(transaction_id=transaction_id).accepted()
+    kinds = Attribute.XOR_RELAYED_ADDRESS, Attribute.XOR_MAPPED_ADDRESS
+    assert [again.address(kind) for kind in kinds] == [first.address(kind) for kind in kinds]
+    assert relay.client(ttl_s=-1).allocate().code == 401
 
 
 def test_second_allocate_on_the_five_tuple_is_437() -> None:

@@ -1,20 +1,33 @@
 """Long-term credentials (RFC 8489 section 9.2.4) with REST usernames and a stateless nonce."""
 
+from dataclasses import replace
+
 import pytest
 
 from relay.address import Transport
-from relay.effects import Answered, Count, Effect, LegKey, Send
+from relay.effects import Answered, Count, Effect, Send
 from relay.errors import DropReason
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, AttributeType
 from relay.stun.message import Class, Method
-from tests.turn import wire
-from tests.turn.client import LISTENER, OLD_SECRET, REALM, UDP_RELAYED, Client, Exchange, Relay
+from tests.kit import wire
+from tests.turn.client import (
+    CALL,
+    LISTENER,
+    OLD_SECRET,
+    PARTIES,
+    REALM,
+    RULES,
+    UDP_RELAYED,
+    Client,
+    Exchange,
+    Relay,
+)
 
 TRANSACTION = bytes(range(12))
 
 
 def unsigned(
-    client: Client, method: int, *attributes: tuple[int, bytes], key: bytes | None = None
+    client: Client, method: int, *attributes: wire.Pair, key: bytes | None = None
 ) -> Exchange:
     """A request with exactly these attributes, signed only when a key is given."""
     datagram = wire.build(method, Class.REQUEST, TRANSACTION, list(attributes), key=key)
@@ -67,7 +80,7 @@ def test_challenged_client_is_let_in() -> None:
     client = relay.client("alice", "c")
     client.challenge()
     client.allocate().accepted()
-    assert relay.directory.asked == [LegKey("c", "alice")]
+    assert relay.live() == ["c"]
 
 
 def test_older_secret_still_verifies() -> None:
@@ -76,18 +89,18 @@ def test_older_secret_still_verifies() -> None:
 
 def test_unknown_secret_is_401() -> None:
     relay = Relay()
-    exchange = relay.client(secret="guessed").allocate()
+    exchange = relay.client(call="call", secret="guessed").allocate()
     assert exchange.code == 401
     assert exchange.answer.values(Attribute.NONCE)
-    assert relay.directory.asked == []
+    assert relay.live() == []
 
 
 def test_expired_credential_is_401() -> None:
     relay = Relay()
-    client = relay.client(ttl_s=60)
+    client = relay.client(call="call", ttl_s=60)
     relay.clock.advance(61)
     assert client.allocate().code == 401
-    assert relay.directory.asked == []
+    assert relay.live() == []
 
 
 def test_allocation_outlives_the_credential_it_was_made_with() -> None:
@@ -115,12 +128,12 @@ def test_allocation_outlives_the_credential_it_was_made_with() -> None:
 )
 def test_username_of_another_shape_is_never_let_in(username: str) -> None:
     relay = Relay()
-    client = relay.client()
+    client = relay.client(call="call")
     client.username = username
     password = wire.rest_password(relay.settings.secrets[0], username)
     client.key = wire.long_term_key(username, REALM, password)
     assert client.allocate().code in (400, 401)
-    assert relay.directory.asked == []
+    assert relay.live() == []
 
 
 def test_username_that_is_not_utf8_is_refused() -> None:
@@ -147,7 +160,7 @@ def test_key_of_another_realm_is_401() -> None:
 
 
 @pytest.mark.parametrize("missing", [Attribute.USERNAME, Attribute.REALM, Attribute.NONCE])
-def test_signed_request_without_username_realm_or_nonce_is_400(missing: Attribute) -> None:
+def test_signed_request_without_username_realm_or_nonce_is_400(missing: AttributeType[str]) -> None:
     client = Relay().client()
     client.challenge()
     attributes = [
@@ -291,7 +304,7 @@ def test_every_byte_of_the_nonce_counts() -> None:
 
 def test_nonce_survives_a_restart_with_the_same_nonce_key() -> None:
     before, after = Relay(), Relay()
-    client = before.client()
+    client = before.client(call="call")
     client.challenge()
     client.relay = after
     client.allocate().accepted()
@@ -299,7 +312,7 @@ def test_nonce_survives_a_restart_with_the_same_nonce_key() -> None:
 
 def test_nonce_of_another_nonce_key_is_438() -> None:
     before, after = Relay(), Relay(nonce_key=bytes(32))
-    client = before.client()
+    client = before.client(call="call")
     client.challenge()
     client.relay = after
     assert client.allocate().code == 438
@@ -332,11 +345,14 @@ def test_fingerprint_is_checked() -> None:
     assert client.relay.receive(bad, client.five_tuple) == expected
 
 
-@pytest.mark.parametrize("code", [403, 486])
-def test_refusal_by_the_calls_is_passed_on_and_nothing_is_allocated(code: int) -> None:
+@pytest.mark.parametrize(("call", "code"), [(CALL, 403), ("full", 486), ("new", 508)])
+def test_refusal_by_the_calls_is_passed_on_and_nothing_is_allocated(call: str, code: int) -> None:
     relay = Relay()
-    relay.directory.refused["call"] = code
-    client = relay.client()
+    relay.server.set_rules(replace(RULES, legs_per_call=len(PARTIES)))
+    for leg in PARTIES:
+        relay.allocated(leg, "full")
+    client = relay.client("mallory", call)
+    relay.server.drain()
     exchange = client.allocate()
     assert exchange.effects == [
         Send(client.five_tuple, exchange.datagram),

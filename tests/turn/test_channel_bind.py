@@ -7,7 +7,7 @@ from relay.effects import Answered, Count, Deliver, Send, SetRoute
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import RELAY_IPV4, RELAY_IPV6, Relay
 
 SINK = PeerAddress(bytes((203, 0, 113, 9)), 53)
@@ -49,7 +49,7 @@ def test_both_ends_may_choose_the_same_number() -> None:
 
 def test_routes_end_with_the_call() -> None:
     relay = Relay()
-    relay.directory.of("call").expires = relay.clock.now.mono + 42
+    relay.create(max_duration_s=42)
     relay.bound_pair()
     routes = relay.forwarding.live(relay.clock.now)
     assert [route.expires_ns for route in routes] == [5042 * 10**9] * 2

@@ -7,7 +7,7 @@ from relay.effects import Answered, Count, Deliver, Effect, Send
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import RELAY_IPV4, RELAY_IPV6, Client, Relay
 
 SINK = PeerAddress(bytes((203, 0, 113, 9)), 53)

@@ -6,8 +6,9 @@ import pytest
 
 from relay.address import PeerAddress
 from relay.effects import Deliver, DropRoute, Effect, SetRoute, Via
-from relay.turn.demand import PACKETS_FIRST
-from relay.turn.table import CHANNEL_REST_S, Allocation
+from relay.turn.allocation import Allocation
+from relay.turn.peer import CHANNEL_REST_S
+from relay.turn.routes import PACKETS_FIRST
 from tests.turn.client import Client, Relay
 
 PERMISSION_S, CHANNEL_S = 300, 600
@@ -161,7 +162,7 @@ def test_a_route_is_taken_away_when_it_runs_out_though_both_allocations_go_on() 
 
 def test_nothing_gets_a_route_while_it_rings() -> None:
     relay = Relay()
-    relay.directory.of("call").open = False
+    relay.create(ring=True)
     alice, bob = relay.pair()
     alice.permit(bob.relayed)
     bob.permit(alice.relayed)

@@ -5,7 +5,7 @@ from relay.effects import Count
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import LISTENER, Relay
 
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.effects import Answered, Deliver, Effect, Send, SetLeg, SetRoute
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, AttributeType
 from relay.stun.message import Class, Method
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import UDP_RELAYED, Client, Relay
 
 KINDS = get_args(Effect)
@@ -49,12 +49,13 @@ def is_success(effects: list[Effect]) -> bool:
     return any(isinstance(effect, Answered) and effect.code == 0 for effect in effects)
 
 
+NUMBERS = [each.number for each in vars(Attribute).values() if isinstance(each, AttributeType)]
 VALUES = st.one_of(
     st.binary(max_size=24),
     st.sampled_from([b"", bytes(4), b"\x11\0\0\0", b"\0\x01" + bytes(6), b"\0\x02" + bytes(18)]),
 )
 ATTRIBUTES = st.lists(
-    st.tuples(st.one_of(st.sampled_from(list(map(int, Attribute))), st.integers(0, 65535)), VALUES),
+    st.tuples(st.one_of(st.sampled_from(NUMBERS), st.integers(0, 65535)), VALUES),
     max_size=8,
 )
 METHODS = st.one_of(st.sampled_from(list(map(int, Method))), st.integers(0, 0xFFF))
@@ -78,13 +79,13 @@ def test_any_message_of_a_stranger_is_refused_or_dropped(
     method: int, cls: Class, attributes: wire.Attributes, fingerprint: bool
 ) -> None:
     relay = Relay()
-    stranger = relay.client()
+    stranger = relay.client(call="call")
     datagram = wire.build(method, cls, TRANSACTION, attributes, fingerprint=fingerprint)
     effects = relay.receive(datagram, stranger.five_tuple)
     check(effects)
     assert not is_success(effects)
     assert relay.server.next_timeout() is None
-    assert relay.directory.asked == []
+    assert relay.live() == []
 
 
 @given(METHODS, ATTRIBUTES)
@@ -189,7 +190,7 @@ def test_requests_that_fail_leave_nothing_behind() -> None:
 
 def test_wrong_passwords_leave_nothing_behind() -> None:
     relay = Relay(unauthenticated_per_s=10_000)
-    strangers = [relay.client(str(number)) for number in range(50)]
+    strangers = [relay.client(str(number), "call") for number in range(50)]
     for stranger in strangers:
         stranger.challenge()
         stranger.key = bytes(16)
@@ -202,4 +203,4 @@ def test_wrong_passwords_leave_nothing_behind() -> None:
     gc.collect()
     assert len(gc.get_objects()) - before < 50
     assert relay.server.next_timeout() is None
-    assert relay.directory.asked == []
+    assert relay.live() == []

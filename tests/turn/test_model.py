@@ -7,23 +7,25 @@ every datagram must go exactly where the model says, or nowhere.
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from relay.address import PeerAddress
 from relay.effects import Count, Deliver, Effect
+from relay.errors import CallError
 from relay.stun.attributes import Attribute
-from relay.turn.demand import PACKETS_FIRST
-from tests.turn import wire
+from relay.turn.routes import PACKETS_FIRST
+from tests.kit import wire
 from tests.turn.client import RELAY_IPV4, Client, Exchange, Relay
 
-CALLS = ("one", "two")
 LEGS = ("alice", "bob", "carol")
 CHANNELS = st.sampled_from([0x4000, 0x4001, 0x4FFF])
 TIMES = st.sampled_from([1, PACKETS_FIRST])
 PERMISSION_S, CHANNEL_S, COOL_DOWN_S = 300, 600, 300
 MONTH_S = 30 * 24 * 3600
+RING_S = 180
 
 
 @dataclass
@@ -57,7 +59,11 @@ class Expected:
 
 
 class ClosedCalls(RuleBasedStateMachine):
-    """Clients of two calls, three legs each, that do whatever they like."""
+    """Clients of two calls, three legs each, that do whatever they like, and a signaling server
+    that does, too.
+    """
+
+    calls = ("cv_one", "cv_two")
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +71,9 @@ class ClosedCalls(RuleBasedStateMachine):
         self.clients: list[Client] = []
         self.allocations: dict[Client, Expected] = {}
         self.open: dict[str, bool] = {}
-        self.told: dict[str, dict[PeerAddress, str]] = {call: {} for call in CALLS}
+        self.begun: dict[str, float] = {}
+        self.told: dict[str, dict[PeerAddress, str]] = {call: {} for call in self.calls}
+        self.left: dict[str, set[str]] = {call: set() for call in self.calls}
         self.ended: set[str] = set()
 
     # What the model knows
@@ -111,18 +119,54 @@ class ClosedCalls(RuleBasedStateMachine):
         channel = target.channel_to(client.relayed, self.now)
         return b"" if channel is None else wire.channel_data(channel, data)
 
+    # What the model does
+
+    def begin(self, call: str, *, rings: bool) -> None:
+        """The signaling server creates a call."""
+        self.ended.discard(call)
+        self.left[call].clear()
+        self.open[call], self.begun[call] = not rings, self.now
+        self.relay.create(call, LEGS, ring=rings)
+
+    def finish(self, call: str) -> None:
+        """A call is over, and all that its legs had."""
+        for leg in LEGS:
+            self.leave(call, leg)
+        self.told[call].clear()
+        self.ended.add(call)
+
+    def leave(self, call: str, leg: str) -> None:
+        """A leg has left its call, and all that it had is gone."""
+        self.left[call].add(leg)
+        for client in [each for each in self.allocations if each.leg == (call, leg)]:
+            del self.allocations[client]
+
+    def stop_ringing(self) -> None:
+        """Calls that have rung for too long are over."""
+        for call in self.calls:
+            rings = not self.open[call] and call not in self.ended
+            if rings and self.now >= self.begun[call] + RING_S:
+                self.finish(call)
+
+    def staying(self, call: str) -> list[str]:
+        """The legs that are in a call."""
+        return [leg for leg in LEGS if leg not in self.left[call]]
+
     # Steps
 
     @initialize(ringing=st.tuples(st.booleans(), st.booleans()))
     def start(self, ringing: tuple[bool, bool]) -> None:
         """Six clients, a seventh that shares a leg with the first; all but one have allocated."""
-        for call, rings in zip(CALLS, ringing, strict=True):
-            self.open[call] = not rings
-            self.relay.directory.of(call).open = not rings
+        for call, rings in zip(self.calls, ringing, strict=True):
+            self.start_call(call, rings=rings)
             self.clients += [self.relay.client(leg, call, ttl_s=MONTH_S) for leg in LEGS]
-        self.clients.append(self.relay.client(LEGS[0], CALLS[0], ttl_s=MONTH_S))
+        self.clients.append(self.relay.client(LEGS[0], self.calls[0], ttl_s=MONTH_S))
         for number in range(len(self.clients) - 1):
             self.allocate(number, 3600)
+
+    def start_call(self, call: str, *, rings: bool) -> None:
+        """How the calls begin."""
+        self.begin(call, rings=rings)
 
     def pick(self, number: int) -> Client:
         """One of the clients."""
@@ -134,6 +178,7 @@ class ClosedCalls(RuleBasedStateMachine):
 
     who = st.integers(0, 6)
     whom = st.one_of(st.integers(0, 1), who)
+    which = st.integers(0, 1)
 
     @rule(number=who, lifetime_s=st.sampled_from([600, 1200, 3600]))
     def allocate(self, number: int, lifetime_s: int) -> None:
@@ -143,7 +188,7 @@ class ClosedCalls(RuleBasedStateMachine):
         code = client.allocate(wire.lifetime(lifetime_s)).code
         if self.live(client):
             assert code == 437
-        elif client.leg.call in self.ended:
+        elif client.leg.call in self.ended or client.leg.leg in self.left[client.leg.call]:
             assert code == 403
         else:
             assert code == 0
@@ -277,37 +322,55 @@ class ClosedCalls(RuleBasedStateMachine):
     def advance(self, seconds: float) -> None:
         """Time passes, with every timeout handled when it is due."""
         self.relay.advance(seconds)
+        self.stop_ringing()
 
     @rule(seconds=st.sampled_from([0.25, 60, 301, 601]))
     def advance_with_a_busy_daemon(self, seconds: float) -> None:
         """Time passes, and nobody got round to handling timeouts yet."""
         self.relay.clock.advance(seconds)
+        self.stop_ringing()
 
     @precondition(lambda self: not all(self.open.values()))
-    @rule(number=st.integers(0, 1))
-    def accept(self, number: int) -> None:
-        """A ringing call is accepted."""
-        call = CALLS[number]
-        if call not in self.ended:
-            self.open[call] = True
-            self.relay.open(call)
+    @rule(number=which, answers=st.sampled_from([None, *LEGS[1:]]))
+    def accept(self, number: int, answers: str | None) -> None:
+        """A ringing call is accepted: by whom it may be, or by one of those who were called."""
+        call = self.calls[number]
+        if self.open[call] or call in self.ended or answers in self.left[call]:
+            return
+        self.open[call] = True
+        self.relay.accept(call, answers)
+        for leg in self.staying(call)[1:]:
+            if answers not in (None, leg):
+                self.leave(call, leg)
 
-    @rule(number=st.integers(0, 1), again=st.booleans(), rings=st.booleans())
+    @rule(number=which, again=st.booleans(), rings=st.booleans())
     def end(self, number: int, again: bool, rings: bool) -> None:
         """A call ends; then it stays so, or one of the same name begins."""
-        call = CALLS[number]
-        self.relay.end(call)
-        gone = [client for client in self.allocations if client.leg.call == call]
-        for client in gone:
-            del self.allocations[client]
-        self.told[call].clear()
+        call = self.calls[number]
+        if call in self.relay.forwarding.calls:
+            self.relay.end(call)
+            self.finish(call)
         if again:
-            self.ended.discard(call)
-            self.relay.directory.refused.pop(call, None)
-            self.relay.directory.of(call).open = self.open[call] = not rings
-        else:
-            self.ended.add(call)
-            self.relay.directory.refused[call] = 403
+            self.begin(call, rings=rings)
+
+    @rule(number=which, leg=st.sampled_from(LEGS))
+    def end_party(self, number: int, leg: str) -> None:
+        """A leg leaves; without it the call is over if one would be left, or nobody to answer."""
+        call = self.calls[number]
+        if call in self.ended:
+            return
+        before = self.staying(call)
+        self.relay.end_party(leg, call)
+        if leg in before and (len(before) <= 2 or (leg == LEGS[0] and not self.open[call])):
+            self.finish(call)
+        self.leave(call, leg)
+
+    @rule(number=which, leg=st.sampled_from(LEGS))
+    def tighten(self, number: int, leg: str) -> None:
+        """One party wants privacy from now on; the calls are closed all the same."""
+        call = self.calls[number]
+        if call not in self.ended and leg not in self.left[call]:
+            self.relay.change(call=call, asked=[leg])
 
     @rule(number=who)
     def disconnect(self, number: int) -> None:
@@ -374,6 +437,58 @@ class ClosedCalls(RuleBasedStateMachine):
         ]
         assert len(taken) == len(set(taken))
 
+    @invariant()
+    def what_was_told_of_calls_and_legs_is_what_there_is(self) -> None:
+        """Whoever follows the events alone knows which calls there are, and who is connected."""
+        server = self.relay.server
+        calls = server.page(0, 10)
+        assert {call.id for call in calls} == self.relay.forwarding.calls
+        connected = {
+            leg.key for call in calls for leg in call.legs if server.transport_of(leg) is not None
+        }
+        assert connected == self.relay.forwarding.connected
 
-ClosedCalls.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+
+class CredentialCalls(ClosedCalls):
+    """The same where credentials begin the calls: they do not ring, they end with their last
+    allocation, and begin anew unless the signaling server has ended them.
+    """
+
+    calls = ("one", "two")
+
+    def start_call(self, call: str, *, rings: bool) -> None:
+        """The first allocation begins it."""
+        del rings
+        self.open[call] = True
+
+    @rule(number=ClosedCalls.who, lifetime_s=st.sampled_from([600, 1200, 3600]))
+    def allocate(self, number: int, lifetime_s: int) -> None:
+        """As in other calls; in a new one no address is known."""
+        call = self.pick(number).leg.call
+        if not any(self.live(client) for client in self.clients if client.leg.call == call):
+            self.told[call].clear()
+        super().allocate(number, lifetime_s)
+
+    @rule(number=ClosedCalls.which)
+    def end(self, number: int) -> None:
+        """A call ends for good, whether it has begun or not."""
+        self.relay.end(self.calls[number])
+        self.finish(self.calls[number])
+
+    @rule(number=ClosedCalls.which, leg=st.sampled_from(LEGS))
+    def end_party(self, number: int, leg: str) -> None:
+        """A leg leaves for good, whether it has come or not."""
+        self.relay.end_party(leg, self.calls[number])
+        self.leave(self.calls[number], leg)
+
+    @rule(number=ClosedCalls.which, leg=st.sampled_from(LEGS))
+    def tighten(self, number: int, leg: str) -> None:
+        """No such call is changed."""
+        with pytest.raises(CallError):
+            self.relay.change(call=self.calls[number], asked=[leg])
+
+
+ClosedCalls.TestCase.settings = settings(stateful_step_count=50)
 TestClosedCalls = ClosedCalls.TestCase
+CredentialCalls.TestCase.settings = ClosedCalls.TestCase.settings
+TestCredentialCalls = CredentialCalls.TestCase

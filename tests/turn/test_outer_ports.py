@@ -1,38 +1,46 @@
 """Outer ports: where an unmasked party's own address meets a masked allocation, and nobody else."""
 
 import gc
-from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.effects import (
     NO_CHANNEL,
+    CallChanged,
     ClosePort,
     Count,
     Deliver,
     DropRoute,
-    OpenOuterPort,
+    Effect,
+    OpenPort,
     SetLeg,
     SetRoute,
 )
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
-from relay.turn.demand import PACKETS_FIRST
 from relay.turn.outer import OuterPort, OwnAddress
-from tests.turn import wire
-from tests.turn.client import LISTENER, LOCAL_IPV4, RELAY_IPV4, Client, Relay
+from relay.turn.routes import PACKETS_FIRST
+from tests.kit import wire
+from tests.turn.client import CALL, LISTENER, LOCAL_IPV4, RELAY_IPV4, Client, Relay
 
+CALLS = (CALL, "cv_another")
 ELSEWHERE = PeerAddress(bytes((198, 51, 100, 7)), 5004)
 
 
-def half_relayed(**overrides: object) -> Relay:
-    """A relay on which alice is masked and bob is not, in every call."""
+def half_relayed(*, ring: bool = False, **overrides: object) -> Relay:
+    """A relay with two calls, in each of which alice and dan are masked and bob is not."""
     relay = Relay(**overrides)
-    relay.directory.masked = {"alice"}
-    for call in ("call", "another"):
-        relay.directory.of(call).half_relayed = True
+    for call in CALLS:
+        create_half_relayed(relay, call, ring=ring)
     return relay
+
+
+def create_half_relayed(relay: Relay, call: str, *, ring: bool = False) -> None:
+    """A call that may last longer than it does."""
+    parties, asked = ("alice", "bob", "dan"), ("alice", "dan")
+    relay.create(call, parties, asked=asked, ring=ring, max_duration_s=900_000)
 
 
 def own(client: Client, port: int = 5004) -> PeerAddress:
@@ -46,31 +54,18 @@ def outside(client: Client, relayed: PeerAddress, port: int = 5004) -> FiveTuple
     return FiveTuple(Transport.UDP, address, ServerAddress(LOCAL_IPV4, relayed.port))
 
 
-def change(relay: Relay, *, masked: set[str], half: bool, call: str = "call") -> list[object]:
-    """The call was tightened."""
-    effects = relay.server.change_call(
-        call,
-        closed=True,
-        half_relayed=half,
-        masked=frozenset(masked),
-        expires=1e9,
-        now=relay.clock.now,
-    )
-    return [*relay.forwarding.apply(effects)]
-
-
 def test_only_the_masked_leg_gets_one_and_it_is_open_before_the_client_hears() -> None:
     relay = half_relayed()
     alice, bob = relay.client("alice"), relay.client("bob")
     opened = alice.allocate().before_answer()
-    assert OpenOuterPort(ServerAddress(LOCAL_IPV4, alice.relayed.port)) in opened
-    assert not any(isinstance(e, OpenOuterPort) for e in bob.allocate().before_answer())
+    assert OpenPort(ServerAddress(LOCAL_IPV4, alice.relayed.port), is_outer=True) in opened
+    assert not any(isinstance(e, OpenPort) for e in bob.allocate().before_answer())
 
 
 @pytest.mark.parametrize("settings", [{"local_ips": ()}, {"ports": range(50000, 50002)}])
-def test_a_leg_without_one_has_the_relay_all_the_same(settings: dict[str, object]) -> None:
+def test_a_leg_without_one_has_the_relay_all_the_same(settings: dict[str, Any]) -> None:
     relay = half_relayed(**settings)
-    for call in ("call", "another"):  # two ports, and the first call keeps one of them to itself
+    for call in CALLS:  # two ports, and the first call keeps one of them to itself
         alice, bob = relay.allocated("alice", call), relay.allocated("bob", call)
         alice.permit(bob.relayed).accepted()
         bob.permit(alice.relayed).accepted()
@@ -79,14 +74,14 @@ def test_a_leg_without_one_has_the_relay_all_the_same(settings: dict[str, object
 
 def test_ports_are_unique_on_the_relay_and_rest_a_minute() -> None:
     relay = half_relayed(ports=range(50000, 50004))
-    calls = [relay.allocated("alice", call) for call in ("call", "another")]
+    calls = [relay.allocated("alice", call) for call in CALLS]
     assert len(relay.forwarding.ports) == len({alice.relayed.port for alice in calls}) == 2
     for alice in calls:
         alice.refresh(0).accepted()
     assert relay.forwarding.ports == set()
     taken = {alice.relayed.port for alice in calls}
     relay.advance(59)
-    assert taken.isdisjoint(relay.allocated("alice", c).relayed.port for c in ("call", "another"))
+    assert taken.isdisjoint(relay.allocated("alice", call).relayed.port for call in CALLS)
     relay.advance(1)
     again = relay.allocated("alice").relayed.port
     assert again in taken
@@ -94,9 +89,10 @@ def test_ports_are_unique_on_the_relay_and_rest_a_minute() -> None:
 
 
 def test_a_port_that_the_call_has_given_to_another_leg_is_drawn_by_nobody() -> None:
-    for call in map(str, range(20)):  # of two ports one is left; drawn blindly, half would miss it
+    for number in range(20):  # of two ports one is left; drawn blindly, half would miss it
         relay = half_relayed(ports=range(50000, 50002))
-        relay.directory.of(call).half_relayed = True
+        call = f"cv_{number}"
+        create_half_relayed(relay, call)
         relay.allocated("bob", call)
         alice = relay.allocated("alice", call)
         assert relay.forwarding.ports == {ServerAddress(LOCAL_IPV4, alice.relayed.port)}
@@ -206,7 +202,7 @@ def test_whose_address_it_is_not(who: str) -> None:
         assert alice.permit(own(bob)).code == 403
     elif who == "another-call":
         relay.allocated("bob")
-        assert alice.permit(own(relay.allocated("bob", "another"))).code == 403
+        assert alice.permit(own(relay.allocated("bob", CALLS[1]))).code == 403
     else:  # bob has no outer port, so his peers are relayed addresses
         assert relay.allocated("bob").permit(own(alice)).code == 403
 
@@ -247,10 +243,10 @@ def test_what_is_expected_stays_so_when_the_call_gets_more_time() -> None:
     relay = half_relayed()
     alice, bob = relay.allocated("alice"), relay.client("bob")
     alice.bind(0x4001, own(bob)).accepted()
-    assert change(relay, masked={"alice"}, half=True) == []
+    assert relay.change(lasts_s=900_001) == [CallChanged(CALL)]
     routes = [e for e in bob.allocate().before_answer() if isinstance(e, SetRoute)]
     assert len(routes) == 2
-    change(relay, masked={"alice"}, half=True)
+    relay.change(lasts_s=900_002)
     assert len(relay.forwarding.routes) == 2
 
 
@@ -271,8 +267,8 @@ def test_permissions_for_expected_addresses_are_bounded() -> None:
     for low in range(200):
         alice.permit(PeerAddress(bytes((198, 51, 100, low)), 5004)).accepted()
     gc.collect()
-    (outer,) = [each for each in gc.get_objects() if isinstance(each, OuterPort) and each.is_open]
-    assert len(outer.permissions) == 16
+    outer = [each for each in gc.get_objects() if isinstance(each, OuterPort)]
+    assert [len(each.permissions) for each in outer if not each.is_over] == [16]
 
 
 def test_an_address_stays_its_partys_when_the_allocation_is_gone() -> None:
@@ -323,27 +319,27 @@ def test_known_addresses_make_room_when_their_channel_has_run_out_and_rested() -
 
 
 def test_while_the_call_rings_nothing_crosses_and_then_the_routes_are_there() -> None:
-    relay = half_relayed()
-    relay.ringing()
+    relay = half_relayed(ring=True)
     alice, bob = relay.pair()
     assert alice.bind(0x4001, own(bob)).before_answer() == []
     assert relay.receive_outside(b"x", own(bob), alice.relayed) == [
         Count(DropReason.RINGING, bob.leg)
     ]
     assert alice.channel_data(0x4001, b"x") == [Count(DropReason.RINGING, alice.leg)]
-    assert len([e for e in relay.open() if isinstance(e, SetRoute)]) == 2
+    assert len([e for e in relay.accept() if isinstance(e, SetRoute)]) == 2
 
 
 def test_when_the_party_is_masked_its_address_is_no_peer_any_more() -> None:
     relay = half_relayed()
     alice, bob = relay.pair()
     alice.bind(0x4001, own(bob)).accepted()
-    effects = change(relay, masked={"alice", "bob"}, half=False)
+    effects = relay.change(asked=("bob",))
     there = outside(bob, alice.relayed)
-    assert effects[:3] == [
+    assert effects == [
         DropRoute(there, NO_CHANNEL),
         DropRoute(alice.five_tuple, 0x4001),
         ClosePort(there.server),
+        CallChanged(CALL),
     ]
     assert relay.forwarding.routes == {}
     assert alice.permit(own(bob)).code == 403
@@ -359,9 +355,12 @@ def test_when_another_is_the_unmasked_one_the_port_stays_for_that_one() -> None:
     relay = half_relayed()
     alice, bob = relay.pair()
     alice.bind(0x4001, own(bob)).accepted()
+    assert relay.change("carol", asked=("bob",)) == [
+        DropRoute(outside(bob, alice.relayed), NO_CHANNEL),
+        DropRoute(alice.five_tuple, 0x4001),
+        CallChanged(CALL),
+    ]
     carol = relay.allocated("carol")
-    change(relay, masked={"alice", "bob"}, half=True)
-    assert relay.forwarding.routes == {}
     assert alice.permit(own(bob)).code == 403
     alice.permit(own(carol)).accepted()
     assert isinstance(relay.receive_outside(b"x", own(carol), alice.relayed)[0], Deliver)
@@ -369,10 +368,9 @@ def test_when_another_is_the_unmasked_one_the_port_stays_for_that_one() -> None:
 
 def test_a_party_that_allocated_before_the_call_was_relayed_is_known() -> None:
     relay = Relay()
+    relay.create(parties=("alice", "bob"))
     bob = relay.allocated("bob")
-    relay.directory.masked = {"alice"}
-    relay.directory.of("call").half_relayed = True
-    change(relay, masked={"alice"}, half=True)
+    assert relay.change(asked=("alice",)) == [CallChanged(CALL)]
     alice = relay.allocated("alice")
     alice.permit(own(bob)).accepted()
 
@@ -398,8 +396,7 @@ def test_a_port_that_could_not_be_opened_is_done_without() -> None:
     relay = half_relayed()
     alice, bob = relay.pair()
     port = ServerAddress(LOCAL_IPV4, alice.relayed.port)
-    relay.forwarding.ports.remove(port)
-    relay.server.lose_outer_port(port)
+    assert lose(relay, port) == []
     assert alice.permit(own(bob)).code == 403
     alice.bind(0x4001, bob.relayed).accepted()
     bob.bind(0x4001, alice.relayed).accepted()
@@ -407,11 +404,36 @@ def test_a_port_that_could_not_be_opened_is_done_without() -> None:
     relay.end()
 
 
+def test_the_routes_of_a_port_that_could_not_be_opened_are_dropped() -> None:
+    """The call was accepted, and the routes were there before it was known."""
+    relay = half_relayed(ring=True)
+    alice, bob = relay.pair()
+    alice.bind(0x4001, own(bob)).accepted()
+    relay.accept()
+    there = outside(bob, alice.relayed)
+    assert lose(relay, there.server) == [
+        DropRoute(there, NO_CHANNEL),
+        DropRoute(alice.five_tuple, 0x4001),
+    ]
+    assert alice.channel_data(0x4001, b"x") == [Count(DropReason.EXPIRED, alice.leg)]
+    assert relay.receive_outside(b"x", own(bob), alice.relayed) == [
+        Count(DropReason.UNKNOWN_SOURCE)
+    ]
+    alice.refresh(0).accepted()  # it is not closed either
+
+
+def lose(relay: Relay, port: ServerAddress) -> list[Effect]:
+    """It turns out that the port could not be opened."""
+    relay.forwarding.ports.remove(port)
+    effects = relay.server.port_failed(port, is_taken=True, now=relay.clock.now)
+    return relay.forwarding.apply(effects)
+
+
 @pytest.mark.parametrize("attribute", [wire.even_port(reserve=False), wire.even_port(reserve=True)])
-def test_a_port_that_was_asked_for_in_particular_is_none(attribute: tuple[int, bytes]) -> None:
+def test_a_port_that_was_asked_for_in_particular_is_none(attribute: wire.Pair) -> None:
     relay = half_relayed()
     effects = relay.client("alice").allocate(attribute).before_answer()
-    assert not any(isinstance(effect, OpenOuterPort) for effect in effects)
+    assert not any(isinstance(effect, OpenPort) for effect in effects)
     assert any(isinstance(effect, SetLeg) for effect in effects)
 
 
@@ -430,12 +452,11 @@ def replace_ip(five_tuple: FiveTuple, ip: bytes) -> FiveTuple:
     return five_tuple._replace(client=ClientAddress(ip, five_tuple.client.port))
 
 
-def test_the_callers_grant_decides_not_the_legs_mask_alone() -> None:
-    relay = half_relayed()
-    leave = relay.directory.of("call")
-    relay.directory.calls["call"] = replace(leave, half_relayed=False)
+def test_the_call_decides_not_the_legs_mask_alone() -> None:
+    relay = Relay()
+    relay.create(asked=("alice",))  # three others are not masked
     effects = relay.client("alice").allocate().before_answer()
-    assert not any(isinstance(effect, OpenOuterPort) for effect in effects)
+    assert not any(isinstance(effect, OpenPort) for effect in effects)
 
 
 def test_what_is_over_is_freed_without_the_cyclic_collector() -> None:
@@ -479,10 +500,7 @@ def test_an_address_that_a_route_leads_to_is_not_forgotten_for_others() -> None:
     assert len(relay.forwarding.routes) == 1
     for port in range(6000, 6040):
         relay.receive_outside(b"x", own(bob, port), alice.relayed)
-    gone = relay.server.keep_legs(
-        "call", frozenset({"alice"}), half_relayed=False, now=relay.clock.now
-    )
-    relay.forwarding.apply(gone)
+    relay.end_party("bob")
     assert relay.forwarding.routes == {}
 
 

@@ -6,10 +6,10 @@ from relay.effects import Answered, Count, Deliver, DropRoute, LegIdle
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
-from relay.turn.demand import PACKETS_FIRST
-from tests.turn import wire
+from relay.turn.routes import PACKETS_FIRST
+from tests.kit import wire
 from tests.turn.client import Client, Relay
-from tests.turn.test_outer_ports import half_relayed
+from tests.turn.test_outer_ports import CALLS, half_relayed
 from tests.turn.test_relay_peers import user, wide
 
 
@@ -106,9 +106,7 @@ def test_what_gives_way_ends_after_the_new_one_is_there_and_the_leg_is_never_idl
 def test_nothing_gives_way_to_an_allocation_that_is_refused() -> None:
     relay = Relay(allocations_per_leg=1)
     alice = relay.allocated("alice")
-    relay.directory.refused["call"] = 403
-    assert relay.client("alice").allocate().code == 403
-    del relay.directory.refused["call"]
+    assert relay.client("alice", ttl_s=-1).allocate().code == 401
     token = (int(Attribute.RESERVATION_TOKEN), bytes(8))
     assert relay.client("alice").allocate(token).code == 508
     assert is_there(alice)
@@ -144,12 +142,9 @@ def leave(client: Client) -> int:
 
 
 def test_ports_that_rest_count_against_the_user_that_used_them() -> None:
-    relay = wide()
-    relay.directory.closed = False
-    codes = []
-    for _ in range(20):
-        codes.append(leave(user(relay, "mallory")))
-        relay.server.forget_leg("mallory", "mallory")  # as happens to whom a credential alone names
+    relay = Relay(peers="relay")
+    codes = [leave(user(relay, "mallory")) for _ in range(20)]  # the call ends with each
+    assert relay.live() == []
     assert codes == [0] * 16 + [486] * 4
     assert leave(user(relay, "alice")) == 0
     relay.advance(61)
@@ -158,7 +153,6 @@ def test_ports_that_rest_count_against_the_user_that_used_them() -> None:
 
 def test_one_user_cannot_take_the_ports_of_the_others() -> None:
     relay = wide(ports=range(50000, 50040))
-    relay.directory.closed = False
     for _ in range(100):
         leave(user(relay, "mallory"))
     assert [leave(user(relay, f"user{number}")) for number in range(20)] == [0] * 20
@@ -179,6 +173,15 @@ def test_reserved_ports_count_and_are_given_back(peers: str) -> None:
     assert relay.client("alice").allocate(wire.even_port(reserve=True)).code == 0
 
 
+@pytest.mark.parametrize("peers", ["call", "relay"])
+def test_a_reserved_port_is_given_back_though_its_call_has_ended(peers: str) -> None:
+    relay = Relay(peers=peers, ports=range(50000, 50002))
+    relay.client("alice", "one").allocate(wire.even_port(reserve=True)).accepted()
+    relay.end("one")
+    relay.advance(91)
+    relay.client("alice", "two").allocate(wire.even_port(reserve=True)).accepted()
+
+
 def test_a_reserved_port_is_not_counted_again_when_it_is_claimed() -> None:
     relay = wide(allocations_per_leg=1)
     alice = relay.client("alice", "one")
@@ -197,5 +200,5 @@ def test_who_allocates_and_leaves_in_a_half_relayed_call_leaves_ports_for_other_
         assert leave(relay.client("alice")) == 0  # without a socket, when it has used up its own
     before = set(relay.forwarding.ports)
     for _ in range(4):
-        relay.allocated("alice", "another")
+        relay.allocated("alice", CALLS[1])
     assert len(relay.forwarding.ports - before) == 4

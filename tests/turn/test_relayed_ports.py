@@ -9,7 +9,7 @@ from relay.address import IPV4, IPV6, Transport
 from relay.calls.pool import CallPorts, Pool, PortPool
 from relay.effects import LegKey
 from relay.stun.attributes import Attribute
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import Client, Relay
 
 TOKEN = Attribute.RESERVATION_TOKEN
@@ -24,9 +24,9 @@ def reserve(relay: Relay, leg: str = "alice") -> tuple[Client, bytes]:
 
 def test_ports_are_unique_within_a_call_and_its_last_is_followed_by_508() -> None:
     relay = Relay(ports=range(50000, 50004))
-    ports = {relay.allocated(leg).relayed.port for leg in "abcd"}
+    ports = {relay.allocated(leg, "call").relayed.port for leg in "abcd"}
     assert ports == set(relay.settings.ports)
-    assert relay.client("e").allocate().code == 508
+    assert relay.client("e", "call").allocate().code == 508
 
 
 def test_another_call_has_all_ports_to_itself() -> None:
@@ -37,7 +37,7 @@ def test_another_call_has_all_ports_to_itself() -> None:
 
 def test_ports_are_not_handed_out_in_order() -> None:
     relay = Relay(ports=range(50000, 60000))
-    ports = [relay.allocated(str(leg)).relayed.port for leg in range(12)]
+    ports = [relay.allocated(str(leg), "call").relayed.port for leg in range(12)]
     assert ports != sorted(ports)
     assert max(ports) - min(ports) > 1000
 
@@ -54,7 +54,7 @@ def test_deleted_allocation_gives_its_port_back_to_its_call() -> None:
 def test_even_port_without_reservation_is_even_and_has_no_token() -> None:
     relay = Relay()
     for leg in "abcdefgh":
-        client = relay.client(leg)
+        client = relay.client(leg, "call")
         answer = client.allocate(wire.even_port(reserve=False)).accepted()
         assert client.relayed.port % 2 == 0
         assert answer.values(TOKEN) == []
@@ -165,7 +165,7 @@ def test_invented_token_is_508(token: bytes) -> None:
         wire.additional_family(IPV6),
     ],
 )
-def test_token_with_an_attribute_that_chooses_a_port_is_400(other: tuple[int, bytes]) -> None:
+def test_token_with_an_attribute_that_chooses_a_port_is_400(other: wire.Pair) -> None:
     relay = Relay()
     _, token = reserve(relay)
     assert relay.client("alice").allocate((TOKEN, token), other).code == 400
@@ -179,9 +179,7 @@ def test_reservation_with_an_additional_family_is_400() -> None:
 
 def test_refused_allocation_uses_up_no_port() -> None:
     relay = Relay(ports=range(50000, 50001))
-    relay.directory.refused["call"] = 403
-    assert relay.client().allocate().code == 403
-    del relay.directory.refused["call"]
+    assert relay.client("mallory").allocate().code == 403
     relay.allocated()
 
 

@@ -3,7 +3,7 @@
 from relay.effects import Count, Effect
 from relay.errors import DropReason
 from relay.stun.message import Method
-from tests.turn import wire
+from tests.kit import wire
 from tests.turn.client import UDP_RELAYED, Client, Relay
 
 PER_S = 50

@@ -3,16 +3,17 @@
 import pytest
 
 from relay.address import PeerAddress
-from relay.effects import Deliver, OpenOuterPort, SetRoute
-from tests.turn import wire
-from tests.turn.client import LISTENER, RELAY_IPV4, RELAY_IPV6, Relay
+from relay.effects import CallAccepted, Deliver, OpenPort, SetRoute
+from relay.errors import CallError
+from tests.kit import wire
+from tests.turn.client import LISTENER, PARTIES, RELAY_IPV4, RELAY_IPV6, Relay
 from tests.turn.test_outer_ports import half_relayed, own
 
 
 def ringing(**overrides: object) -> Relay:
     """A relay on which the call rings."""
     relay = Relay(ports=range(50000, 50040), **overrides)
-    relay.ringing()
+    relay.create(asked=PARTIES, ring=True)
     return relay
 
 
@@ -57,10 +58,11 @@ def test_what_was_permitted_for_a_sibling_that_comes_later_holds(comes: str) -> 
     for address in every_port(relay)[:3] + every_port(relay)[-3:]:
         alice.permit(address).accepted()
     if comes == "when it is accepted":
-        relay.open()
+        relay.accept()
     bob = relay.allocated("bob")
     bob.permit(alice.relayed).accepted()
-    relay.open()
+    if comes == "while it rings":
+        relay.accept()
     assert isinstance(alice.send(bob.relayed, b"x")[0], Deliver)
     assert isinstance(bob.send(alice.relayed, b"x")[0], Deliver)
 
@@ -72,10 +74,13 @@ def test_a_channel_bound_to_a_port_leads_to_the_sibling_that_gets_it(comes: str)
     for number, address in enumerate(every_port(relay)):
         alice.bind(0x4000 + number, address).accepted()
     if comes == "when it is accepted":
-        relay.open()
+        relay.accept()
     bob = relay.allocated("bob")
     channel = 0x4000 + every_port(relay).index(bob.relayed)
-    routes = bob.bind(0x4777, alice.relayed).before_answer() + relay.open()
+    routes = bob.bind(0x4777, alice.relayed).before_answer()
+    if comes == "while it rings":
+        assert routes == []
+        routes = relay.accept()
     ends = {(e.source, e.channel, e.target) for e in routes if isinstance(e, SetRoute)}
     assert ends == {
         (alice.five_tuple, channel, bob.five_tuple),
@@ -92,7 +97,7 @@ def test_a_channel_to_ones_own_or_ones_own_legs_port_leads_nowhere() -> None:
     alice.bind(0x4001, alice.relayed).accepted()
     alice.bind(0x4002, second.relayed).accepted()
     second.bind(0x4002, alice.relayed).accepted()
-    relay.open()
+    relay.accept()
     assert relay.forwarding.routes == {}
     for effects in (alice.channel_data(0x4001, b"x"), alice.channel_data(0x4002, b"x")):
         assert not any(isinstance(effect, Deliver) for effect in effects)
@@ -101,7 +106,7 @@ def test_a_channel_to_ones_own_or_ones_own_legs_port_leads_nowhere() -> None:
 def test_once_accepted_what_is_not_there_is_403_again() -> None:
     relay = ringing()
     alice, bob = relay.pair()
-    relay.open()
+    relay.accept()
     for address in every_port(relay):
         expected = 0 if address == bob.relayed else 403
         assert alice.permit(address).code == expected
@@ -112,8 +117,7 @@ def test_in_a_half_relayed_call_nothing_is_settled_before_it_is_accepted() -> No
     """Which own address the unmasked party has, and whether it has come, tells no answer."""
     seen = []
     for callee_is_there in (False, True):
-        relay = half_relayed()
-        relay.ringing()
+        relay = half_relayed(ring=True)
         alice, bob = relay.allocated("alice"), relay.client("bob")
         if callee_is_there:
             bob.allocate().accepted()
@@ -125,11 +129,12 @@ def test_in_a_half_relayed_call_nothing_is_settled_before_it_is_accepted() -> No
 
 
 def test_an_outer_port_is_opened_when_the_call_is_accepted_and_before_its_routes() -> None:
-    relay = half_relayed()
-    relay.ringing()
+    relay = half_relayed(ring=True)
     alice, bob = relay.pair()
     alice.bind(0x4001, own(bob)).accepted()
     assert relay.forwarding.ports == set()
-    kinds = [type(effect) for effect in relay.open()]
-    assert kinds == [OpenOuterPort, SetRoute, SetRoute]
-    assert relay.open() == []
+    kinds = [type(effect) for effect in relay.accept()]
+    assert kinds == [OpenPort, SetRoute, SetRoute, CallAccepted]
+    with pytest.raises(CallError) as refused:
+        relay.accept()
+    assert refused.value.kind == "wrong_state"

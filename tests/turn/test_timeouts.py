@@ -2,17 +2,17 @@
 
 import gc
 
-from relay.effects import Count, DropRoute, LegIdle
+from relay.effects import CallEnded, Count, DropLeg, DropRoute, EndReason, LegIdle
 from relay.errors import DropReason
-from relay.turn.table import Allocation
-from tests.turn import wire
+from relay.turn.allocation import Allocation
+from tests.kit import wire
 from tests.turn.client import Relay
 
 
 def test_without_allocations_nothing_is_due() -> None:
     relay = Relay()
     assert relay.server.next_timeout() is None
-    relay.client().challenge()
+    relay.client(call="call").challenge()
     assert relay.server.next_timeout() is None
     assert relay.server.handle_timeout(relay.clock.now) == []
 
@@ -35,8 +35,12 @@ def test_timeout_handled_too_early_does_nothing() -> None:
 
 def test_expired_allocation_is_forgotten_and_its_leg_is_idle() -> None:
     relay = Relay()
-    client = relay.allocated()
-    assert relay.advance(601) == [LegIdle(client.leg)]
+    client = relay.allocated(call="call")
+    assert relay.advance(601) == [
+        LegIdle(client.leg),
+        CallEnded("call", EndReason.LEFT, 600.0, (client.leg,)),
+        DropLeg(client.leg),
+    ]
     assert relay.server.next_timeout() is None
     assert client.refresh().code == 437
 
@@ -67,13 +71,13 @@ def test_expired_channel_takes_its_routes_along() -> None:
 
 def test_routes_that_came_with_the_answer_run_out_with_their_channels() -> None:
     relay = Relay()
-    relay.ringing()
+    relay.create(ring=True)
     alice, bob = relay.client("alice"), relay.client("bob")
     for client in (alice, bob):
         client.allocate(wire.lifetime(3600)).accepted()
     alice.bind(0x4001, bob.relayed).accepted()
     bob.bind(0x4002, alice.relayed).accepted()
-    relay.open()
+    relay.accept()
     assert len(relay.forwarding.routes) == 2
     relay.advance(600)
     assert relay.forwarding.routes == {}
@@ -94,7 +98,7 @@ def test_routes_run_out_with_the_channel_that_was_bound_first() -> None:
 
 def test_timeout_that_comes_late_catches_up() -> None:
     relay = Relay()
-    relay.bound_pair()
+    relay.bound_pair("call")
     relay.clock.advance(10_000)
     relay.forwarding.apply(relay.server.handle_timeout(relay.clock.now))
     assert relay.forwarding.routes == {}
@@ -152,4 +156,5 @@ def test_deleted_allocations_are_not_kept_until_they_would_have_ended() -> None:
     gc.collect()
     of_relay = [each for each in gc.get_objects() if isinstance(each, Allocation)]
     assert len(of_relay) < 100
-    assert len(relay.advance(600)) == len(kept)
+    effects = relay.advance(600)
+    assert [type(effect) for effect in effects] == [LegIdle, CallEnded, DropLeg] * len(kept)

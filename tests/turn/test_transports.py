@@ -1,7 +1,7 @@
 """Which of a leg's allocations is said to be the one in use: the one that carries the media."""
 
 from relay.address import Transport
-from tests.turn.client import Client, Relay
+from tests.turn.client import CALL, Client, Relay
 
 
 def over(relay: Relay, transport: Transport) -> Client:
@@ -13,7 +13,10 @@ def over(relay: Relay, transport: Transport) -> Client:
 
 def said(relay: Relay) -> Transport:
     """What is said of alice."""
-    return relay.server.transports_of("call")["alice"]
+    alice = relay.server.call(CALL, relay.clock.now).leg_of("alice")
+    transport = relay.server.transport_of(alice)
+    assert transport is not None
+    return transport
 
 
 def test_before_anything_crosses_it_is_the_latest() -> None:

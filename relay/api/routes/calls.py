@@ -1,35 +1,25 @@
-"""`/v1/calls`: create, list, look at, accept, change, end.
+"""`/v1/calls`: create, list, show, accept, change and end calls.
 
-Rules of this file: first the book of calls decides, then the daemon acts, then the client hears.
+Rules of this file: each request is one verb of the relay; what follows from it is done by then.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
 
+from relay.api import answers
 from relay.api.dependencies import BEARER, Daemon, Settings, faults, json, json_without_none
 from relay.api.paths import CallId, PartyId
-from relay.api.relay import ControlSettings, LegView, Relay
-from relay.api.routes.signaling import AcceptedCall
 from relay.api.schemas.calls import (
-    AskedAcceptance,
-    AskedCall,
-    AskedChange,
+    Call,
+    CallAccept,
+    CallCreate,
+    CallCreated,
     CallList,
-    CallView,
-    CreatedCall,
-    CreatedParty,
-    IceServer,
-    PartyView,
-    RtcConfiguration,
-    head,
+    CallUpdate,
 )
-from relay.api.schemas.endpoints import AskedEndpoint, EndpointView, PortParty, ToldEndpoint
-from relay.calls import credentials
-from relay.calls.call import Call, Leg
-from relay.calls.signaling import release
-from relay.errors import CallError
-from relay.ice.access import Access
+from relay.api.schemas.endpoints import EndpointPublic, EndpointUpdate, EndpointUpdated
+from relay.api.schemas.signaling import CallAccepted
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"], dependencies=[BEARER])
 
@@ -40,88 +30,79 @@ _PAGE = 200
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
-    response_model=CreatedCall,
+    response_model=CallCreated,
     responses=faults("invalid_request", "draining", "out_of_ports"),
 )
-async def create_call(asked: AskedCall, relay: Daemon, settings: Settings) -> Response:
-    """Create a call, and for each party a credential, or a relayed port in `ports` mode."""
-    if relay.status().draining:
-        raise CallError("draining", "No new calls begin on this relay.")
-    call = relay.registry.create(asked.order(), relay.token, relay.now())
+async def create_call(body: CallCreate, relay: Daemon, settings: Settings) -> Response:
+    """Create a call, and for each party a TURN credential or, in `ports` mode, a relayed port."""
+    call = relay.create(body.order(), body.access())
     if call.ports:
-        return _with_ports(call, asked.access(), relay)
-    return json(_with_credentials(call, relay, settings), status=201)
+        return json_without_none(answers.with_endpoints(call, relay), status=201)
+    return json(answers.with_credentials(call, relay, settings), status=201)
 
 
 @router.get("", response_model=CallList, responses=faults("invalid_request"))
 async def list_calls(
     relay: Daemon,
-    after: Annotated[int, Query(ge=0, description="`next` of the answer before")] = 0,
-    limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
+    after: Annotated[int, Query(ge=0, description="`next` of the previous answer.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=_PAGE, description="List this many at most.")] = _PAGE,
 ) -> Response:
-    """The calls that ring or are active, with statistics."""
-    calls = relay.registry.page(after, limit)
+    """List the calls that ring or are active, with statistics."""
+    calls = relay.page(after, limit)
     following = calls[-1].number if len(calls) == limit else None
-    views = [_view(call, relay) for call in calls]
-    return json(CallList.model_construct(calls=views, next=following))
+    shown = [answers.show(call, relay) for call in calls]
+    return json(CallList.model_construct(calls=shown, next=following))
 
 
 @router.get(
     "/{call:name}",
-    response_model=CallView,
+    response_model=Call,
     responses=faults("unknown_call", "invalid_request"),
 )
 async def get_call(call: CallId, relay: Daemon) -> Response:
-    """One call, with statistics per party. An ended one is known for a while."""
-    return json(_view(relay.registry.get(call, relay.now()), relay))
+    """Get one call with statistics.
+
+    The relay remembers an ended call for a while, without its parties.
+    """
+    return json(answers.show(relay.call(call), relay))
 
 
 @router.post(
     "/{call:name}/accept",
-    response_model=AcceptedCall,
+    response_model=CallAccepted,
     responses=faults("unknown_call", "unknown_party", "wrong_state", "invalid_request"),
 )
-async def accept_call(
-    call: CallId, relay: Daemon, asked: AskedAcceptance | None = None
-) -> Response:
-    """Let a ringing call begin: media may cross from now on.
+async def accept_call(call: CallId, relay: Daemon, body: CallAccept | None = None) -> Response:
+    """Accept a ringing call: from now on media may cross.
 
-    Say who answered where a call rings on several devices: the others that were called leave the
-    call, and their credentials are good for nothing. The party that was created first is the
-    caller, and stays.
+    If the call rings on several devices, say which party answered. The other parties that were
+    called leave the call, and their credentials stop working. The first party is the caller, and
+    stays.
 
-    `candidates` holds what each party sent while the call rang: pass it on to the others now. For
-    clients without trickle, `descriptions` has each party's latest description with its candidates
-    inside.
+    `candidates` in the answer is what each party sent while the call rang: pass it on to the other
+    parties now. For clients without trickle ICE, `descriptions` has each party's latest description
+    with its candidates inside.
     """
-    answered = asked.answered() if asked else None
-    accepted = relay.registry.accept(call, relay.now(), answered)
-    if answered:
-        relay.left(call)
-    relay.opened(call)
-    return json(AcceptedCall.of(_view(accepted, relay), release(accepted)))
+    accepted, released = relay.accept(call, body.answered() if body else None)
+    return json(CallAccepted.of(answers.show(accepted, relay), released))
 
 
 @router.patch(
     "/{call:name}",
-    response_model=CreatedCall,
-    responses=faults("unknown_call", "wrong_state", "invalid_request"),
+    response_model=CallCreated,
+    responses=faults("unknown_call", "wrong_state", "only_tightens", "invalid_request"),
 )
 async def change_call(
-    call: CallId, asked: AskedChange, relay: Daemon, settings: Settings
+    call: CallId, body: CallUpdate, relay: Daemon, settings: Settings
 ) -> Response:
-    """Switch a party's privacy on, extend the call, add parties: all of it or nothing.
+    """Change a call: switch a party's privacy on, extend the call, add parties.
 
-    Every party gets a fresh credential. Where `relayed` or `masked` has changed, give each party
-    its new `rtc_configuration` (`setConfiguration`) and restart ICE: what was direct ends. Privacy
-    that is on stays on: switching it off is a 409.
+    The relay makes all the changes or none. Every party gets a fresh credential. If `relayed` or
+    `masked` has changed, give each party its new `rtc_configuration` (`setConfiguration`) and
+    restart ICE: direct connections between parties must end. Privacy cannot be switched off during
+    a call: the relay refuses that with 409.
     """
-    changed = relay.registry.change(call, asked.change(), relay.token, relay.now())
-    if changed.tightened:
-        relay.tightened(call)
-    if changed.extended:
-        relay.extended(call)
-    return json(_with_credentials(changed.call, relay, settings))
+    return json(answers.with_credentials(relay.change(call, body.change()), relay, settings))
 
 
 @router.delete(
@@ -130,12 +111,12 @@ async def change_call(
     responses=faults("unknown_call", "invalid_request"),
 )
 async def end_call(call: CallId, relay: Daemon) -> Response:
-    """End a call and every leg of it, at once. Doing so again changes nothing.
+    """End a call and all its legs at once.
 
-    A call that a credential has not begun yet is begun by none afterwards.
+    Ending a call again changes nothing. You can also end a call that no credential has begun yet:
+    then no credential can begin it.
     """
-    if relay.registry.end(call, relay.now()):
-        relay.ended(call)
+    relay.end(call)
     return Response(status_code=status.HTTP_204_NO_CONTENT)
 
 
@@ -145,67 +126,24 @@ async def end_call(call: CallId, relay: Daemon) -> Response:
     responses=faults("unknown_call", "unknown_party", "invalid_request"),
 )
 async def end_party(call: CallId, party: PartyId, relay: Daemon) -> Response:
-    """End one party's leg, at once and for good; the others go on. Again changes nothing.
+    """End one party's leg at once and for good. The other parties stay.
 
-    The call ends with it where fewer than two parties would be left, and where it rings and the
-    party is the caller.
+    Ending it again changes nothing. The call ends too if fewer than two parties are left, or if it
+    rings and the party is the caller.
     """
-    if relay.registry.end_party(call, party, relay.now()):
-        relay.left(call)
+    relay.end_party(call, party)
     return Response(status_code=status.HTTP_204_NO_CONTENT)
 
 
 @router.post(
     "/{call:name}/endpoint",
-    response_model=ToldEndpoint,
+    response_model=EndpointUpdated,
     responses=faults("unknown_call", "unknown_party", "wrong_state", "invalid_request"),
 )
-async def set_endpoint(call: CallId, asked: AskedEndpoint, relay: Daemon) -> Response:
-    """Say where a party of a call in `ports` mode is: its ICE credentials, or its address."""
-    found = relay.registry.live(call, relay.now())
-    if not found.ports:
-        raise CallError("wrong_state", "The call has no relayed ports.", call)
-    leg = found.leg_of(asked.party)
-    relay.set_access(call, leg.id, asked.access())
-    told = EndpointView.of(relay.endpoint(call, leg.id))
-    return json_without_none(ToldEndpoint(endpoint=told))
+async def set_endpoint(call: CallId, body: EndpointUpdate, relay: Daemon) -> Response:
+    """Tell the relay where a party of a call in `ports` mode is.
 
-
-def _with_ports(call: Call, access: dict[str, Access], relay: Relay) -> Response:
-    """A new call's relayed ports; where there are none the call has not been."""
-    try:
-        relay.open_ports(call.id, {leg.id: access[leg.name] for leg in call.legs})
-    except CallError:
-        relay.registry.end(call.id, relay.now())
-        raise
-    parties = {
-        leg.name: PortParty(leg=leg.id, endpoint=EndpointView.of(relay.endpoint(call.id, leg.id)))
-        for leg in call.legs
-    }
-    body = CreatedCall.model_validate({**head(call), "parties": parties})
-    return json_without_none(body, status=201)
-
-
-def _with_credentials(call: Call, relay: Relay, settings: ControlSettings) -> CreatedCall:
-    """The call, and for each party a credential that is valid from now on."""
-    expiry = int(relay.now().wall) + relay.registry.rules.credential_ttl_s
-    parties = {leg.name: _created(call, leg, settings, expiry) for leg in call.legs}
-    return CreatedCall.model_validate({**head(call), "parties": parties})
-
-
-def _created(call: Call, leg: Leg, settings: ControlSettings, expiry: int) -> CreatedParty:
-    """A party's way in. In a relayed call it uses nothing but the relay, or may not be masked."""
-    username, password = credentials.mint(settings.secret, call.id, leg.id, expiry)
-    is_direct = call.is_direct(leg)
-    urls = [*settings.urls, *(settings.stun_urls if is_direct else ())]
-    server = IceServer(urls=urls, username=username, credential=password)
-    policy: Literal["all", "relay"] = "all" if is_direct else "relay"
-    configuration = RtcConfiguration(ice_servers=[server], ice_transport_policy=policy)
-    return CreatedParty(leg=leg.id, rtc_configuration=configuration)
-
-
-def _view(call: Call, relay: Relay) -> CallView:
-    known = relay.legs(call.id) if call.legs else {}
-    nothing = LegView()
-    parties = {leg.name: PartyView.of(leg.id, known.get(leg.id, nothing)) for leg in call.legs}
-    return CallView.model_construct(**head(call), parties=parties)
+    Send the party's ICE credentials or its address. New ICE credentials restart ICE.
+    """
+    endpoint = EndpointPublic.of(relay.set_access(call, body.party, body.access()))
+    return json_without_none(EndpointUpdated(endpoint=endpoint))

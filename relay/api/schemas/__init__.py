@@ -1,1 +1,1 @@
-"""The bodies of requests and answers of the HTTP API, as pydantic models."""
+"""Bodies of the HTTP API as pydantic models. `base.py` says how they are named."""

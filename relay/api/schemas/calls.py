@@ -1,33 +1,38 @@
-"""The bodies of the API: what is asked, what is answered, and what follows from a call."""
+"""Bodies about a call: creating, accepting and changing it, and the call as it stands."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, model_validator
 
-from relay import __version__
-from relay.api.relay import LegView, Status
-from relay.api.schemas.base import Asked, PartyId, PartyName
-from relay.api.schemas.endpoints import ASKED_ICE, AskedAccess, PortParty
+from relay.api.relay import Party
+from relay.api.schemas.base import CamelCase, PartyId, PartyName, RequestBody, ResponseBody
+from relay.api.schemas.endpoints import ICE, PartyAccess, PortPartyCreated
 from relay.api.schemas.examples import ACTIVE, HEAD, LEG, SERVERS
-from relay.calls.call import Call, Order, Party
+from relay.calls.call import Call as CoreCall
+from relay.calls.call import State
 from relay.calls.changes import Change, PartyChange
 from relay.calls.leaving import Answered
+from relay.calls.making import Order
+from relay.calls.making import Party as CoreParty
 from relay.ice.access import Access
 
+_Limit = Annotated[int, Field(ge=1)]
 
-class AskedParty(AskedAccess):
-    """One side of a call. `id` is yours: it comes back to you and goes nowhere else."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"id": "alice", "ice": ASKED_ICE}})
+class PartyCreate(PartyAccess):
+    """One party of a call. The first party of a call is the caller."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "alice", "ice": ICE}})
 
     id: PartyId
+    """Your name for the party. The relay returns it to you and gives it to nobody else."""
     enhanced_call_privacy: bool = False
+    """True if this party wants its IP address kept from the other parties."""
 
 
-class AskedCall(Asked):
-    """A call that is to be created. What is absent is false, or the operator's limit."""
+class CallCreate(RequestBody):
+    """A call to create. Only `parties` is required."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -41,62 +46,69 @@ class AskedCall(Asked):
         }
     )
 
-    parties: Annotated[list[AskedParty], Field(min_length=2)]
-    ring: bool = Field(
-        True, description="nothing crosses until the call is accepted; false: active at once"
-    )
-    mode: Literal["turn", "ports"] = Field(
-        "turn", description="ports: a relayed port for each of two parties, instead of TURN"
-    )
-    max_duration_s: Annotated[int, Field(ge=1)] | None = None
-    max_bitrate_bps: Annotated[int, Field(ge=1)] | None = None
+    parties: Annotated[list[PartyCreate], Field(min_length=2)]
+    """The parties of the call, each with a different id. The first one is the caller."""
+    ring: bool = True
+    """If true, no media crosses until you accept the call. If false, the call is active at once."""
+    mode: Literal["turn", "ports"] = "turn"
+    """How parties reach the relay: `turn` gives each party a TURN credential, `ports` gives each of
+    two parties a relayed UDP port."""
+    max_duration_s: _Limit | None = None
+    """The call ends this many seconds after its creation. Default: the operator's limit."""
+    max_bitrate_bps: _Limit | None = None
+    """Bits per second that each party may send. Default: the operator's limit."""
 
     @model_validator(mode="after")
     def _needs_ports(self) -> Self:
         if self.mode == "turn" and any(each.ice or each.address for each in self.parties):
-            raise ValueError("ice and address of a party are for ports mode")
+            raise ValueError("a party may have ice or address only if mode is ports")
         return self
 
     def order(self) -> Order:
-        """The same for the book of calls."""
-        parties = tuple(Party(each.id, each.enhanced_call_privacy) for each in self.parties)
+        """Convert it for the core."""
+        parties = tuple(CoreParty(each.id, each.enhanced_call_privacy) for each in self.parties)
         ports = self.mode == "ports"
         return Order(parties, self.ring, self.max_duration_s, self.max_bitrate_bps, ports)
 
     def access(self) -> dict[str, Access]:
-        """What is known of each party, by its id."""
+        """How the relay recognises each party, by its id."""
         return {each.id: each.access() for each in self.parties}
 
 
-class AskedAcceptance(Asked):
-    """Who has answered: a party, by its id or by its leg. Without it, all who were called stay."""
+class CallAccept(RequestBody):
+    """Who answered the call: a party, by its id or by its leg. Without it, all parties stay."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"party": "bob-phone"}})
 
     party: PartyName | None = None
+    """The id of the party that answered."""
     leg: PartyName | None = None
+    """The leg of the party that answered, instead of `party`."""
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if self.party is not None and self.leg is not None:
-            raise ValueError("party or leg is expected, not both")
+            raise ValueError("give party or leg, not both")
         return self
 
     def answered(self) -> Answered | None:
-        """The same for the book of calls; None where nobody is named."""
+        """Convert it for the core; None if the body names nobody."""
         answered = Answered(self.party, self.leg)
         return answered if any(answered) else None
 
 
-class AskedPartyChange(Asked):
-    """A party of the call, or one that joins it. What is absent stays as it was, or is off."""
+class PartyUpdate(RequestBody):
+    """A party to change, or a party to add if the call has none with this id."""
 
     id: PartyId
+    """Your name for the party."""
     enhanced_call_privacy: bool | None = None
+    """True switches the party's privacy on. It cannot be switched off during a call. Default: as it
+    is; false for a party that joins."""
 
 
-class AskedChange(Asked):
-    """What is to be different about a call. Privacy is switched on, never off."""
+class CallUpdate(RequestBody):
+    """A change to a call. It can only add privacy, time and parties."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -107,26 +119,18 @@ class AskedChange(Asked):
         }
     )
 
-    parties: list[AskedPartyChange] = Field(default=[], description="those who change, or join")
-    max_duration_s: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="of the whole call, counted from its creation; it only grows"
-    )
+    parties: list[PartyUpdate] = Field(default=[])
+    """The parties to change or to add. The other parties stay as they are."""
+    max_duration_s: _Limit | None = None
+    """The new maximum duration of the call, counted from its creation. It can only grow."""
 
     def change(self) -> Change:
-        """The same for the book of calls."""
+        """Convert it for the core."""
         parties = tuple(PartyChange(each.id, each.enhanced_call_privacy) for each in self.parties)
         return Change(parties, self.max_duration_s)
 
 
-class Camel(BaseModel):
-    """Named as the W3C names them."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
-    )
-
-
-class IceServer(Camel):
+class IceServer(CamelCase):
     """`RTCIceServer` of the W3C."""
 
     urls: list[str]
@@ -134,32 +138,39 @@ class IceServer(Camel):
     credential: str
 
 
-class RtcConfiguration(Camel):
-    """`RTCConfiguration` of the W3C: goes into `new RTCPeerConnection(…)` as it is."""
+class RtcConfiguration(CamelCase):
+    """`RTCConfiguration` of the W3C: pass it to `new RTCPeerConnection(…)` as it is."""
 
     ice_servers: list[IceServer]
     ice_transport_policy: Literal["relay", "all"]
 
 
-class CreatedParty(BaseModel):
-    """What one party is told."""
+class PartyCreated(ResponseBody):
+    """What you give to one party, and to nobody else."""
 
     leg: str
+    """The relay's name for the party."""
     rtc_configuration: RtcConfiguration
+    """For the party's WebRTC stack. The credential in it is secret."""
 
 
-class Head(BaseModel):
+class CallHead(ResponseBody):
     """What every answer about a call begins with."""
 
     id: str
-    state: Literal["ringing", "active", "ended"]
+    """The relay's name for the call. A call that a credential began has the name given there."""
+    state: State
+    """`ringing` until you accept the call, then `active`, at last `ended`."""
     relayed: bool
+    """True if the parties are told to send media through the relay only."""
     masked: list[str]
-    expires_at: str = Field(description="when the call ends at the latest, or has ended")
+    """The masked parties: the relay keeps their IP addresses from the others."""
+    expires_at: str
+    """When the relay ends the call at the latest, or when the call ended. UTC, RFC 3339."""
 
 
-class CreatedCall(Head):
-    """A call as it was created or changed: its parties, and for each what goes to it alone."""
+class CallCreated(CallHead):
+    """A call that you created or changed, with what each party needs to join it."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -171,88 +182,35 @@ class CreatedCall(Head):
         }
     )
 
-    parties: dict[str, CreatedParty | PortParty]
+    parties: dict[str, PartyCreated | PortPartyCreated]
+    """By the party's id."""
 
 
-class PartyView(BaseModel):
-    """One leg and its statistics."""
-
-    leg: str
-    connected: bool
-    transport: Literal["udp", "tcp", "tls"] | None
-    path: Literal["kernel", "user"] | None
-    packets: int
-    bytes: int
-    dropped: int
-
-    @classmethod
-    def of(cls, leg: str, view: LegView) -> Self:
-        """Built without validation: it is the daemon's own, and lists are long."""
-        return cls.model_construct(leg=leg, **view._asdict())
-
-
-class CallView(Head):
-    """A call as it stands. Of an ended one, the parties are forgotten."""
+class Call(CallHead):
+    """A call as it stands. An ended call has no parties."""
 
     model_config = ConfigDict(json_schema_extra={"example": ACTIVE})
 
-    parties: dict[str, PartyView]
+    parties: dict[str, Party]
+    """By the party's id."""
 
 
-class CallList(BaseModel):
-    """Live calls, eldest first; `next` goes into `after` to go on, null at the end."""
+class CallList(ResponseBody):
+    """The calls that ring or are active, oldest first."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"calls": [ACTIVE], "next": 201}})
 
-    calls: list[CallView]
+    calls: list[Call]
     next: int | None
+    """Send it as `after` to get the next calls. Null: there are no more."""
 
 
-class Health(BaseModel):
-    """The daemon answers."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
-
-    status: Literal["ok", "ready"]
-
-
-class StatusView(BaseModel):
-    """How the daemon is."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "version": __version__,
-                "ready": True,
-                "draining": False,
-                "uptime_s": 86400.5,
-                "calls": {"ringing": 1, "active": 12},
-                "allocations": 26,
-                "fastpath": "attached",
-            }
-        }
-    )
-
-    version: str
-    ready: bool
-    draining: bool
-    uptime_s: float
-    calls: dict[Literal["ringing", "active"], int]
-    allocations: int
-    fastpath: str
-
-    @classmethod
-    def of(cls, version: str, status: Status, calls: dict[str, int]) -> Self:
-        """What the daemon says of itself, and how many calls there are."""
-        return cls.model_validate({"version": version, "calls": calls, **status._asdict()})
-
-
-def head(call: Call) -> dict[str, Any]:
+def head(call: CoreCall) -> dict[str, Any]:
     """The fields that every answer about a call has."""
     ends = datetime.fromtimestamp(int(call.expires_at), UTC)
     return {
         "id": call.id,
-        "state": call.state.value,
+        "state": call.state,
         "relayed": call.relayed,
         "masked": call.masked,
         "expires_at": f"{ends:%Y-%m-%dT%H:%M:%SZ}",

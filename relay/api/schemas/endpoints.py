@@ -1,15 +1,16 @@
-"""Endpoints of `ports` mode: a party's side as it is asked for, the relay's side as it is told."""
+"""Bodies of `ports` mode: where a party is, and the relayed port that it is given."""
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
 from relay.address import ClientAddress
-from relay.api.schemas.base import Asked, PartyName
-from relay.ice.access import PWD, UFRAG, Access, Endpoint, IceCredentials
+from relay.api.schemas.base import PartyName, RequestBody, ResponseBody
+from relay.ice.access import PWD, UFRAG, Access, Endpoint
+from relay.ice.access import IceCredentials as CoreIceCredentials
 
-ASKED_ICE: JsonDict = {"ufrag": "F7gI", "pwd": "x9cml/YzichV2+XlhiMu8g"}
+ICE: JsonDict = {"ufrag": "F7gI", "pwd": "x9cml/YzichV2+XlhiMu8g"}
 _ENDPOINT: JsonDict = {
     "address": "203.0.113.7",
     "port": 50000,
@@ -17,21 +18,18 @@ _ENDPOINT: JsonDict = {
 }
 
 
-class AskedIce(Asked):
-    """`a=ice-ufrag` and `a=ice-pwd` of the party's own description (RFC 8839 section 5.4)."""
+class IceCredentials(RequestBody):
+    """`a=ice-ufrag` and `a=ice-pwd` of a session description (RFC 8839 section 5.4)."""
 
     ufrag: Annotated[str, StringConstraints(pattern=f"^{UFRAG.pattern}$")]
     pwd: Annotated[str, StringConstraints(pattern=f"^{PWD.pattern}$"), Field(repr=False)]
 
-    def credentials(self) -> IceCredentials:
-        """The same for the relay."""
-        return IceCredentials(self.ufrag, self.pwd)
 
-
-class AskedAddress(Asked):
-    """Where a party without ICE sends from and receives at; numeric."""
+class PartyAddress(RequestBody):
+    """The numeric address from which a party without ICE sends, and at which it receives."""
 
     address: Annotated[str, Field(max_length=45)]
+    """An IPv4 or IPv6 address, without brackets."""
     port: Annotated[int, Field(ge=1, le=65535)]
 
     @model_validator(mode="after")
@@ -40,68 +38,36 @@ class AskedAddress(Asked):
         return self
 
     def parsed(self) -> ClientAddress:
-        """As an address. Raises: ValueError, without the text that was given."""
+        """Convert it for the core. Raises: ValueError, without the text that was sent."""
         if "%" in self.address:
             raise ValueError("not an IP address")
         return ClientAddress.parse(self.address, self.port)
 
 
-class AskedAccess(Asked):
-    """How a party is to be recognised: by ICE or by its address; in `ports` mode only."""
+class PartyAccess(RequestBody):
+    """How the relay recognises a party in `ports` mode: by ICE or by its address."""
 
-    ice: AskedIce | None = None
-    address: AskedAddress | None = None
+    ice: IceCredentials | None = None
+    """In `ports` mode: the credentials in the party's own description, if the party does ICE."""
+    address: PartyAddress | None = None
+    """In `ports` mode: the party's address, if the party does not do ICE."""
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if self.ice and self.address:
-            raise ValueError("ice or address, not both")
+            raise ValueError("give ice or address, not both")
         return self
 
     def access(self) -> Access:
-        """The same for the relay."""
+        """Convert it for the core."""
         return Access(
-            self.ice.credentials() if self.ice else None,
+            CoreIceCredentials(self.ice.ufrag, self.ice.pwd) if self.ice else None,
             self.address.parsed() if self.address else None,
         )
 
 
-class IceView(BaseModel):
-    """What the relay calls itself towards this party, and signs with."""
-
-    ufrag: str
-    pwd: Annotated[str, Field(repr=False)]
-
-
-class EndpointView(BaseModel):
-    """A party's relayed port. `ice` is absent where the party's address was declared."""
-
-    address: str
-    port: int
-    ice: IceView | None = None
-
-    @classmethod
-    def of(cls, endpoint: Endpoint) -> Self:
-        """What goes into the description that this party is given."""
-        host, port = endpoint.address.reveal()
-        ice = endpoint.ice
-        told = IceView(ufrag=ice.ufrag, pwd=ice.pwd) if ice else None
-        return cls(address=host, port=port, ice=told)
-
-
-class PortParty(BaseModel):
-    """What one party of a call in `ports` mode is told."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"leg": "bGVnIG9mIHRoZSBjYWxsISE", "endpoint": _ENDPOINT}}
-    )
-
-    leg: str
-    endpoint: EndpointView
-
-
-class AskedEndpoint(AskedAccess):
-    """What has become known of a party since its call was created, or its ICE restart."""
+class EndpointUpdate(PartyAccess):
+    """Where a party is, if you learn it after you created the call; or the party's ICE restart."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -110,19 +76,51 @@ class AskedEndpoint(AskedAccess):
     )
 
     party: PartyName
+    """The id of the party."""
 
     @model_validator(mode="after")
     def _is_something(self) -> Self:
         if not self.ice and not self.address:
-            raise ValueError("ice or address is expected")
+            raise ValueError("give ice or address")
         return self
 
 
-class ToldEndpoint(BaseModel):
-    """The party's relayed port; after an ICE restart with credentials that are new as well."""
+class EndpointPublic(ResponseBody):
+    """A party's relayed port. Put it into the session description that you give to the party."""
+
+    address: str
+    """The relay's address."""
+    port: int
+    ice: IceCredentials | None = None
+    """The relay's own ICE credentials. Absent if you declared the party's address."""
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> Self:
+        """Convert it for the answer."""
+        host, port = endpoint.address.reveal()
+        own = endpoint.ice
+        ice = IceCredentials(ufrag=own.ufrag, pwd=own.pwd) if own else None
+        return cls(address=host, port=port, ice=ice)
+
+
+class PortPartyCreated(ResponseBody):
+    """In `ports` mode: what you give to one party, and to nobody else."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"leg": "bGVnIG9mIHRoZSBjYWxsISE", "endpoint": _ENDPOINT}}
+    )
+
+    leg: str
+    """The relay's name for the party."""
+    endpoint: EndpointPublic
+    """The party's relayed port."""
+
+
+class EndpointUpdated(ResponseBody):
+    """The party's relayed port. After an ICE restart it has new credentials of the relay."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"endpoint": {"address": "203.0.113.7", "port": 50002}}}
     )
 
-    endpoint: EndpointView
+    endpoint: EndpointPublic

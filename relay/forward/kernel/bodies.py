@@ -1,37 +1,35 @@
 """Routes as the program has them: an effect of the core, and the way packets leave this host."""
 
-from relay.effects import DropRoute, SetRoute
+from relay.effects import SetRoute
 from relay.forward.kernel import layout
-from relay.forward.kernel.interfaces import Interfaces
+from relay.forward.kernel.interfaces import Interfaces, is_link_local
 from relay.forward.kernel.legs import Legs
-from relay.forward.kernel.own import OwnAddresses
+from relay.forward.kernel.own import OwnTransportAddresses
 
 
 class Bodies:
     """Asks which way packets leave, and writes `struct route`."""
 
-    def __init__(self, interfaces: Interfaces, legs: Legs, own: OwnAddresses) -> None:
+    def __init__(self, interfaces: Interfaces, legs: Legs, own: OwnTransportAddresses) -> None:
         self._interfaces = interfaces
         self._legs = legs
         self._own = own
 
-    def of(self, effect: SetRoute) -> tuple[bytes, int] | None:
+    def of(self, key: bytes, effect: SetRoute) -> tuple[bytes, int] | None:
         """`struct route` from its key on, and the number of its leg; None where the kernel has no
         way, or the leg is unknown.
         """
-        source, target = effect.source, effect.target
+        client, target = effect.source.client, effect.target
         leg = self._legs.index(effect.leg)
-        server = self._interfaces.server_for(source.client.packed, source.server.packed)
         way = self._interfaces.way(target.client.packed, target.server.packed)
-        if leg is None or server is None or way is None or source.client in self._own:
+        if leg is None or way is None or is_link_local(client.packed) or client in self._own:
             return None
-        key = layout.route_key(source.client, server, source.server.port, effect.channel)
         target_channel, target_peer_family = layout.via(effect.target_channel)
         body = layout.ROUTE.pack(
             0,
             key,
             layout.mapped(target.client.packed),
-            layout.mapped(way.server),
+            layout.mapped(target.server.packed),
             target.client.port.to_bytes(2),
             target.server.port.to_bytes(2),
             target_channel,
@@ -42,9 +40,3 @@ class Bodies:
             bytes(6),
         )
         return body[layout.ROUTE.offsets["key"] :], leg
-
-
-def name_of(effect: SetRoute | DropRoute) -> bytes:
-    """What a route is called here: its key, but for a wildcard in it."""
-    source = effect.source
-    return layout.route_key(source.client, source.server.packed, source.server.port, effect.channel)

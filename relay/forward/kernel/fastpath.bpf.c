@@ -35,14 +35,16 @@ NOINLINE int drop(enum drop_reason reason)
     return TC_ACT_SHOT;
 }
 
-/* Padding, which ChannelData over UDP may have, is not understood: the user path cuts it off. */
+/* CHANNELS in relay/stun/demux.py. Padding, which ChannelData over UDP may have, is not understood:
+ * the user path cuts it off.
+ */
 INLINE int is_channel_data(const struct packet *packet)
 {
     return (packet->key.channel & HTONS(0xc000)) == HTONS(0x4000) &&
            packet->udp_size == PORTS_AND_CHANNEL_SIZE + packet->payload;
 }
 
-/* RFC 7983 section 7. What begins so never crosses as it is. */
+/* STUN in relay/stun/demux.py. What begins so never crosses as it is. */
 INLINE int is_stun(const struct packet *packet)
 {
     return *(const __u8 *)&packet->key.channel <= 3;
@@ -95,7 +97,7 @@ INLINE __u64 later(__u64 one, __u64 other)
     return one > other ? one : other;
 }
 
-/* Generic cell rates, number for number those of Meter.charge in relay/forward/user/routes.py. Two CPUs
+/* Generic cell rates, number for number those of Meter.charge in relay/forward/meter.py. Two CPUs
  * that charge one leg at the same instant may charge it for one packet only; a flow stays on one
  * CPU, and a leg has few flows. Returns 0 or the reason to drop. */
 INLINE enum drop_reason charge(struct leg *leg, __u64 payload, __u64 now_ns, __u64 burst_ns)

@@ -1,7 +1,6 @@
 """Where packets for the relay arrive, and which way packets to a client leave.
 
-The kernel is asked for each route: its tables, rules and preferred source addresses hold, and
-nothing has to be mirrored.
+The kernel is asked for each route: its tables and rules hold, and nothing has to be mirrored.
 """
 
 from collections.abc import Sequence
@@ -10,19 +9,17 @@ from typing import NamedTuple
 from relay.address import ServerAddress
 from relay.errors import FastPathError
 from relay.forward.kernel import layout
-from relay.forward.netlink import LOOPBACK, Changes, Link, Netlink
+from relay.forward.netlink import Changes, Link, Netlink
 
-_WILDCARDS = (bytes(4), bytes(16))
 _PARTS_PER_CALL = 8  # of what the kernel answers, some 250 addresses each: 5 ms
 
 
 class Way(NamedTuple):
-    """How packets to a client leave: interface, the relay's address, the largest IP packet that
-    crosses the path whole.
+    """How packets to a client leave: by which interface, and the largest IP packet that crosses the
+    path whole.
     """
 
     ifindex: int
-    server: bytes
     packet_size_max: int
 
 
@@ -30,8 +27,8 @@ class Interfaces:
     """The interfaces of this network namespace.
 
     Args:
-        names: those to use; empty for those that carry the listen addresses, which is all but
-            loopback where one of these is a wildcard, and those that carry relayed ports.
+        names: those to use; empty for those that carry the addresses given here.
+        listeners: where UDP listeners are bound; none is a wildcard.
         relayed: addresses that relayed ports are opened on; none is a wildcard.
     Raises: FastPathError for an interface that cannot be used. OSError.
     """
@@ -43,8 +40,7 @@ class Interfaces:
         relayed: Sequence[ServerAddress],
     ) -> None:
         self._names = names
-        self._listeners = listeners
-        self._relayed = relayed
+        self._served = {address.packed for address in (*listeners, *relayed)}
         self._netlink, self._mtu_netlink = Netlink(), Netlink()
         self.changes = Changes()
         self._links: dict[int, Link] = {}
@@ -76,50 +72,19 @@ class Interfaces:
         if self._names:
             chosen = {link.ifindex for link in self._links.values() if link.name in self._names}
         else:
-            chosen = {
-                ifindex
-                for listener in (*self._listeners, *self._relayed)
-                for packed, ifindex in self._addresses.items()
-                if _is_served(listener, packed, ifindex)
-            }
+            chosen = {i for packed, i in self._addresses.items() if packed in self._served}
         return sorted(i for i in chosen if i in self._links and self._links[i].has_ethernet)
-
-    def own_keys(self) -> set[bytes]:
-        """Every listen address and port, as keys of the map `listeners`."""
-        return {
-            layout.listener_key(packed, listener.port)
-            for listener in self._listeners
-            for packed in (
-                [p for p in self._addresses if len(p) == len(listener.packed)]
-                if listener.packed in _WILDCARDS
-                else [listener.packed]
-            )
-        }
-
-    def server_for(self, client: bytes, server: bytes) -> bytes | None:
-        """The relay's address that a client talks to, packed; None if it cannot be told.
-
-        Args:
-            server: the listen address, packed; for a wildcard it is the one the kernel answers
-                from, as it does for the relay's own socket.
-        """
-        if _is_link_local(client):
-            return None
-        if server not in _WILDCARDS:
-            return server
-        hop = self._netlink.next_hop(client, None)
-        return hop.source if hop else None
 
     def way(self, client: bytes, server: bytes) -> Way | None:
         """How packets from `server` to `client` leave; None if the kernel path has no way."""
-        if _is_link_local(client):
+        if is_link_local(client):
             return None
-        hop = self._netlink.next_hop(client, None if server in _WILDCARDS else server)
+        hop = self._netlink.next_hop(client, server)
         link = self._links.get(hop.ifindex) if hop else None
         if hop is None or link is None or not link.has_ethernet:
             return None
         mtu = min(link.mtu, hop.mtu or link.mtu)
-        return Way(link.ifindex, hop.source, layout.packet_size_max(client, mtu))
+        return Way(link.ifindex, layout.packet_size_max(client, mtu))
 
     def new_path_mtus(self) -> set[bytes]:
         """Addresses, packed, to which another path MTU holds than before.
@@ -159,12 +124,6 @@ class Interfaces:
                 raise FastPathError(f"interface {name} is not an Ethernet")
 
 
-def _is_served(listener: ServerAddress, packed: bytes, ifindex: int) -> bool:
-    if listener.packed in _WILDCARDS:
-        return ifindex != LOOPBACK and len(packed) == len(listener.packed)
-    return packed == listener.packed
-
-
-def _is_link_local(packed: bytes) -> bool:
+def is_link_local(packed: bytes) -> bool:
     """Whether it means something on one link only, which no route here says (RFC 4291 2.5.6)."""
     return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80

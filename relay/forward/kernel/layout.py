@@ -5,7 +5,7 @@ A test compares names, offsets and sizes with the type information in the compil
 
 import struct
 
-from relay.address import Address
+from relay.address import Address, FiveTuple
 from relay.effects import Via
 from relay.forward.user.slots import PAYLOAD_MAX
 
@@ -109,24 +109,24 @@ def mapped(packed: bytes) -> bytes:
     return packed if len(packed) == 16 else V4_MAPPED + packed
 
 
-def listener_key(packed: bytes, port: int) -> bytes:
-    """The key of one of the relay's own addresses."""
-    return LISTENER.pack(mapped(packed), port.to_bytes(2), 0)
+def listener_key(address: Address) -> bytes:
+    """The key of one of the relay's own transport addresses."""
+    return LISTENER.pack(mapped(address.packed), address.port.to_bytes(2), 0)
 
 
-def route_key(client: Address, server: bytes, server_port: int, channel: Via) -> bytes:
+def route_key(source: FiveTuple, channel: Via) -> bytes:
     """What a client's data is found by.
 
     Args:
-        server: the relay's address that the client sends to, packed.
         channel: of its ChannelData; NO_CHANNEL for all that comes to a relayed port; the peer of
             its Send indications.
     """
+    client, server = source.client, source.server
     return ROUTE_KEY.pack(
         mapped(client.packed),
-        mapped(server),
+        mapped(server.packed),
         client.port.to_bytes(2),
-        server_port.to_bytes(2),
+        server.port.to_bytes(2),
         *via(channel),
     )
 

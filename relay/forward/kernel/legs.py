@@ -7,7 +7,7 @@ from relay.effects import LegKey, SetLeg
 from relay.forward.kernel.indexes import Indexes
 from relay.forward.kernel.layout import LEG
 from relay.forward.kernel.maps import Array
-from relay.forward.user.routes import Meter
+from relay.forward.meter import Meter
 
 _WORDS = LEG.size // 8
 _NS_PER_KIB, _NS_PER_PACKET = LEG.word("ns_per_kib"), LEG.word("ns_per_packet")

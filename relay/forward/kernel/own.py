@@ -4,30 +4,29 @@ Rules of this file: a port costs one system call to open and one to close. What 
 is refused by the user path, which every packet without a route goes to.
 """
 
-from relay.address import Address
+from collections.abc import Sequence
+
+from relay.address import Address, ServerAddress
 from relay.forward.kernel import layout
 from relay.forward.kernel.maps import HashMap
 
 
-class OwnAddresses:
+class OwnTransportAddresses:
     """Listeners, and relayed ports while they are open.
 
     Args:
-        hashed: the map `listeners`; what an earlier daemon left in it goes with the first `listen`.
+        hashed: the map `listeners`; what an earlier daemon has left in it goes.
     """
 
-    def __init__(self, hashed: HashMap) -> None:
+    def __init__(self, hashed: HashMap, listeners: Sequence[ServerAddress]) -> None:
         self._hashed = hashed
-        self._listeners = {key for key, _ in hashed.items()}
+        self._listeners = set(map(layout.listener_key, listeners))
         self._ports: set[bytes] = set()
-
-    def listen(self, keys: set[bytes]) -> None:
-        """The listeners are these from now on."""
-        for key in keys - self._listeners:
-            self._hashed.set(key, 0)
-        for key in self._listeners - keys:
-            self._hashed.drop(key)
-        self._listeners = keys
+        left = {key for key, _ in hashed.items()}
+        for key in left - self._listeners:
+            hashed.drop(key)
+        for key in self._listeners - left:
+            hashed.set(key, 0)
 
     def open_port(self, key: bytes) -> None:
         """A relayed port is open."""
@@ -41,7 +40,7 @@ class OwnAddresses:
             self._hashed.drop(key)
 
     def __contains__(self, address: Address) -> bool:
-        key = layout.listener_key(address.packed, address.port)
+        key = layout.listener_key(address)
         return key in self._listeners or key in self._ports
 
     def close(self) -> None:

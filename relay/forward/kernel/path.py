@@ -13,14 +13,14 @@ from relay.address import ServerAddress, Transport
 from relay.effects import NO_CHANNEL, DropLeg, DropRoute, LegKey, SetLeg, SetRoute
 from relay.errors import DropReason, FastPathError
 from relay.forward.kernel import layout
-from relay.forward.kernel.bodies import Bodies, name_of
+from relay.forward.kernel.bodies import Bodies
 from relay.forward.kernel.interfaces import Interfaces
 from relay.forward.kernel.legs import LegCounts, Legs
-from relay.forward.kernel.own import OwnAddresses
+from relay.forward.kernel.own import OwnTransportAddresses
 from relay.forward.kernel.peers import RelayedIps
 from relay.forward.kernel.program import PRIORITY, Program
 from relay.forward.kernel.table import RouteTable
-from relay.forward.user.routes import BURST_NS, Tally
+from relay.forward.meter import BURST_NS, Tally
 
 _LEASE, _BURST = layout.CONFIG.word("lease_until_ns"), layout.CONFIG.word("burst_ns")
 _LAYOUT = layout.CONFIG.word("layout")
@@ -30,8 +30,16 @@ _ROUTES_PER_TURN = 250  # some 5 ms of asking the kernel
 class FastPath:
     """Routes in the kernel, beside those of the user path. Made by `open`."""
 
+    is_attached = True
+    status = "attached"
+
     def __init__(
-        self, interfaces: Interfaces, program: Program, lease_s: int, clock_ns: Callable[[], int]
+        self,
+        interfaces: Interfaces,
+        program: Program,
+        listeners: Sequence[ServerAddress],
+        lease_s: int,
+        clock_ns: Callable[[], int],
     ) -> None:
         now_ns = clock_ns()
         self._clock_ns = clock_ns
@@ -40,17 +48,18 @@ class FastPath:
         self._program = program
         self._config = program.array("config")
         self._totals, self._drops = program.counters("totals"), program.counters("drops")
-        self._own = OwnAddresses(program.listeners())
+        self._own = OwnTransportAddresses(program.listeners(), listeners)
         self._table = RouteTable(program.routes(), program.array("slots"), now_ns)
         self._legs = Legs(program.array("legs"), self._table.adopted_legs())
         self._relayed = RelayedIps(self._config, keep=self._table.adopted > 0)
         self._bodies = Bodies(interfaces, self._legs, self._own)
         self._wanted: dict[bytes, SetRoute] = {}
-        self._installed: dict[bytes, bytes] = {}
         self._doubtful: deque[bytes] = deque()
         self._fault: FastPathError | None = None
         self.adopted = self._table.adopted
         """How many routes of an earlier daemon were found at the start."""
+        self.watched = (interfaces.changes.fileno(),)
+        """Readable when interfaces, addresses, routes or rules have changed: call `follow`."""
 
     @classmethod
     def open(
@@ -76,7 +85,8 @@ class FastPath:
         try:
             network = Interfaces(interfaces, listeners, relayed)
             try:
-                path = cls(network, Program(listeners, network.all()), lease_s, clock_ns)
+                program = Program(listeners, network.all())
+                path = cls(network, program, listeners, lease_s, clock_ns)
             except BaseException:
                 network.close()
                 raise
@@ -99,7 +109,7 @@ class FastPath:
         """
         if effect.source.transport is not Transport.UDP:
             return False
-        name = name_of(effect)
+        key = layout.route_key(effect.source, effect.channel)
         ends = effect.channel, effect.target_channel
         is_mixed = (ends[0] == NO_CHANNEL) != (ends[1] == NO_CHANNEL)
         if (
@@ -107,29 +117,29 @@ class FastPath:
             or not all(map(self._relayed.has, ends))
             or effect.target.transport is not Transport.UDP
         ):
-            self._forget(name)
+            self._forget(key)
             return False
-        self._wanted[name] = effect
-        return self._install(name, effect)
+        self._wanted[key] = effect
+        return self._install(key, effect)
 
     def drop_route(self, effect: DropRoute) -> None:
         """Forward in the kernel no longer. A route that does not exist is no error."""
         if effect.source.transport is Transport.UDP:
-            self._forget(name_of(effect))
+            self._forget(layout.route_key(effect.source, effect.channel))
 
     def open_port(self, address: ServerAddress) -> None:
         """A relayed port is open. What an earlier daemon forwarded from it ends: it was another's.
 
         Its routes come with `set_route`, and each goes with `drop_route` before `close_port`.
         """
-        key = layout.listener_key(address.packed, address.port)
+        key = layout.listener_key(address)
         self._own.open_port(key)
         now_ns = self._clock_ns()
         self._release(self._table.drop_adopted_at(key, now_ns), now_ns)
 
     def close_port(self, address: ServerAddress) -> None:
         """A relayed port is no longer ours."""
-        self._own.close_port(layout.listener_key(address.packed, address.port))
+        self._own.close_port(layout.listener_key(address))
 
     def set_leg(self, effect: SetLeg) -> bool:
         """Let a leg exist with these caps. Returns: False where there is no room for it."""
@@ -175,7 +185,7 @@ class FastPath:
             changed = self._interfaces.new_path_mtus()
             if changed:
                 wanted = self._wanted.items()
-                new = [name for name, e in wanted if e.target.client.packed in changed]
+                new = [key for key, e in wanted if e.target.client.packed in changed]
                 self._doubtful = deque(dict.fromkeys([*self._doubtful, *new]))
         self._look_again()
 
@@ -186,10 +196,6 @@ class FastPath:
     def give_to(self, uid: int) -> None:
         """Let another user take everything away at the end: who the daemon is going to be."""
         self._program.give_to(uid)
-
-    def fileno(self) -> int:
-        """Readable when interfaces, addresses, routes or rules have changed: call `follow`."""
-        return self._interfaces.changes.fileno()
 
     def follow(self) -> bool:
         """Follow what has changed, for a few milliseconds.
@@ -242,47 +248,36 @@ class FastPath:
         self._program.pin()
 
     def _attach(self) -> None:
-        """Filter where packets arrive now, and know the relay's own addresses of now."""
-        self._own.listen(self._interfaces.own_keys())
+        """Filter where packets arrive now."""
         self._program.attach(self._interfaces.ingress(), self._interfaces.all())
 
     def _look_again(self) -> None:
         """Install some of the doubtful routes anew."""
         for _ in range(min(_ROUTES_PER_TURN, len(self._doubtful))):
-            name = self._doubtful.popleft()
-            effect = self._wanted.get(name)
+            key = self._doubtful.popleft()
+            effect = self._wanted.get(key)
             if effect is not None:
-                self._install(name, effect)
+                self._install(key, effect)
 
-    def _install(self, name: bytes, effect: SetRoute) -> bool:
+    def _install(self, key: bytes, effect: SetRoute) -> bool:
         now_ns = self._clock_ns()
         try:
-            route = self._bodies.of(effect)
+            route = self._bodies.of(key, effect)
         except OSError:  # no memory to answer which way packets leave: the user path needs none
             route = None
-        if route is None:
-            self._remove(name, now_ns)
-            return False
-        body, leg = route
-        key = body[: layout.ROUTE_KEY.size]
-        known = self._installed.get(name)
-        if known is not None and known != key:
-            self._remove(name, now_ns)
-        # Name and key differ for a wildcard only; else one object serves three dictionaries.
-        key = known if known == key else name if name == key else key
-        if not self._table.set(key, body, effect.expires_ns, leg, now_ns):
-            self._remove(name, now_ns)
-            return False
-        self._installed[name] = key
-        return True
+        if route is not None:
+            body, leg = route
+            if self._table.set(key, body, effect.expires_ns, leg, now_ns):
+                return True
+        self._remove(key, now_ns)
+        return False
 
-    def _forget(self, name: bytes) -> None:
-        self._wanted.pop(name, None)
-        self._remove(name, self._clock_ns())
+    def _forget(self, key: bytes) -> None:
+        self._wanted.pop(key, None)
+        self._remove(key, self._clock_ns())
 
-    def _remove(self, name: bytes, now_ns: int) -> None:
+    def _remove(self, key: bytes, now_ns: int) -> None:
         # A route that is not ours may be an earlier daemon's: its client has something else now.
-        key = self._installed.pop(name, name)
         self._release(self._table.drop(key, now_ns), now_ns)
 
     def _drop_adopted(self, now_ns: int, only_expired: bool) -> None:

@@ -13,13 +13,13 @@ from typing import Protocol
 from relay.address import ClientAddress, Transport
 from relay.crowd import source_of
 from relay.errors import DropReason
-from relay.forward.user.routes import Tally
+from relay.forward.meter import Tally
 from relay.forward.user.streams import Streams
+from relay.stun.demux import TLS_HANDSHAKE
 
 HANDSHAKE_S = 5.0
 """From accept to the first byte, and over TLS to the end of the handshake."""
 
-_TLS_HANDSHAKE = 0x16  # type of a record, RFC 8446 section 5.1; neither STUN nor a channel
 _RECORD_HEAD, _RECORD_MAX = 5, 1 << 14  # bytes of it: the last two of its head are its length
 
 
@@ -31,8 +31,8 @@ class Stream(asyncio.BufferedProtocol):
         raise NotImplementedError
 
 
-class Listener(Protocol):
-    """Whom it has come to."""
+class Acceptor(Protocol):
+    """The listener that has accepted it."""
 
     context: ssl.SSLContext | None
     streams: Streams
@@ -66,7 +66,7 @@ class Arrival:
         "source",
     )
 
-    def __init__(self, listener: Listener, sock: socket.socket, client: ClientAddress) -> None:
+    def __init__(self, listener: Acceptor, sock: socket.socket, client: ClientAddress) -> None:
         self._listener = listener
         self._sock = sock
         self._loop = asyncio.get_running_loop()
@@ -127,7 +127,7 @@ class Arrival:
         if not head:
             self.cut()
             return
-        is_tls = head[0] == _TLS_HANDSHAKE and self._listener.context is not None
+        is_tls = head[0] == TLS_HANDSHAKE and self._listener.context is not None
         self._loop.remove_reader(self._sock)
         if is_tls:
             self._wait_for_hello(head)

@@ -15,12 +15,14 @@ from typing import Protocol, cast
 from relay.address import FiveTuple, PeerAddress
 from relay.effects import Via
 from relay.errors import DropReason, Malformed
+from relay.forward.meter import Tally
 from relay.forward.user.arrival import Arrival, Stream
 from relay.forward.user.core import Core
 from relay.forward.user.lane import Lane
-from relay.forward.user.routes import Route, Tally
+from relay.forward.user.routes import Route
 from relay.forward.user.streams import Streams
 from relay.stun import framing, indications
+from relay.stun.demux import CHANNELS
 
 IDLE_S = 10.0
 """How long a connection may be without an allocation."""
@@ -29,7 +31,6 @@ MEDIA_QUEUE_BYTES = 64 * 1024  # a quarter of a second of video: later than that
 _ANSWER_QUEUE_BYTES = 256 * 1024  # whoever does not even read its answers is cut
 _READ_AHEAD_BYTES = 64 * 1024  # over TLS, in user space, while nothing is read
 _SLICE = 16  # frames of one client, then it is the next one's turn
-_CHANNELS = range(0x40, 0x80)  # first byte of ChannelData: see relay.stun.channel_data
 
 STRANGERS_FRAME_BYTES = 2048
 """The longest frame before an allocation: an Allocate with the longest username has some 900."""
@@ -38,8 +39,8 @@ STRANGERS_FRAMES = 4
 after them and is no allocation yet, counts against the rate of all strangers of the source."""
 
 
-class Listener(Protocol):
-    """Whose connection it is."""
+class StreamListener(Protocol):
+    """The listener whose connection it is."""
 
     core: Core
     tally: Tally
@@ -63,7 +64,7 @@ class Connection(Stream):
         "routes",
     )
 
-    def __init__(self, listener: Listener, arrival: Arrival, client: FiveTuple) -> None:
+    def __init__(self, listener: StreamListener, arrival: Arrival, client: FiveTuple) -> None:
         self._listener = listener
         self._arrival = arrival
         self._client = client
@@ -203,7 +204,7 @@ class Connection(Stream):
 
     def _route_of(self, frame: bytes) -> tuple[Route | None, bytes]:
         """What a frame of data takes, live or not, and the data in it."""
-        if frame[0] in _CHANNELS:
+        if frame[0] in CHANNELS:
             return self.routes.get(frame[:2]), frame[4:]
         if self.routes and frame.startswith(indications.SEND):
             found = indications.read(frame, 0, len(frame))

@@ -21,6 +21,7 @@ from relay.errors import DropReason
 from relay.forward.user import sockets
 from relay.forward.user.core import Judge
 from relay.forward.user.slots import Batch
+from relay.stun.demux import MAYBE_STUN
 
 PER_S = 3000
 """What each lane lets through, unless one source alone may have more; each costs 10 to 25 µs."""
@@ -40,7 +41,7 @@ USERNAME = b"\x00\x06\x00"
 """Likewise: RFC 8489 section 14.3. Names a ufrag where it is ICE."""
 
 _PROOF_BYTES = 64  # what names either, and has a MAC, is longer
-_STUN_LAST = 0x3F  # RFC 8489 section 5: the first two bits are zero
+_STUN_LAST = MAYBE_STUN[-1]
 
 _SIGHTS = 1 << 20
 _TICK_BITS = 24  # of nanoseconds: 17 ms

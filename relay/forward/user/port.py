@@ -11,14 +11,15 @@ import socket
 from collections.abc import Callable
 
 from relay.address import FiveTuple, Transport
-from relay.effects import NO_CHANNEL, Via
+from relay.effects import Via
 from relay.errors import DropReason
 from relay.forward.user import sockets
 from relay.forward.user.routes import Route
 from relay.forward.user.slots import PAYLOAD_MAX, Batch
 from relay.forward.user.udp import UdpListener
+from relay.stun.demux import STUN
 
-_STUN_LAST = 3  # RFC 7983 section 7: the first byte of STUN is 0..=3
+_STUN_LAST = STUN[-1]
 
 
 class SharedBatches:
@@ -52,7 +53,7 @@ class PortListener(UdpListener):
     has_requests_apart = False
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Stop, and give the port back."""
+        """The batch stays: other ports use it."""
         loop.remove_reader(self.socket.fileno())
         self.socket.close()
 
@@ -62,19 +63,13 @@ class PortListener(UdpListener):
         return [FiveTuple(Transport.UDP, client, self.address) for client in found]
 
     def set_route(self, client: FiveTuple, channel: Via, route: Route) -> None:
-        """Forward what this client sends here; replaces."""
+        """What leaves bare, by a port of the same family, stays in its batch."""
+        if route.is_bare and len(route.name) == self._batch.name_size:
+            route.rewrite = route.name
         self._routes[sockets.pack(client.client)] = route
 
     def drop_route(self, client: FiveTuple, channel: Via) -> None:
-        """Forward it no longer."""
         self._routes.pop(sockets.pack(client.client), None)
-
-    def lead(self, route: Route, client: FiveTuple, channel: Via) -> None:
-        """Let a batch carry on what takes this route, where the target is reached by a port of the
-        same family, and takes bare datagrams.
-        """
-        if channel == NO_CHANNEL and client.server.family == self.address.family:
-            route.rewrite = sockets.pack(client.client)
 
     def _receive(self) -> int:
         self._batch.use(self.socket)

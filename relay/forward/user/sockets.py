@@ -13,6 +13,8 @@ import sys
 from contextlib import suppress
 
 from relay.address import IPV4, Address, ClientAddress, ServerAddress
+from relay.stun.demux import CHANNELS
+from relay.stun.indications import SEND
 
 HOP_LIMIT = 64
 BACKLOG = 4096  # as many as Linux allows where nobody has said otherwise
@@ -32,10 +34,10 @@ _SOCK_FPROG = struct.Struct("@HP")
 _LOAD_BYTE, _LOAD_UINT16, _IF_AT_LEAST, _IF_EQUAL, _RETURN = 0x30, 0x28, 0x35, 0x15, 0x06
 _MEDIA_OR_NOT = (
     (_LOAD_BYTE, 0, 0, 0),
-    (_IF_AT_LEAST, 4, 0, 0x80),  # neither STUN nor ChannelData
-    (_IF_AT_LEAST, 2, 0, 0x40),  # ChannelData: RFC 8656 section 12
+    (_IF_AT_LEAST, 4, 0, CHANNELS.stop),  # neither STUN nor ChannelData
+    (_IF_AT_LEAST, 2, 0, CHANNELS.start),  # ChannelData
     (_LOAD_UINT16, 0, 0, 0),
-    (_IF_EQUAL, 0, 1, 0x0016),  # a Send indication: RFC 8656 section 17
+    (_IF_EQUAL, 0, 1, int.from_bytes(SEND)),
     (_RETURN, 0, 0, 0),  # the first socket's; so is what is too short to be loaded
     (_RETURN, 0, 0, 1),  # the second's
 )

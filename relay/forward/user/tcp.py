@@ -10,12 +10,15 @@ import socket
 import ssl
 
 from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
+from relay.effects import Via
 from relay.errors import DropReason
+from relay.forward.listener import Listener
+from relay.forward.meter import Tally
 from relay.forward.user import sockets
 from relay.forward.user.arrival import Arrival
 from relay.forward.user.connection import Connection
 from relay.forward.user.core import Core
-from relay.forward.user.routes import Tally
+from relay.forward.user.routes import Outlet, Route
 from relay.forward.user.streams import Streams
 
 _ACCEPTS = 16  # in one turn of the loop: half a millisecond
@@ -23,7 +26,7 @@ _REST_S = 1.0  # without a descriptor, or memory, for one more connection
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
-class TcpListener:
+class TcpListener(Listener):
     """One socket that clients connect to.
 
     Args:
@@ -42,35 +45,49 @@ class TcpListener:
     ) -> None:
         self._socket = sockets.open_tcp(address)
         self.address = sockets.bound_address(self._socket)
-        self.transport = Transport.TLS if context else Transport.TCP
+        self.transports = (Transport.TLS, Transport.TCP) if context else (Transport.TCP,)
         self.context = context
         self.core = core
         self.tally = tally
         self.streams = streams
         self.connections: dict[FiveTuple, Connection] = {}
         self._arrivals: set[Arrival] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._rest: asyncio.TimerHandle | None = None
 
-    async def start(self, loop: asyncio.AbstractEventLoop) -> None:
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Accept from now on."""
-        self._loop = loop
         loop.add_reader(self._socket, self._accept)
 
-    async def close(self) -> None:
-        """Stop, and cut every connection."""
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Accept no longer, and cut every connection."""
         if self._rest is not None:
             self._rest.cancel()
-        if self._loop is not None:
-            self._loop.remove_reader(self._socket)
-            self._loop = None
+        loop.remove_reader(self._socket)
         self._socket.close()
         for arrival in list(self._arrivals):
             arrival.cut()
 
+    def send(self, client: FiveTuple, datagram: bytes) -> None:
+        connection = self.connections.get(client)
+        if connection is not None:
+            connection.send(datagram)
+
+    def outlet(self, client: FiveTuple) -> Outlet | None:
+        connection = self.connections.get(client)
+        return None if connection is None else Outlet(connection.send_media)
+
+    def set_route(self, client: FiveTuple, channel: Via, route: Route) -> None:
+        connection = self.connections.get(client)
+        if connection is not None:
+            connection.set_route(channel, route)
+
+    def drop_route(self, client: FiveTuple, channel: Via) -> None:
+        connection = self.connections.get(client)
+        if connection is not None:
+            connection.drop_route(channel)
+
     @property
     def routes(self) -> int:
-        """How many routes start here."""
         return sum(len(connection.routes) for connection in self.connections.values())
 
     @property

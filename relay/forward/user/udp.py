@@ -14,12 +14,14 @@ from functools import partial
 from relay.address import FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.effects import Via
 from relay.errors import DropReason
+from relay.forward.listener import Listener
+from relay.forward.meter import Tally
 from relay.forward.user import mmsg, sockets
 from relay.forward.user.core import Receiver
 from relay.forward.user.gate import Gate
 from relay.forward.user.mmsg import MmsgBatch
 from relay.forward.user.plain import PlainBatch
-from relay.forward.user.routes import Route, Tally
+from relay.forward.user.routes import Outlet, Route
 from relay.forward.user.slots import PAYLOAD_MAX, SLOTS, Batch
 from relay.stun import indications
 
@@ -28,7 +30,7 @@ _BATCHES_PER_WAKE_UP = 4  # then other sockets and timers get their turn
 _REQUESTS_BYTES = 2 * 1024 * 1024  # some 5,000 requests, which a tenth of a second works off
 
 
-class UdpListener:
+class UdpListener(Listener):
     """One UDP socket that clients talk to, and the routes from them.
 
     Args:
@@ -38,6 +40,7 @@ class UdpListener:
         gate: keeps from the core what strangers send too much of; None where all may ask.
     """
 
+    transports = (Transport.UDP,)
     buffer_bytes = 8 * 1024 * 1024  # some 40 ms of media at 1 Gbit/s, in both directions
     has_requests_apart = True
 
@@ -62,13 +65,11 @@ class UdpListener:
         self._sends: dict[bytes, Route] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Receive from now on."""
         loop.add_reader(self.socket.fileno(), self._on_readable)
         if self._requests is not None:
             loop.add_reader(self._requests.fileno(), self._on_requests, self._requests)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Stop, and give the port back."""
         loop.remove_reader(self.socket.fileno())
         if self._requests is not None:
             loop.remove_reader(self._requests.fileno())
@@ -77,37 +78,31 @@ class UdpListener:
         self.socket.close()
 
     def set_route(self, client: FiveTuple, channel: Via, route: Route) -> None:
-        """Forward what this client sends on this channel, or to this peer; replaces."""
+        """What leaves by this socket, and on a channel, stays in its batch."""
+        if route.channel and route.leaves_by is self.socket:
+            route.rewrite = route.name + route.channel
         if isinstance(channel, PeerAddress):
             self._sends[_peer_key(client, channel)] = route
         else:
             self._routes[_key(client, channel)] = route
 
     def drop_route(self, client: FiveTuple, channel: Via) -> None:
-        """Forward it no longer."""
         if isinstance(channel, PeerAddress):
             self._sends.pop(_peer_key(client, channel), None)
         else:
             self._routes.pop(_key(client, channel), None)
 
-    def lead(self, route: Route, client: FiveTuple, channel: Via) -> None:
-        """Let a batch carry on what takes this route, if the target is a client of this socket."""
-        if client.server == self.address:
-            route.name = sockets.pack(client.client)
-            if not isinstance(channel, PeerAddress):
-                route.rewrite = _key(client, channel)
-
-    def sender_to(self, client: FiveTuple) -> Callable[[bytes], None]:
-        """A function that sends a datagram to this client."""
-        return partial(self._send_to, client.client.reveal())
+    def outlet(self, client: FiveTuple) -> Outlet:
+        """Always there: over UDP nobody is connected, and nobody is gone."""
+        address = client.client
+        return Outlet(partial(self._send_to, address.reveal()), sockets.pack(address), self.socket)
 
     def send(self, client: FiveTuple, datagram: bytes) -> None:
-        """Send a datagram to this client; a full queue loses it, as UDP does."""
+        """A full queue loses it, as UDP does."""
         self._send_to(client.client.reveal(), datagram)
 
     @property
     def routes(self) -> int:
-        """How many routes start here."""
         return len(self._routes) + len(self._sends)
 
     def _send_to(self, name: tuple[str, int], datagram: bytes) -> None:
@@ -197,7 +192,7 @@ class UdpListener:
         head, tail = route.head(size), route.tail(size)
         start = at + len(head)
         end = start + size
-        if route.name is None or end + len(tail) > at + PAYLOAD_MAX:
+        if route.leaves_by is not self.socket or end + len(tail) > at + PAYLOAD_MAX:
             run = self._flush(run, slot)
             route.send(b"".join((head, data[where], tail)))
             return run

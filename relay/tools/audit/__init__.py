@@ -1,11 +1,11 @@
-"""What each party of a call could see of the others, out of captures and session descriptions.
+"""Searches captures and session descriptions for what each party could see of the others.
 
     files = assign([Path("alice.pcap"), Path("bob.pcap"), Path("bob.sdp")], [])
     report = audit(files)
     report.verdict is Verdict.CLEAN
 
-Rules of this package: files are data from anywhere: any bytes are read, or are a ConfigError with
-the file's name. It uses nothing of the relay but the codec of STUN messages.
+Rules of this package: files may come from anywhere. Any bytes are either read or are a ConfigError
+with the name of the file. The package uses nothing of the relay but the codec of STUN messages.
 """
 
 from relay.tools.audit.files import Source, assign

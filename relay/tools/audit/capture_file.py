@@ -1,8 +1,8 @@
-"""Capture files, pcap and pcapng: bytes in, frames out, in bounded memory.
+"""Reads capture files, pcap and pcapng: bytes in, frames out, in bounded memory.
 
-Rules of this file: a reader raises Unreadable and nothing else on any input; it holds no more than
-one block of the file. What is no frame (comments, resolved names) is passed over; of statistics,
-the number of packets that the capturing program has dropped is taken.
+Rules of this file: on any input a reader raises Unreadable and nothing else, and it holds no more
+than one block of the file. It skips what is no frame (comments, resolved names), and takes from
+statistics how many packets the capturing program has dropped.
 """
 
 import struct
@@ -29,7 +29,7 @@ _OUTBOUND = 2
 
 
 class Unreadable(ValueError):
-    """The bytes are no capture, or stop being one; the message says where."""
+    """The bytes are not a capture, or stop being one; the message says why."""
 
 
 class Frame(NamedTuple):
@@ -37,7 +37,7 @@ class Frame(NamedTuple):
 
     Args:
         link: the link type (LINKTYPE_ of the registry of tcpdump.org).
-        is_cut: the capture holds less of it than there was.
+        is_cut: the capture holds a part of the frame only.
         is_outgoing: the capturing host sent it; None where the file does not say.
     """
 
@@ -49,7 +49,7 @@ class Frame(NamedTuple):
 
 
 def is_capture(head: bytes) -> bool:
-    """Whether a file that begins like this is a capture."""
+    """Whether a file that begins with these bytes is a capture."""
     return head[:4] in _PCAP or head[:4] == _PCAPNG
 
 
@@ -65,16 +65,16 @@ class CaptureReader:
 
     @property
     def dropped(self) -> int:
-        """Packets that the file says are missing from it."""
+        """How many packets are missing from the file, as the file says."""
         return 0 if self._format is None else self._format.dropped
 
     @property
     def is_at_a_boundary(self) -> bool:
-        """Nothing is left of what was fed: the file has not been cut within a record."""
+        """Whether all bytes so far are read; if not, the file ends within a record."""
         return not self._rest
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take more of the file.
+        """Take more bytes of the file, and yield the frames that they complete.
 
         Raises: Unreadable. Nothing else.
         """
@@ -93,7 +93,7 @@ class CaptureReader:
 
 
 def _format_of(data: bytes) -> "tuple[_Pcap | _PcapNg, int]":
-    """The format, and how much of `data` has been used up to know it."""
+    """Find the format, and how many bytes of `data` told it."""
     if data[:4] in _PCAP:
         return _Pcap(data), _Pcap.HEADER
     if data[:4] == _PCAPNG:
@@ -102,7 +102,7 @@ def _format_of(data: bytes) -> "tuple[_Pcap | _PcapNg, int]":
 
 
 class _Pcap:
-    """Records of the classic format."""
+    """Reads the records of the classic format."""
 
     HEADER = 24
     dropped = 0  # it does not say
@@ -114,7 +114,7 @@ class _Pcap:
         self._link = link & 0xFFFF  # above it: length of the frame check sequence
 
     def take(self, data: bytes, at: int) -> tuple[Frame, int] | None:
-        """The record at `at` and where the next begins; None if it is not whole yet."""
+        """Read the record at `at`. Returns: its frame and the next offset; None if it is cut."""
         start = at + self._record.size
         if start > len(data):
             return None
@@ -135,7 +135,7 @@ class _Interface(NamedTuple):
 
 
 class _PcapNg:
-    """Blocks of the newer format."""
+    """Reads the blocks of pcapng."""
 
     def __init__(self) -> None:
         self._order = "<"
@@ -145,11 +145,11 @@ class _PcapNg:
 
     @property
     def dropped(self) -> int:
-        """The counts are of each interface since the start of its section; the last one holds."""
+        """How many packets were dropped: the last count of each interface, over all sections."""
         return self._dropped_before + sum(self._dropped.values())
 
     def take(self, data: bytes, at: int) -> tuple[Frame | None, int] | None:
-        """The block at `at`, its frame if it has one; None if it is not whole yet."""
+        """Read the block at `at`. Returns: its frame, if any, and the next offset; None if cut."""
         if at + 12 > len(data):
             return None
         if data[at : at + 4] == _PCAPNG:
@@ -203,7 +203,7 @@ class _PcapNg:
                 self._dropped[number] = int(struct.unpack(f"{self._order}Q", value)[0])
 
     def _obsolete(self, body: bytes) -> Frame:
-        """The block that the enhanced one has taken the place of; here its number has 16 bits."""
+        """Read the predecessor of the enhanced block, whose interface number has 16 bits."""
         (number,) = struct.unpack_from(f"{self._order}H", body)
         return self._enhanced(struct.pack(f"{self._order}I", number) + body[4:])
 

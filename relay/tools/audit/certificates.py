@@ -1,7 +1,7 @@
-"""DTLS certificates as they crossed in the clear: their digests, and the names in them.
+"""Reads the DTLS certificates that crossed in the clear: their digests, and the names in them.
 
-Rules of this file: any bytes are taken, nothing is raised, memory is bounded. DTLS 1.3 encrypts
-certificates, so that only the fingerprints in descriptions are left to compare.
+Rules of this file: it takes any bytes, raises nothing, and its memory is bounded. DTLS 1.3 encrypts
+certificates, so that only the fingerprints in session descriptions are left to compare.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from relay.tools.audit.packets import Packet
 
 MAX_CERTIFICATE = 64 * 1024
 MAX_PENDING = 256
-"""Handshake messages that wait for their other fragments."""
+"""How many handshake messages may wait for their other fragments."""
 
 _HANDSHAKE, _CERTIFICATE = 22, 11
 _STRINGS = {0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A}  # of X.680, as names in certificates use them
@@ -23,24 +23,24 @@ _OCTETS = 0x04
 _CONSTRUCTED = 0x20
 _MAX_DEPTH, _MAX_NAMES = 16, 32
 _SAYS_NOTHING = re.compile(r"WebRTC|[0-9a-fA-F]{8,}")
-"""What libwebrtc, and what Firefox and aiortc, name certificates that they make for one call."""
+"""The names that libwebrtc, Firefox and aiortc give certificates that they make for one call."""
 
 
 class Certificate(NamedTuple):
-    """One certificate: the SHA-256 of it, and the names that say something about its owner."""
+    """One certificate: its SHA-256, and the names in it that say something about its owner."""
 
     digest: bytes
     names: tuple[str, ...]
 
 
 class CertificateReader:
-    """Collects the certificates out of the packets of one capture."""
+    """Collects the certificates from the packets of one capture."""
 
     def __init__(self) -> None:
         self._pending: dict[tuple[object, ...], dict[int, bytes]] = {}
 
     def take(self, packet: Packet) -> list[Certificate]:
-        """The certificates that are whole with this packet, sent by its source."""
+        """Take a packet. Returns: the certificates of its sender that it completes."""
         found = []
         for layer in layers(packet):
             if layer.kind is Kind.DTLS:
@@ -50,7 +50,7 @@ class CertificateReader:
         return found
 
     def _assembled(self, flow: tuple[object, ...], record: bytes) -> bytes | None:
-        """The body of a Certificate message, once all of its fragments are there."""
+        """Join the fragments of a Certificate message; None until all are there."""
         total = int.from_bytes(record[1:4])
         offset, length = int.from_bytes(record[6:9]), int.from_bytes(record[9:12])
         if record[0] != _CERTIFICATE or total > MAX_CERTIFICATE or offset + length > total:
@@ -71,7 +71,7 @@ class CertificateReader:
 
 
 def _handshakes(datagram: bytes) -> Iterator[bytes]:
-    """Handshake messages, or fragments, of the records of epoch 0. Spec: RFC 6347 section 4.2.2."""
+    """Find handshake messages, or fragments, of epoch 0. Spec: RFC 6347 section 4.2.2."""
     at = 0
     while at + 13 <= len(datagram):
         epoch = datagram[at + 3 : at + 5]
@@ -85,7 +85,7 @@ def _handshakes(datagram: bytes) -> Iterator[bytes]:
 
 
 def _first_of(chain: bytes) -> list[Certificate]:
-    """The party's own certificate: the first of the chain. Spec: RFC 5246 section 7.4.2."""
+    """Read the first certificate of a chain, the sender's own. Spec: RFC 5246 section 7.4.2."""
     length = int.from_bytes(chain[3:6])
     der = chain[6 : 6 + length]
     if not der or len(der) < length:
@@ -94,7 +94,7 @@ def _first_of(chain: bytes) -> list[Certificate]:
 
 
 def _names(der: bytes) -> tuple[str, ...]:
-    """Names in a certificate, issuer's, subject's and alternative ones, without the empty talk."""
+    """Find the issuer's, the subject's and the alternative names that say something."""
     names = dict.fromkeys(text for text in _texts(der) if not _SAYS_NOTHING.fullmatch(text))
     return tuple(names)[:_MAX_NAMES]
 
@@ -114,7 +114,7 @@ def _texts(der: bytes) -> Iterator[str]:
 
 
 def _tlv(der: bytes, at: int, end: int) -> tuple[int, int, int]:
-    """Tag, start and end of the value at `at`; a value that goes too far ends with its parent."""
+    """Read tag, start and end of the value at `at`; a longer value ends with its parent."""
     length, start = der[at + 1], at + 2
     if length & 0x80:
         octets = length & 0x7F

@@ -1,6 +1,6 @@
-"""Session descriptions and candidates in a file: as text, or as strings anywhere in JSON.
+"""Reads session descriptions and candidates from a file: text, or strings anywhere in JSON.
 
-Rules of this file: any bytes are taken; what is neither is Unreadable, and nothing else is raised.
+Rules of this file: it takes any bytes. What is neither raises Unreadable; nothing else is raised.
 """
 
 import ipaddress
@@ -14,7 +14,7 @@ from relay.tools.audit.capture_file import Unreadable
 from relay.tools.audit.spellings import IP
 
 MAX_BYTES = 16 * 1024 * 1024
-"""Of one file; `chrome://webrtc-internals` saves that much in an hour."""
+"""The largest file that is read; `chrome://webrtc-internals` saves that much in an hour."""
 
 _CANDIDATE = re.compile(
     r"candidate:\S+ \d+ \S+ \d+ (?P<host>\S+) \d+ typ (?P<type>\S+)"
@@ -25,18 +25,18 @@ _FINGERPRINT = re.compile(
     r"^a=fingerprint:sha-256 ((?:[0-9a-f]{2}:){31}[0-9a-f]{2})[ \t\r]*$", re.M | re.I
 )
 _DESCRIPTION = re.compile(r"(?:^|[ \t,])v=0[ \t\r]*$|(?:^|[ \t,=])candidate:\S", re.MULTILINE)
-"""Also within a sentence: `type: offer, sdp: v=0…` and `sdpMid: 0, candidate: candidate:…` are how
-`chrome://webrtc-internals` writes them."""
+"""Where a description or candidate begins, also within a sentence: `type: offer, sdp: v=0…` and
+`sdpMid: 0, candidate: candidate:…` are how `chrome://webrtc-internals` writes them."""
 _LINE = re.compile(rb"a=[a-zA-Z0-9-]{1,40}|[a-z]=|candidate(?=:)")
 
 
 class Description(NamedTuple):
-    """One description or candidate, or whatever else stood in JSON around them.
+    """One session description or candidate, or what else stood in JSON around them.
 
     Args:
-        data: as it stood in the file; what stood around, a line for each value.
-        author: the party it came from, where JSON says `"from"`.
-        is_around: it is no description, and searched all the same.
+        data: the bytes as they stand in the file; of what stood around, a line for each value.
+        author: the party that wrote it, where JSON says `"from"`.
+        is_around: this is not a description, and is searched all the same.
     """
 
     data: bytes
@@ -45,14 +45,14 @@ class Description(NamedTuple):
 
     @property
     def text(self) -> str:
-        """To be read line by line."""
+        """The description as text."""
         return self.data.decode(errors="replace")
 
 
 def read(data: bytes) -> list[Description]:
-    """The descriptions of a file, in order.
+    """Find the descriptions of a file, in order.
 
-    Raises: Unreadable, if there is none.
+    Raises: Unreadable, if there is none. Nothing else.
     """
     if data.lstrip()[:1] in (b"{", b"["):
         found = list(_in_json(data))
@@ -64,10 +64,10 @@ def read(data: bytes) -> list[Description]:
 
 
 def _in_json(data: bytes) -> Iterator[Description]:
-    """Every string that is a description or a candidate; then, by author, all other values."""
+    """Yield every string that is a description or candidate; then, by author, all other values."""
     whole = _parsed(data)
     if whole is None:
-        raise Unreadable("begins like JSON and is none")
+        raise Unreadable("the file begins like JSON and is not JSON")
     around: dict[str, list[str]] = {}
     waiting: list[tuple[Any, str]] = [(whole, "")]
     while waiting:
@@ -97,7 +97,7 @@ def _encoded(text: str) -> bytes:
 
 
 def _parsed(text: bytes | str) -> Any:
-    """What JSON says; None where it is none."""
+    """Parse JSON; None where it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -105,14 +105,14 @@ def _parsed(text: bytes | str) -> Any:
 
 
 class Candidates(NamedTuple):
-    """The addresses that a party's own candidates name: its own, and those relayed for it."""
+    """The addresses that candidates name: the party's own ones, and relayed ones."""
 
     own: set[IP]
     relayed: set[IP]
 
 
 def candidates(text: str) -> Candidates:
-    """Read every candidate line; a name, or what is no address, is passed over."""
+    """Read the addresses of every candidate. A host name is skipped."""
     found = Candidates(set(), set())
     for match in _CANDIDATE.finditer(text):
         is_relayed = match["type"].lower() == "relay"
@@ -130,12 +130,12 @@ def _add(addresses: set[IP], text: str) -> None:
 
 
 def fingerprints(text: str) -> set[bytes]:
-    """SHA-256 of every certificate that a description announces (RFC 8122 section 5)."""
+    """Find the SHA-256 of every certificate that a description announces (RFC 8122 section 5)."""
     return {bytes.fromhex(found.replace(":", "")) for found in _FINGERPRINT.findall(text)}
 
 
 def place(data: bytes, offset: int) -> tuple[int, str]:
-    """The number of the line at an offset, counted from 1, and what kind of line it is."""
+    """Find the number, from 1, and the kind of the line at an offset."""
     start = data.rfind(b"\n", 0, offset) + 1
     kind = _LINE.match(data, start)
     return data.count(b"\n", 0, offset) + 1, "a line" if kind is None else kind[0].decode()

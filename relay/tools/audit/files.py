@@ -1,10 +1,10 @@
-"""Which file belongs to which party, and what is in it.
+"""Assigns files to parties, and reads them.
 
-Rules of this file: a party is named by its directory, or by its file's name up to the first dot;
-`alice.pcap`, `alice.sdp` and everything below `alice/` are alice's. What is alice's is what alice
-could see, but for descriptions with `sent` as a part of their name, and those in JSON that say
-`"from": "alice"`: those she wrote herself. Files are of one call unless they say otherwise:
-`alice.monday.pcap` and `alice.tuesday.pcap` do, and so does each directory below `alice/`.
+Rules of this file: a directory, or the name of a file up to the first dot, names the party:
+`alice.pcap`, `alice.sdp` and everything below `alice/` are alice's. Alice's files are what alice
+could see. Exceptions are session descriptions with `sent` as a part of their name and those in JSON
+with `"from": "alice"`: alice wrote those. All files are of one call unless their names tell them
+apart, as `alice.monday.pcap` and `alice.tuesday.pcap` do, and directories below `alice/`.
 """
 
 import os
@@ -17,7 +17,7 @@ from relay.tools.audit.capture_file import CaptureReader, Frame, Unreadable, is_
 from relay.tools.audit.descriptions import MAX_BYTES, Description, read
 
 CHUNK = 1024 * 1024
-"""Bytes of a capture that are held at once."""
+"""How many bytes of a capture are read at once."""
 MAX_FILES = 4096
 _SENT = "sent"
 
@@ -26,8 +26,8 @@ class Source(NamedTuple):
     """One file of one party.
 
     Args:
-        is_sent: a description in it was written by the party, and not received.
-        call: files of one call have the same.
+        is_sent: the party wrote the descriptions in the file, and did not receive them.
+        call: the name of the call, the same for all files of a call.
     """
 
     path: Path
@@ -36,28 +36,29 @@ class Source(NamedTuple):
 
 
 def assign(paths: Iterable[Path], named: Iterable[tuple[str, Path]]) -> dict[str, list[Source]]:
-    """Files by party.
+    """Assign files to parties.
 
     Args:
-        paths: files and directories that name their party.
-        named: party and file, or directory, where the name is not to be taken for it.
-    Raises: ConfigError.
+        paths: files and directories whose names tell the party.
+        named: pairs of a party and its file or directory, whatever that is called.
+    Returns: the files of each party.
+    Raises: ConfigError. Nothing else.
     """
     found: dict[str, list[Source]] = {}
     for party, path in (*_by_name(paths), *named):
         sources = [_source(each, path) for each in _below(path)]
         if not sources:
-            raise ConfigError(f"{str(path)!r}: expected files in the directory")
+            raise ConfigError(f"{str(path)!r}: expected at least one file in the directory")
         known = found.setdefault(party, [])
         known += [source for source in sources if source not in known]
     return found
 
 
 def _by_name(paths: Iterable[Path]) -> list[tuple[str, Path]]:
-    """Each path with the party that its name tells.
+    """Pair each path with the party that its name tells.
 
-    Raises: ConfigError, where two would be of one party because they are called the same: files of
-        different directories are as likely two parties' as one's.
+    Raises: ConfigError, where files of different directories name the same party: they may well be
+        two parties'.
     """
     pairs: list[tuple[str, Path]] = []
     first: dict[str, Path] = {}
@@ -65,24 +66,25 @@ def _by_name(paths: Iterable[Path]) -> list[tuple[str, Path]]:
         whole = path.resolve() if path.name in ("", "..") else path.absolute()
         party = whole.name.partition(".")[0]
         if not party:
-            raise ConfigError(f"{str(path)!r}: expected a name that begins with its party's")
+            raise ConfigError(f"{str(path)!r}: expected a name that begins with the party's name")
         other = first.setdefault(party, path)
         if _directory(other) != _directory(path):
             raise ConfigError(
-                f"{str(path)!r}: is called {party} as {str(other)!r} is, in another directory; "
-                f"say whose it is with --party NAME={path}, or give the directory of each party"
+                f"{str(path)!r}: names the party {party}, and so does {str(other)!r} in another "
+                f"directory; say whose it is with --party NAME={path}, or give the directory of "
+                "each party"
             )
         pairs.append((party, path))
     return pairs
 
 
 def _directory(path: Path) -> Path:
-    """Where a file lies; the name itself may be a link."""
+    """The directory that a file is in; the file itself may be a link."""
     return path.absolute().parent.resolve()
 
 
 def _source(path: Path, given: Path) -> Source:
-    """A file, as it was given or as it was found below a directory that was."""
+    """Describe a file that was given, or found below a directory that was given."""
     parts = path.name.split(".")
     if path == given:
         call = ".".join(part for part in parts[1:-1] if part != _SENT)
@@ -112,9 +114,9 @@ def _refuse(error: OSError) -> None:
 
 
 class Contents:
-    """A file opened once: a capture to be read frame by frame, or descriptions.
+    """What is in a file: a capture, which is read frame by frame, or session descriptions.
 
-    Raises: ConfigError, here and while frames are read, if it is neither.
+    Raises: ConfigError, here and while frames are read, if the file is neither.
     """
 
     def __init__(self, path: Path) -> None:
@@ -134,9 +136,10 @@ class Contents:
             raise self._fault(str(fault)) from None
 
     def frames(self) -> Iterator[Frame]:
-        """The frames of a capture.
+        """Yield the frames of a capture.
 
-        Afterwards `is_partial` says whether it ends within one, and `dropped` how many are missing.
+        Afterwards `is_partial` says whether the file ends within a frame, and `dropped` how many
+        packets are missing.
         """
         reader = CaptureReader()
         try:
@@ -146,7 +149,7 @@ class Contents:
         except OSError as error:
             raise self._fault(f"cannot be read: {error.strerror}") from None
         except Unreadable as fault:
-            raise self._fault(f"no whole capture: {fault}") from None
+            raise self._fault(f"the capture is damaged: {fault}") from None
         self.is_partial = not reader.is_at_a_boundary
         self.dropped = reader.dropped
 

@@ -1,9 +1,9 @@
-"""What one datagram carries, layer in layer, and which bytes of it are encrypted end to end.
+"""Finds the layers of a datagram, and which of its bytes are encrypted end to end.
 
-Rules of this file: the first byte decides what a datagram is (RFC 7983 section 7). A segment of TCP
-may begin anywhere in its stream, so it is read only if whole messages or TLS records fill it. Only
-what is certainly ciphertext, and so looks random, is left out of the clear spans; anything else,
-known or not, is clear. Any bytes are taken; nothing is raised, and nothing recurses.
+Rules of this file: the first byte decides what a datagram is (`relay.stun.demux`). A segment of TCP
+may begin anywhere in its stream, so it is read only if whole messages or TLS records fill it. The
+clear spans leave out only what is certainly ciphertext, and so looks random; anything else, known
+or not, is clear. The functions take any bytes, raise nothing, and do not recurse.
 """
 
 import struct
@@ -11,24 +11,25 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
+from relay.stun import demux
 from relay.tools.audit.packets import TCP, UDP, Packet
 
 Span = tuple[int, int]
-"""Offsets in a frame: from, and up to but not including."""
+"""Two offsets in a frame: the first byte, and the first one after the span."""
 
 COOKIE = bytes.fromhex("2112a442")
 _DATA = 0x0013
 _WORD = struct.Struct("!H")
 _TLV = struct.Struct("!HH")
 _NAMES = {53, 137, 5353, 5355}
-"""Ports of DNS, NetBIOS, mDNS and LLMNR (IANA), whose messages begin with any byte and name
+"""Ports of DNS, NetBIOS, mDNS and LLMNR (IANA). Their messages begin with any byte, and name
 addresses in the clear."""
 _APPLICATION_DATA, _MAX_RECORD = 23, 16_384 + 2_048
-"""Of TLS. Spec: RFC 8446 section 5.1, RFC 5246 section 6.2.3."""
+"""A content type of TLS, and its longest record: RFC 8446 section 5.1, RFC 5246 section 6.2.3."""
 
 
 class Kind(Enum):
-    """What a layer is; the value is how a report calls it."""
+    """What a layer is; the value is its name in a report."""
 
     CHANNEL_DATA = "TURN channel data header"
     STUN = "STUN message"
@@ -39,7 +40,7 @@ class Kind(Enum):
 
 
 class Layer(NamedTuple):
-    """One layer: its bytes in the frame, which of them are clear, and where others lie in it."""
+    """One layer: its bytes in the frame, which of them are clear, and the spans of inner layers."""
 
     kind: Kind
     start: int
@@ -49,7 +50,7 @@ class Layer(NamedTuple):
 
 
 def layers(packet: Packet) -> Iterator[Layer]:
-    """Every layer of what a packet of UDP or TCP carries."""
+    """Yield every layer that a packet of UDP or TCP carries."""
     whole = packet.payload_at, packet.payload_at + len(packet.payload)
     if packet.protocol not in (UDP, TCP) or not packet.payload:
         return
@@ -74,7 +75,7 @@ def layers(packet: Packet) -> Iterator[Layer]:
 
 
 def clear_spans(packet: Packet) -> list[Span]:
-    """A frame without the ciphertext in it, as few spans as possible."""
+    """The spans of a frame that are not ciphertext, as few as possible."""
     if not packet.payload:
         return [(0, len(packet.frame))]
     end = packet.payload_at + len(packet.payload)
@@ -95,15 +96,15 @@ def _joined(spans: list[Span]) -> list[Span]:
 
 
 def _layer(frame: bytes, start: int, end: int) -> Layer:
-    """The layer that begins at `start`; there is at least one byte."""
+    """Read the layer that begins at `start`, which is at least one byte long."""
     first, length = frame[start], end - start
-    if 0x40 <= first <= 0x7F and length >= 4:
+    if first in demux.CHANNELS and length >= 4:
         stop = min(start + 4 + int(_WORD.unpack_from(frame, start + 2)[0]), end)
         inner = ((start + 4, stop), (stop, end))
         return Layer(Kind.CHANNEL_DATA, start, end, ((start, start + 4),), inner)
-    if 128 <= first <= 191 and length >= 12:
+    if first in demux.RTP and length >= 12:
         return Layer(Kind.RTP, start, end, ((start, _end_of_rtp_header(frame, start, end)),))
-    if 20 <= first <= 63 and length >= 13:
+    if first in demux.DTLS and length >= 13:
         return _dtls(frame, start, end)
     if frame[start + 4 : start + 8] == COOKIE and length >= 20:
         return _stun(frame, start, end)
@@ -111,7 +112,7 @@ def _layer(frame: bytes, start: int, end: int) -> Layer:
 
 
 def _end_of_rtp_header(frame: bytes, start: int, end: int) -> int:
-    """Where what RFC 3711 leaves in the clear ends: SRTP's header with its extension, SRTCP's."""
+    """Find where the clear header of SRTP, with its extension, or of SRTCP ends: RFC 3711."""
     if 192 <= frame[start + 1] <= 223:
         return start + 8
     at = start + 12 + 4 * (frame[start] & 0xF)
@@ -121,7 +122,7 @@ def _end_of_rtp_header(frame: bytes, start: int, end: int) -> int:
 
 
 def _dtls(frame: bytes, start: int, end: int) -> Layer:
-    """Record headers, and the bodies of the records of epoch 0 (RFC 6347 section 4.1)."""
+    """Read DTLS: headers, and bodies of records of epoch 0, are clear (RFC 6347 section 4.1)."""
     clear = []
     at = start
     while at + 13 <= end:
@@ -132,7 +133,7 @@ def _dtls(frame: bytes, start: int, end: int) -> Layer:
 
 
 def _stun(frame: bytes, start: int, end: int) -> Layer:
-    """A STUN message; the value of DATA, and what follows the message, are looked into."""
+    """Read a STUN message. The value of DATA and what follows the message are inner layers."""
     stop = min(start + 20 + int(_WORD.unpack_from(frame, start + 2)[0]), end)
     inner = []
     clear = [(start, start + 20)]
@@ -148,11 +149,11 @@ def _stun(frame: bytes, start: int, end: int) -> Layer:
 
 
 def _messages(frame: bytes, start: int, end: int) -> list[Span]:
-    """The messages of TURN that fill a segment (RFC 8656 section 12.5); none if they do not."""
+    """Split a segment that consists of whole TURN messages (RFC 8656 section 12.5); else empty."""
     found = []
     at = start
     while at + 4 <= end:
-        if 0x40 <= frame[at] <= 0x7F:
+        if frame[at] in demux.CHANNELS:
             size = 4 + int(_WORD.unpack_from(frame, at + 2)[0])
         elif frame[at + 4 : at + 8] == COOKIE:
             size = 20 + int(_WORD.unpack_from(frame, at + 2)[0])
@@ -165,12 +166,12 @@ def _messages(frame: bytes, start: int, end: int) -> list[Span]:
 
 
 def _tls(frame: bytes, start: int, end: int) -> Layer | None:
-    """Records of TLS from the first byte on, of which the last may end in a later segment."""
+    """Read TLS records from the first byte on. The last one may end in a later segment."""
     clear = []
     at = start
     while at < end:
         kind, version, length = _record(frame[at : min(at + 5, end)])
-        if not 20 <= kind <= 23 or version != 3 or length > _MAX_RECORD:
+        if kind not in demux.TLS or version != 3 or length > _MAX_RECORD:
             return None
         stop = min(at + 5 + length, end)
         clear.append((at, min(at + 5, stop) if kind == _APPLICATION_DATA else stop))
@@ -179,7 +180,7 @@ def _tls(frame: bytes, start: int, end: int) -> Layer | None:
 
 
 def _record(header: bytes) -> tuple[int, int, int]:
-    """Type, major version and length of a record; zeros where its header is not whole."""
+    """Read type, major version and length of a record; zeros where its header is cut."""
     if len(header) < 5:
         return 0, 0, 0
     return header[0], header[1], int(_WORD.unpack_from(header, 3)[0])

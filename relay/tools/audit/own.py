@@ -1,9 +1,9 @@
-"""Which addresses are a party's own, as its own captures and descriptions tell.
+"""Finds which addresses are a party's own, from its captures and session descriptions.
 
-Rules of this file: nothing is guessed. An address is own if the capture says that its packets were
-sent from there, if a TURN client allocates there, if a server tells that client so, if it is the
-only one that takes part in every exchange, or if a candidate that the party itself wrote names it.
-Where that gives nothing, whoever asks is told to name the address.
+Rules of this file: nothing is guessed. An address is the party's own if the capture says that the
+capturing host sent packets from there, if a TURN client allocates from there, if a server tells
+that client so, if no other address takes part in every exchange, or if a candidate that the party
+wrote names it. Where that finds no address, the user has to name it.
 """
 
 import ipaddress
@@ -19,7 +19,7 @@ from relay.tools.audit.packets import Packet
 from relay.tools.audit.spellings import IP
 
 MAX_ADDRESSES = 65_536
-"""That one capture is watched for; a host that talks to more is no party of a call."""
+"""How many addresses of one capture are watched; a party of a call talks to fewer."""
 
 _TURN = {Method.ALLOCATE, Method.REFRESH, Method.CREATE_PERMISSION, Method.CHANNEL_BIND}
 _BEHIND_NAT = tuple(
@@ -29,16 +29,16 @@ _BEHIND_NAT = tuple(
 
 
 def is_behind_nat(ip: IP) -> bool:
-    """Private, shared or unique local (RFC 1918, RFC 6598, RFC 4193)."""
+    """Whether an address is private, shared or unique local (RFC 1918, RFC 6598, RFC 4193)."""
     return any(ip in network for network in _BEHIND_NAT if network.version == ip.version)
 
 
 class Survey:
-    """What is learnt of addresses while a party's packets go by."""
+    """Learns from the packets of one capture which addresses are the party's own."""
 
     def __init__(self) -> None:
         self.relays: set[IP] = set()
-        """TURN servers, and what they have relayed: known to both sides, nobody's secret."""
+        """TURN servers and relayed addresses. Both sides know them; they are nobody's secret."""
         self._sending: set[str] = set()
         self._clients: set[str] = set()
         self._told: dict[str, set[IP]] = {}
@@ -46,7 +46,7 @@ class Survey:
         self._exchanges: Counter[int] = Counter()
 
     def take(self, packet: Packet) -> None:
-        """One packet more."""
+        """Take in one packet."""
         if not packet.source_port or not _is_unicast(packet.destination):
             return
         seen = self._seen[packet.version]
@@ -75,32 +75,31 @@ class Survey:
             self.relays.add(ipaddress.ip_address(packet.destination))
         if message.cls != Class.SUCCESS:
             return
-        for relayed in _hosts(message, Attribute.XOR_RELAYED_ADDRESS):
-            self.relays.add(relayed)
+        self.relays.update(map(_host, message.all(Attribute.XOR_RELAYED_ADDRESS)))
         told = self._told.setdefault(packet.destination, set())
-        told.update(_hosts(message, Attribute.XOR_MAPPED_ADDRESS))
+        told.update(map(_host, message.all(Attribute.XOR_MAPPED_ADDRESS)))
 
     @property
     def is_full(self) -> bool:
-        """More addresses came by than are kept."""
+        """Whether there were more addresses than are watched."""
         seen = (*self._seen.values(), self._clients, self._told)
         return any(len(each) >= MAX_ADDRESSES for each in seen)
 
     def talks_outside(self, version: int) -> bool:
-        """Whether an end of some exchange is no address of a private network."""
+        """Whether one end of some exchange is outside of private networks."""
         ends = map(ipaddress.ip_address, self._seen[version])
         return any(not is_behind_nat(ip) and not _is_local(ip) for ip in ends)
 
     @property
     def versions(self) -> set[int]:
-        """Of IP, that there were exchanges over."""
+        """The versions of IP over which there were exchanges."""
         return {version for version, count in self._exchanges.items() if count}
 
     def own(self, relays: Set[IP]) -> set[IP]:
-        """The party's addresses; empty where they cannot be told from others.
+        """Find the party's own addresses; empty where they cannot be told from others.
 
         Args:
-            relays: what the captures of all parties know of `relays`.
+            relays: the `relays` of the captures of all parties.
         """
         own = self._sending | self._clients
         for version in (4, 6):
@@ -110,28 +109,27 @@ class Survey:
         return {ip for ip in found - relays if not _is_nobodys(ip)}
 
     def told(self) -> set[IP]:
-        """What servers have told the party to be its address."""
+        """The addresses that servers have told the party as its own."""
         return self._told_to(self._sending | self._clients)
 
     def _told_to(self, own: Iterable[str]) -> set[IP]:
         return set().union(*(self._told.get(each, set()) for each in own))
 
     def disputed(self, relays: Set[IP]) -> set[IP]:
-        """Addresses that it sends from, and that are a relay's as well, as somebody's files say."""
+        """Addresses that the party sends from, and that somebody's files call a relay's."""
         own = {ipaddress.ip_address(each) for each in self._sending | self._clients}
         return {ip for ip in own & relays if not _is_nobodys(ip)}
 
     def _only_one(self, version: int) -> set[str]:
-        """The one address that takes part in every exchange, if there is only one."""
+        """Find the one address that takes part in every exchange; empty if there are several."""
         seen, exchanges = self._seen[version], self._exchanges[version]
         always = {each for each, count in seen.items() if count == exchanges}
         return always if len(always) == 1 else set()
 
 
-def _hosts(message: Message, attribute: Attribute) -> Iterable[IP]:
-    """The addresses of an attribute, without their ports."""
-    values: list[Address] = message.all(attribute)
-    return [ipaddress.ip_address(value.packed) for value in values]
+def _host(address: Address) -> IP:
+    """An address without its port."""
+    return ipaddress.ip_address(address.packed)
 
 
 def _is_unicast(destination: str) -> bool:
@@ -144,5 +142,5 @@ def _is_local(ip: IP) -> bool:
 
 
 def _is_nobodys(ip: IP) -> bool:
-    """Every host has it, so that it tells nothing about one."""
+    """Whether every host has this address, so that it tells nothing about one."""
     return ip.is_loopback or ip.is_unspecified

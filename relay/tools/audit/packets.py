@@ -1,8 +1,8 @@
-"""Captured frames as packets: link layer, IPv4 and IPv6, UDP and TCP.
+"""Parses captured frames into packets: link layer, IPv4 and IPv6, UDP and TCP.
 
-Rules of this file: `parse` takes any bytes and raises nothing. A frame that is not IP, or not UDP
-or TCP, or cut within a header, is still a packet and is searched like the others; only the fields
-that cannot be read are absent, and `unread` says why. Nothing is reassembled.
+Rules of this file: `parse` takes any bytes and raises nothing. A frame that is not IP, not UDP or
+TCP, or cut within a header is still a packet, and is searched like the others. It lacks the fields
+that cannot be read, and `unread` says why. Nothing is reassembled.
 """
 
 import struct
@@ -27,26 +27,26 @@ _NEIGHBOURS_ONLY = {
     *(0x8899, 0x88E1, 0x8912, 0x893A, 0x890D),  # of switches, power line, and wireless neighbours
     *(0x88F7, 0x9000),  # PTP, loopback test
 }
-"""Types of frames in which no packet lies: what neighbours say to each other, in the clear."""
+"""Types of frames that hold no packet: what neighbours say to each other, in the clear."""
 _IPV6_FRAGMENT = 44
 
 _IPV4 = struct.Struct("!BBHHHBBH4s4s")
 _IPV6 = struct.Struct("!IHBB16s16s")
 _PORTS = struct.Struct("!HH")
-"""Also length and checksum of UDP."""
+"""Reads source and destination port, and also length and checksum of UDP."""
 
 
 class Unread(Enum):
-    """Why a frame could not be read to its end, though its bytes are searched as they stand."""
+    """Why a frame could not be read to its end. Its bytes are searched as they stand."""
 
     LINK = "link"
-    """A link type that is not known here."""
+    """The link type is unknown."""
     FRAME = "frame"
-    """Neither IP nor something in which no packet lies: it may be wrapped, or encrypted."""
+    """The protocol is unknown, and may hold a packet: wrapped, or encrypted."""
     MALFORMED = "malformed"
-    """A header is not whole, or a length does not fit."""
+    """A header is cut, or a length does not fit."""
     FRAGMENT = "fragment"
-    """A part of an IP packet."""
+    """The frame holds a fragment of an IP packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Packet:
     """One captured frame.
 
     Args:
-        frame: the whole of it, link layer included.
+        frame: all bytes of the frame, link layer included.
         time_s: Unix time of the capture, where it is known.
         version: 4, 6, or 0 for what is not IP.
         source, destination: numeric addresses, empty if not IP.
@@ -63,11 +63,11 @@ class Packet:
         protocol: of the IP payload, 0 if not IP.
         source_port, destination_port: of UDP or TCP, else 0.
         checksum: as it stands in the UDP or TCP header, else 0.
-        payload: of UDP or TCP, what its length says.
+        payload: of UDP or TCP, as long as its header says.
         trailer: bytes of the frame after the IP packet, and of the IP packet after UDP's length.
         network_at, transport_at, payload_at: offsets in the frame; the frame's length if not there.
         is_outgoing: the capturing host sent it; None where the capture does not say.
-        unread: why it could not be read to its end; None if it could.
+        unread: why the frame could not be read to its end; None if it could.
     """
 
     frame: bytes
@@ -94,23 +94,23 @@ class Packet:
 
     @property
     def sender(self) -> tuple[str, int]:
-        """Where it came from."""
+        """Source address and port."""
         return self.source, self.source_port
 
     @property
     def receiver(self) -> tuple[str, int]:
-        """Where it was going."""
+        """Destination address and port."""
         return self.destination, self.destination_port
 
 
 def parse(
     frame: bytes, time_s: float = 0.0, link: int = ETHERNET, *, is_outgoing: bool | None = None
 ) -> Packet:
-    """One frame, as far as it can be read.
+    """Parse one frame as far as it can be read.
 
     Args:
-        link: its link type, as capture files number them; of an unknown one nothing is read.
-        is_outgoing: what the file says, where the link layer does not.
+        link: the link type, as capture files number them. A frame of an unknown type is not read.
+        is_outgoing: what the file says, for link layers that do not tell the direction.
     """
     fields: _Fields = dict.fromkeys(("network_at", "transport_at", "payload_at"), len(frame))
     fields |= {"is_outgoing": is_outgoing, "unread": Unread.MALFORMED}
@@ -125,13 +125,13 @@ def parse(
 
 
 _Fields = dict[str, Any]
-"""Those of a packet, as far as they are known; one after the other would copy it each time."""
+"""The fields of a packet that are known so far. Replacing them one by one would copy the packet."""
 
 
 def _link_layer(frame: bytes, link: int, fields: _Fields) -> int:
-    """Where the IP header begins; notes what the link layer says of the direction.
+    """Find where the IP header begins, and note the direction if the link layer tells it.
 
-    Raises: IndexError, where there is none.
+    Raises: IndexError, where there is no IP header.
     """
     if link == ETHERNET:
         at = 12
@@ -210,7 +210,7 @@ def _ipv6(frame: bytes, at: int, fields: _Fields) -> None:
 
 
 def _transport(frame: bytes, start: int, end: int, fields: _Fields) -> None:
-    """What UDP or TCP at `start` says; `end` is that of the IP packet by its own length."""
+    """Read UDP or TCP at `start`; `end` is where the IP packet ends by its own length."""
     end = max(min(end, len(frame)), start)
     checksum = 0
     if fields["protocol"] == UDP and end - start >= 8:
@@ -244,5 +244,5 @@ def _transport(frame: bytes, start: int, end: int, fields: _Fields) -> None:
 
 
 def _note_malformed(fields: _Fields) -> None:
-    """But for the first of several fragments, whose lengths are those of the whole."""
+    """Note a length that does not fit, except in a first fragment: its lengths are the whole's."""
     fields["unread"] = fields["unread"] or Unread.MALFORMED

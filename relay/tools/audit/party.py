@@ -1,4 +1,4 @@
-"""The first pass over one party's files: its own addresses, certificates, and what there is."""
+"""Reads the files of one party for the first time: its addresses, its certificates, gaps."""
 
 from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
@@ -18,16 +18,16 @@ MAX_CERTIFICATES = 4096
 
 
 class _Shown(NamedTuple):
-    """A certificate in one call: by the sender's address, or whether the party wrote of it."""
+    """Who showed a certificate, by address or by whether the party wrote it; and in which call."""
 
     call: str
     source: str | bool
 
 
 class Party:
-    """One party and all that was given of it.
+    """One party, its files, and what they tell of it.
 
-    Raises: ConfigError, if a file cannot be read, or there is nothing in any of them.
+    Raises: ConfigError, if a file cannot be read, or if no file holds anything.
     """
 
     def __init__(self, name: str, sources: Sequence[Source]) -> None:
@@ -35,9 +35,9 @@ class Party:
         self.sources = sources
         self.looked = Looked()
         self.relays: set[IP] = set()
-        """Servers and relayed addresses, as any of its files says."""
+        """Servers and relayed addresses that any file of the party names."""
         self.servers: set[IP] = set()
-        """Of these, what its captures show to be so; a description can call any address one."""
+        """Those of `relays` that captures confirm. A description can call any address relayed."""
         self.notices: list[Notice] = []
         self.gaps: list[Gap] = []
         self._written: set[IP] = set()
@@ -48,7 +48,9 @@ class Party:
         for source in sources:
             self._take(source)
         if not self.looked.packets and not self.looked.descriptions:
-            raise ConfigError(f"{name}: expected packets or a description in its files")
+            raise ConfigError(
+                f"{name}: expected packets or a session description in the files of this party"
+            )
 
     def _take(self, source: Source) -> None:
         contents = Contents(source.path)
@@ -76,11 +78,14 @@ class Party:
         name = source.path.name
         self.gaps += unsearched.gaps(self.name, name, contents.dropped)
         if contents.is_partial:
-            self._gap("partial_capture", f"{name}: it ends within a packet")
+            self._gap("partial_capture", f"{name}: the capture ends within a packet")
         if self.looked.packets == before:
-            self._gap("empty_capture", f"{name}: there is no packet in it")
+            self._gap("empty_capture", f"{name}: the capture holds no packet")
         if survey.is_full:
-            self._gap("too_many_addresses", f"{name}: more addresses than are watched for its own")
+            self._gap(
+                "too_many_addresses",
+                f"{name}: the capture has more addresses than the audit can watch",
+            )
 
     def _take_description(self, description: Description, source: Source) -> None:
         self.looked.descriptions += 1
@@ -94,7 +99,7 @@ class Party:
             self._show(digest, _Shown(source.call, is_own))
 
     def wrote(self, description: Description, source: Source) -> bool:
-        """Whether the party wrote a description itself, and did not receive it."""
+        """Whether the party wrote a description, rather than received it."""
         return source.is_sent if not description.author else description.author == self.name
 
     def _show(self, digest: bytes, shown: _Shown) -> None:
@@ -108,12 +113,12 @@ class Party:
         self.gaps.append(Gap(kind, self.name, 1, text))
 
     def own(self, relays: Set[IP], *, is_needed: bool) -> set[IP]:
-        """Its addresses, as its files tell.
+        """Find the party's own addresses in its files.
 
         Args:
-            relays: addresses that are the relay's, out of everybody's files.
-            is_needed: it is a fault, and not only a gap, if a capture does not tell.
-        Raises: ConfigError.
+            relays: addresses of relays, from the files of all parties.
+            is_needed: a capture that does not tell the party's address is a fault, not only a gap.
+        Raises: ConfigError, where an address is needed and not found. Nothing else.
         """
         own = self._written - relays
         for source, survey in self._surveys:
@@ -121,47 +126,50 @@ class Party:
             own |= found
             if is_needed and survey.versions and not found and not self._written:
                 raise ConfigError(
-                    f"{str(source.path)!r}: does not tell which address is {self.name}'s; expected "
-                    f"--secret {self.name}=ADDRESS"
+                    f"{str(source.path)!r}: the capture does not tell which address is "
+                    f"{self.name}'s; give --secret {self.name}=ADDRESS"
                 )
         return own
 
     def note_unknown(self, own: Set[IP], relays: Set[IP], servers: Set[IP]) -> None:
-        """Say which of its addresses are not known, so that nobody's files are searched for them.
+        """Note which addresses of the party are unknown, so that the audit cannot search for them.
 
         Args:
-            own: those that are.
-            relays, servers: of all parties.
+            own: the addresses that are known.
+            relays, servers: those of all parties.
         """
         secret = f"give --secret {self.name}=ADDRESS"
         if self._disputed(relays, servers) - own:
-            text = f"one of its addresses is taken for a relay's; if it is not, {secret}"
+            text = f"the files call one of its addresses a relay's; if that is wrong, {secret}"
             self._gap("disputed_address", text)
         versions = {version for _, survey in self._surveys for version in survey.versions}
         if not own and not versions:
-            self._gap("unknown_address", f"no address is known to be its own; {secret}")
+            self._gap("unknown_address", f"the files tell no address of this party; {secret}")
         for version in sorted(versions):
             of_version = [ip for ip in own if ip.version == version]
             talks_outside = any(survey.talks_outside(version) for _, survey in self._surveys)
             if not of_version:
-                text = f"which IPv{version} address is its own cannot be told; {secret}"
+                text = f"the files do not tell which IPv{version} address is its own; {secret}"
                 self._gap("unknown_address", text)
             elif talks_outside and not any(map(_is_public, of_version)):
-                text = f"it is behind NAT, and its public IPv{version} address is not known; "
+                text = (
+                    f"it is behind NAT, and the files do not tell its public IPv{version} address; "
+                )
                 self._gap("unknown_public_address", text + secret)
 
     def _disputed(self, relays: Set[IP], servers: Set[IP]) -> set[IP]:
-        """Addresses that its files say are its own, and somebody's files say are a relay's.
+        """Find addresses that its files call its own, and somebody's files call a relay's.
 
-        What a masked party is told as its mapped address, and writes into candidates, is the
-        relay's: so that counts only where nothing but a description of others' calls it a relay's.
+        A masked party is told an address of the relay's as its mapped address, and writes it into
+        candidates. So an address that the party names counts only where nothing but another
+        party's description calls it a relay's.
         """
         named = self._written.union(*(survey.told() for _, survey in self._surveys))
         sending = {ip for _, survey in self._surveys for ip in survey.disputed(relays)}
         return sending | ((named & relays) - servers - self._relayed)
 
     def note_certificates(self, own: Set[IP]) -> None:
-        """Say which certificates tell who somebody is, or that two calls are of the same party."""
+        """Note certificates that tell who somebody is, or that one party was in several calls."""
         texts = {str(ip) for ip in own}
         for shown in self._shown.values():
             for is_own in (True, False):
@@ -176,7 +184,7 @@ class Party:
                         "certificate_reused", f"{did} the same certificate in {len(calls)} calls"
                     )
         for name in self._names:
-            self._notice("certificate_name", "a certificate in its captures has a name", name)
+            self._notice("certificate_name", "a certificate in its captures holds a name", name)
 
 
 def _is_public(ip: IP) -> bool:
@@ -184,6 +192,6 @@ def _is_public(ip: IP) -> bool:
 
 
 def packets(contents: Contents) -> Iterator[tuple[Frame, Packet]]:
-    """The frames of a capture, and what they are as packets."""
+    """Yield the frames of a capture, each with its packet."""
     for frame in contents.frames():
         yield frame, parse(frame.data, frame.time_s, frame.link, is_outgoing=frame.is_outgoing)

@@ -1,7 +1,7 @@
-"""What an audit found, in words and as a document.
+"""The report of an audit, in words and as a JSON document.
 
-Rules of this file: an address, or a name out of a certificate, is written only for whoever asked to
-see it; without that a report says which of a party's addresses, of which family and scope.
+Rules of this file: a report shows an address, or a name from a certificate, only to a user who
+asked for it. Otherwise it says which address of which party it is, and its family and scope.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 class Secret(NamedTuple):
-    """One address of one party; `number` counts the party's from 1."""
+    """One address of one party; `number` counts the addresses of the party from 1."""
 
     party: str
     number: int
@@ -26,28 +26,28 @@ class Secret(NamedTuple):
 
     @property
     def ip(self) -> IP:
-        """To look for."""
+        """The address without its port, to search for."""
         return ipaddress.ip_address(self.address.packed)
 
     @property
     def kind(self) -> str:
-        """Family and scope, which is all that a report needs to say."""
+        """Family and scope of the address, which is all that a report needs to say."""
         ip = self.ip
         scope = "private" if is_behind_nat(ip) else "link-local" if ip.is_link_local else "public"
         return f"{scope} IPv{ip.version}"
 
     def as_document(self, *, is_shown: bool) -> Json:
-        """For JSON."""
+        """Build the JSON document of the address."""
         shown = {"text": self.address.reveal()[0]} if is_shown else {}
         return {"number": self.number, "kind": self.kind, **shown}
 
 
 class Place(NamedTuple):
-    """Where something was found.
+    """The place of a hit.
 
     Args:
         unit: "packet" or "line", which `number` counts from 1.
-        layer: what part of a packet or of a description it is in.
+        layer: the part of the packet or of the description.
         offset: in bytes, from the beginning of the packet or of the description.
     """
 
@@ -60,7 +60,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Exposure:
-    """An address of one party in what another could see, spelt one way in one kind of place."""
+    """An address of one party in what another could see, in one encoding and kind of place."""
 
     secret: Secret
     seen_by: str
@@ -71,11 +71,11 @@ class Exposure:
 
     @property
     def may_be_chance(self) -> bool:
-        """Four bytes, once, where no protocol has an address."""
+        """Whether four random bytes may look like the address: once, where no protocol has one."""
         return self.is_short and self.count == 1 and self.first.layer not in _HAVE_ADDRESSES
 
     def words(self, *, is_shown: bool) -> str:
-        """One line."""
+        """Write the exposure as one line."""
         secret, first = self.secret, self.first
         shown = f" {secret.address.reveal()[0]}" if is_shown else ""
         often = "" if self.count == 1 else f", and {self.count - 1} more"
@@ -87,7 +87,7 @@ class Exposure:
         )
 
     def as_document(self, *, is_shown: bool) -> Json:
-        """For JSON."""
+        """Build the JSON document of the exposure."""
         return {
             "of": self.secret.party,
             "address": self.secret.as_document(is_shown=is_shown),
@@ -103,19 +103,19 @@ _HAVE_ADDRESSES = {"IP header", "STUN message"}
 
 
 class Verdict(Enum):
-    """What an audit comes to. Encrypted content is nobody's to open, and makes none incomplete."""
+    """The result of an audit. Encrypted content, which nobody can open, is no gap."""
 
     CLEAN = "clean"
-    """No address of one party shows in what another could see, and all of that was searched."""
+    """The audit searched everything and found no address of one party in what another saw."""
     LEAK = "leak"
-    """At least one does, whatever else was searched."""
+    """The audit found at least one address, whatever it could not search."""
     INCOMPLETE = "incomplete"
-    """None was found, but something was not searched, or not looked for."""
+    """The audit found no address, but could not search everything, or not for every address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something that was not searched, or not looked for: no verdict may rest on it.
+    """Something that the audit could not search, or could not search for.
 
     Args:
         kind: `cut_packets`, `partial_capture`, `empty_capture`, `dropped_packets`, `unknown_link`,
@@ -123,8 +123,8 @@ class Gap:
             `too_many_addresses`, `unknown_address`, `unknown_public_address`, `disputed_address`,
             `shared_address`.
         about: the party.
-        count: how many there are.
-        text: in words, without addresses.
+        count: how many packets or other things this is about.
+        text: a sentence, without addresses.
     """
 
     kind: str
@@ -133,18 +133,18 @@ class Gap:
     text: str
 
     def as_document(self) -> Json:
-        """For JSON."""
+        """Build the JSON document of the gap."""
         return asdict(self)
 
 
 class Notice(NamedTuple):
-    """Something that is no address, but can tell who somebody is.
+    """Something that is not an address, but can tell who somebody is.
 
     Args:
         kind: `certificate_name`, `certificate_reused`.
         about: the party.
         text: without addresses and names.
-        shown: the name, for whoever asked to see it.
+        shown: the name, for a user who asked to see it.
     """
 
     kind: str
@@ -153,19 +153,19 @@ class Notice(NamedTuple):
     shown: str = ""
 
     def words(self, *, is_shown: bool) -> str:
-        """One line."""
+        """Write the notice as one line."""
         shown = f": {self.shown!r}" if is_shown and self.shown else ""
         return f"{self.about}: {self.text}{shown}"
 
     def as_document(self, *, is_shown: bool) -> Json:
-        """For JSON."""
+        """Build the JSON document of the notice."""
         shown = {"name": self.shown} if is_shown and self.shown else {}
         return {"kind": self.kind, "about": self.about, "text": self.text, **shown}
 
 
 @dataclass(slots=True)
 class Looked:
-    """What there was of one party."""
+    """How much of one party the audit has read."""
 
     captures: int = 0
     packets: int = 0
@@ -174,16 +174,17 @@ class Looked:
     secrets: tuple[Secret, ...] = ()
 
     def words(self) -> str:
-        """One line."""
+        """Write the counts as one line."""
         encrypted = f" ({self.encrypted} with encrypted content)" if self.encrypted else ""
         return (
             f"{self.packets} packets{encrypted} in {_many(self.captures, 'capture')}, "
             f"{_many(self.descriptions, 'description')}; "
-            f"{_many(len(self.secrets), 'address', 'addresses')} of its own looked for elsewhere"
+            f"{_many(len(self.secrets), 'address', 'addresses')} of its own to search for in the "
+            "files of the others"
         )
 
     def as_document(self, *, is_shown: bool) -> Json:
-        """For JSON."""
+        """Build the JSON document of the counts."""
         return {
             "captures": self.captures,
             "packets": self.packets,
@@ -199,7 +200,7 @@ def _many(count: int, one: str, more: str = "") -> str:
 
 @dataclass(slots=True)
 class Report:
-    """All of it."""
+    """The whole result of an audit."""
 
     parties: dict[str, Looked] = field(default_factory=dict)
     leaks: list[Exposure] = field(default_factory=list)
@@ -208,17 +209,17 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """A leak is one whatever was not searched; clean is only what was searched to the end."""
+        """The result: a leak whatever could not be searched, clean only if everything was."""
         if self.leaks:
             return Verdict.LEAK
         return Verdict.INCOMPLETE if self.unsearched else Verdict.CLEAN
 
     def seen(self, of: str, by: str) -> list[Exposure]:
-        """What one party could see of another's addresses."""
+        """Find what one party could see of another's addresses."""
         return [leak for leak in self.leaks if leak.secret.party == of and leak.seen_by == by]
 
     def lines(self, *, is_shown: bool) -> Iterator[str]:
-        """For a person."""
+        """Write the report for a person."""
         for name, looked in self.parties.items():
             yield f"{name}  {looked.words()}"
         for notice in self.notices:
@@ -233,7 +234,7 @@ class Report:
             yield "incomplete  no address was found, but not everything could be searched"
 
     def as_document(self, *, is_shown: bool) -> Json:
-        """For JSON."""
+        """Build the JSON document of the report."""
         return {
             "verdict": self.verdict.value,
             "clean": self.verdict is Verdict.CLEAN,

@@ -1,8 +1,8 @@
-"""The audit: each party's addresses, looked for in what every other party could see.
+"""Runs an audit: searches what every party could see for the addresses of the others.
 
-Rules of this file: two passes over the files. The first learns whose address is whose and what
-there is at all; the second searches. Neither holds more of a capture than one batch. Nothing to
-look for, or nothing to look at, is a fault, not a clean result.
+Rules of this file: two passes over the files. The first learns whose address is whose, and what the
+files hold; the second searches. Neither holds more of a capture than one batch. An audit without an
+address to search for, or without anything to search, is a fault and not a clean result.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,12 +27,12 @@ _ICMP = (1, 58)
 def audit(
     files: Mapping[str, Sequence[Source]], secrets: Mapping[str, Sequence[IP]] | None = None
 ) -> Report:
-    """Look for every party's addresses in the files of every other.
+    """Search the files of every party for the addresses of the others.
 
     Args:
-        files: what each party could see, two parties or more.
-        secrets: a party's addresses, besides those that its files tell.
-    Raises: ConfigError.
+        files: what each party could see; two parties or more, or one and `secrets` of another.
+        secrets: further addresses of parties, besides those that their files tell.
+    Raises: ConfigError. Nothing else.
     """
     given = dict(secrets or {})
     if len(set(files) | set(given)) < 2 or not files:
@@ -49,7 +49,9 @@ def audit(
         for name, found in own.items()
     }
     if not any(wanted.values()):
-        raise ConfigError("no party has an address of its own to look for; expected --secret")
+        raise ConfigError(
+            "the files tell no address that is one party's own; give --secret NAME=ADDRESS"
+        )
     for party in parties:
         party.looked.secrets = wanted[party.name]
         party.note_certificates(own[party.name])
@@ -65,20 +67,20 @@ def _order(ip: IP) -> tuple[int, bytes]:
 
 
 def _addresses(parties: Sequence[Party], given: Mapping[str, Sequence[IP]]) -> dict[str, set[IP]]:
-    """Whose address is whose: as given, and as the files tell."""
+    """Find the addresses of each party: those that were given, and those that the files tell."""
     relays = {ip for party in parties for ip in party.relays}
     servers = {ip for party in parties for ip in party.servers}
     own = {name: set(found) for name, found in given.items()}
     for party in parties:
         found = own.setdefault(party.name, set())
         found |= party.own(relays, is_needed=not given)
-        if len(parties) > 1:  # else there is nothing to look for them in
+        if len(parties) > 1:  # else there are no files to search for them
             party.note_unknown(found, relays, servers)
     return own
 
 
 def _exclude_shared(own: dict[str, set[IP]]) -> Iterator[Gap]:
-    """Two parties behind one NAT: each knows the address, as its own."""
+    """Take out addresses that two parties behind one NAT share: each knows them as its own."""
     owners: dict[IP, list[str]] = {}
     for name, found in own.items():
         for ip in found:
@@ -87,12 +89,13 @@ def _exclude_shared(own: dict[str, set[IP]]) -> Iterator[Gap]:
         if len(names) > 1:
             for name in names:
                 own[name].discard(ip)
-            text = f"an address that it has in common with {', '.join(names[1:])}"
+            others = ", ".join(names[1:])
+            text = f"it shares an address with {others}; the audit does not search for that one"
             yield Gap("shared_address", names[0], 1, text)
 
 
 def _exposures(party: Party, secrets: Sequence[Secret]) -> list[Exposure]:
-    """Every way and kind of place in which one of these shows in the party's files."""
+    """Find each of these addresses in what the party could see, by encoding and kind of place."""
     addresses = [secret.ip for secret in secrets]
     found: dict[tuple[object, ...], Exposure] = {}
     for source in party.sources:
@@ -109,7 +112,7 @@ def _exposures(party: Party, secrets: Sequence[Secret]) -> list[Exposure]:
 
 
 def _items(party: Party, source: Source, contents: Contents) -> Iterator[Item]:
-    """What the party could see: its packets, and the descriptions that others wrote."""
+    """Yield what the party could see: its packets, and the descriptions that others wrote."""
     numbers = count(1)
     if contents.is_capture:
         streams = Streams()
@@ -134,7 +137,7 @@ def _place(path: Path, hit: Hit) -> Place:
 
 
 def _layer(packet: Packet, offset: int) -> str:
-    """The part of a packet that an offset is in."""
+    """Name the part of a packet that an offset is in."""
     if not packet.version:
         return "a frame that is not IP"
     if offset < packet.network_at:

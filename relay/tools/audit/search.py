@@ -1,8 +1,8 @@
-"""The search for addresses in whatever was captured or written, in bounded memory.
+"""Searches packets and texts for addresses, in bounded memory.
 
 Rules of this file: short spellings are searched for in what is not encrypted end to end, all others
-in everything. Items are searched many at once, since looking for hundreds of patterns in one large
-piece is ten times as fast as in small ones.
+in everything. Many items are searched at once, because searching one large piece for hundreds of
+patterns is ten times as fast as searching small ones.
 """
 
 import ipaddress
@@ -16,7 +16,7 @@ from relay.tools.audit.packets import Packet, parse
 from relay.tools.audit.spellings import IP, Spelling, spellings
 
 BATCH = 4 * 1024 * 1024
-"""Bytes that are searched at once."""
+"""How many bytes are searched at once."""
 
 _SEPARATOR = b"\xff|item|\xff"
 _LONGEST_MESSAGE = 20 + 0xFFFF  # of STUN
@@ -26,10 +26,10 @@ class Item(NamedTuple):
     """One thing to search: a frame, a line, a body.
 
     Args:
-        clear: spans of it that are not encrypted end to end; None for all of it.
-        packet: what it is as a packet, for whoever reports a hit.
-        seam: of two segments of TCP, where the second begins; only what lies on both sides of it
-            is a hit. 0 for everything else.
+        clear: the spans that are not encrypted end to end; None if all of it is clear.
+        packet: the packet, if the item is one, for the report of a hit.
+        seam: where the second of two TCP segments begins: a hit must lie on both sides of it. 0 for
+            items that are not such a pair.
     """
 
     number: int
@@ -39,12 +39,12 @@ class Item(NamedTuple):
     seam: int = 0
 
     def is_crossed(self, start: int, end: int) -> bool:
-        """Whether a find from one offset to another is one of this item's."""
+        """Whether a hit between two offsets counts: where there is a seam, it must cross it."""
         return not self.seam or start < self.seam < end
 
 
 class Hit(NamedTuple):
-    """An address where it was searched for: which, the way it was spelt, and where."""
+    """An address that was found: its index, its spelling, the item, and the offset in it."""
 
     address: int
     spelling: str
@@ -54,12 +54,12 @@ class Hit(NamedTuple):
 
 
 def item_of_packet(number: int, packet: Packet) -> Item:
-    """A packet, to be searched."""
+    """Make the item that searches a packet."""
     return Item(number, packet.frame, clear_spans(packet), packet)
 
 
 def search(items: Iterable[Item], addresses: Sequence[IP]) -> Iterator[Hit]:
-    """Where any spelling of any of the addresses stands in any of the items.
+    """Find every spelling of every address in every item.
 
     Args:
         items: taken one batch at a time.
@@ -76,13 +76,13 @@ def search(items: Iterable[Item], addresses: Sequence[IP]) -> Iterator[Hit]:
 
 
 def find(items: Iterable[bytes], *addresses: str) -> list[Hit]:
-    """The same, for bytes that may be Ethernet frames, and addresses as text."""
+    """Search bytes, which may be Ethernet frames, for addresses that are given as text."""
     every = (_guessed(number, data) for number, data in enumerate(items))
     return list(search(every, [ipaddress.ip_address(address) for address in addresses]))
 
 
 def _guessed(number: int, data: bytes) -> Item:
-    """As a frame if it can be one."""
+    """Make an item of bytes: a packet if they can be an Ethernet frame."""
     if data[12:14] not in (b"\x08\x00", b"\x86\xdd"):
         return Item(number, data)
     packet = parse(data)
@@ -107,7 +107,7 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 class _Joined:
-    """Pieces of items in one run of bytes, each of which can be told from its offset."""
+    """Pieces of items joined into one run of bytes; an offset in it tells the piece."""
 
     def __init__(self, pieces: Sequence[tuple[Item, int, int]]) -> None:
         self._pieces = pieces
@@ -119,7 +119,7 @@ class _Joined:
             at += end - start + len(_SEPARATOR)
 
     def hits(self, address: int, spelling: Spelling) -> Iterator[Hit]:
-        """Every place of one spelling."""
+        """Find every place of one spelling."""
         if spelling.core not in self._data:
             return
         for match in spelling.pattern.finditer(self._data):
@@ -131,7 +131,7 @@ class _Joined:
 
 
 def _xored(batch: Iterable[Item], address: int, packed: bytes) -> Iterator[Hit]:
-    """Where an item holds an IPv6 address XORed with the id of the STUN message around it.
+    """Find an IPv6 address that is XORed with the transaction id of the STUN message around it.
 
     Spec: RFC 8489 section 14.2.
     """

@@ -1,8 +1,8 @@
-"""Every spelling of an address: text, numbers, bytes, XORed, encoded, hashed.
+"""Makes every spelling of an address: text, numbers, bytes, XORed, encoded, hashed.
 
 Rules of this file: a spelling is a pattern over bytes. Patterns of 32 bits are *short*: in a
 megabyte of random bytes one of them turns up by chance often enough to matter. The XOR of an IPv6
-address depends on a message's transaction id and is `search.py`'s.
+address depends on the transaction id of a message, so `search.py` makes it.
 """
 
 import base64
@@ -28,10 +28,10 @@ class Spelling:
     """One way to write one address.
 
     Args:
-        name: of the way, for the report of a hit.
-        core: bytes of every match, looked for first because that is ten times as fast.
-        pattern: matches it wherever it begins.
-        short: it stands for no more than five bytes and turns up by chance in random bytes.
+        name: what a report calls this spelling.
+        core: bytes in every match; searching for them first is ten times as fast.
+        pattern: matches the address in this spelling.
+        short: a match has fewer than five bytes, so random bytes may match by chance.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Spelling:
 
 @cache
 def spellings(ip: IP) -> tuple[Spelling, ...]:
-    """Every spelling of an address that does not depend on a STUN message around it."""
+    """Make every spelling of an address that does not depend on a STUN message around it."""
     found: dict[bytes, Spelling] = {}
     for name, literal in literals(ip):
         short = len(literal) < _SHORT_BYTES
@@ -55,11 +55,11 @@ def spellings(ip: IP) -> tuple[Spelling, ...]:
 _WHOLE = re.compile(
     "(text( upper| with .)?|exploded|reverse DNS|groups.*|octal)( reversed)?|integer.*|.*decimal"
 )
-"""Spellings of digits alone: one within more digits is another address, or none."""
+"""Names of spellings of digits alone, which mean something else within more digits."""
 
 
 def _bounded(name: str, pattern: bytes, version: int) -> bytes:
-    """`pattern`, but not within a longer number: 10.0.0.1 does not stand in 10.0.0.12."""
+    """Keep a pattern from matching within a longer number: 10.0.0.1 does not stand in 10.0.0.12."""
     if not _WHOLE.fullmatch(name):
         return pattern
     is_hex = name.startswith("groups") or (version == 6 and not name.startswith("integer"))
@@ -68,7 +68,7 @@ def _bounded(name: str, pattern: bytes, version: int) -> bytes:
 
 
 def literals(ip: IP) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every fixed spelling, some of them the same."""
+    """Yield name and bytes of every fixed spelling; some are equal."""
     yield from _binary(ip)
     yield from _textual(ip)
     yield from _numeric(ip)
@@ -105,7 +105,7 @@ def _textual(ip: IP) -> Iterator[tuple[str, bytes]]:
 
 
 def _texts(ip: IP) -> Iterator[tuple[str, str]]:
-    """The text forms: as one writes it, as DNS names and host names write it."""
+    """Yield the text forms: numeric ones, and those in DNS names and host names."""
     text, exploded = str(ip), ip.exploded
     mark = "." if ip.version == 4 else ":"
     yield "text", text
@@ -142,7 +142,7 @@ def _numeric(ip: IP) -> Iterator[tuple[str, bytes]]:
 
 
 def _hashes(ip: IP) -> Iterator[tuple[str, bytes]]:
-    """Unsalted hashes: whoever has one finds the address by trying all of them.
+    """Yield unsalted hashes: whoever has one finds the address by trying all addresses.
 
     The keys are those of ICE foundations: aioice hashes `type|transport|base` with MD5, libwebrtc
     concatenates type, base and protocol and takes the CRC-32.
@@ -166,7 +166,7 @@ def _hashes(ip: IP) -> Iterator[tuple[str, bytes]]:
 
 
 def _base64(data: bytes, name: str) -> Iterator[Spelling]:
-    """What base64 of any text around `data` must contain, for each of the three alignments.
+    """Yield what base64 of any text around `data` must contain, for each of the three alignments.
 
     A character at either end that `data` decides in part becomes the set of those it can be.
     """

@@ -1,8 +1,8 @@
-"""Segments of TCP as the streams they are of, to be searched where one ends and the next begins.
+"""Joins TCP segments into streams, to be searched where one segment ends and the next begins.
 
-Rules of this file: any packets are taken, in the order of the capture, and nothing is raised.
-Memory is bounded: what would be too much is counted as missing. The segments themselves are
-searched as packets, so that only the seams between them are left to look at.
+Rules of this file: it takes any packets, in the order of the capture, and raises nothing. Memory is
+bounded: what would be too much is counted as missing. The segments themselves are searched as
+packets, so that only the seams between them are left.
 """
 
 import struct
@@ -11,10 +11,10 @@ from typing import NamedTuple
 from relay.tools.audit.packets import TCP, Packet
 
 REACH = 2048
-"""Bytes before and after a seam: ten times the longest spelling, and most messages of STUN."""
+"""How many bytes before and after a seam are searched: ten times the longest spelling."""
 MAX_STREAMS = 4096
 MAX_WAITING = 256
-"""Segments of one stream that wait for an earlier one; a receive window holds some more."""
+"""How many segments of one stream may wait for an earlier one."""
 
 _HALF = 1 << 31  # sequence numbers are compared modulo 2^32 (RFC 9293 section 3.4)
 _SYN = 0x02
@@ -45,11 +45,11 @@ class Streams:
 
     @property
     def missing(self) -> int:
-        """Places so far in which a stream goes on without what came before."""
+        """In how many places so far a stream goes on without what came before."""
         return self._lost + sum(bool(stream.waiting) for stream in self._streams.values())
 
     def take(self, packet: Packet) -> list[Seam]:
-        """One packet more, and the seams that it closes."""
+        """Take in one packet. Returns: the seams that it closes."""
         if packet.protocol != TCP or packet.transport_at + 20 > len(packet.frame):
             return []
         (sequence,) = struct.unpack_from("!I", packet.frame, packet.transport_at + 4)
@@ -83,7 +83,7 @@ class Streams:
 
 
 def _advance(stream: _Stream) -> list[Seam]:
-    """Take whatever waits and goes on where the stream stands."""
+    """Take the waiting segments that continue the stream. Returns: the seams between them."""
     seams = []
     while ready := [at for at in stream.waiting if (stream.next - at) % 2**32 < _HALF]:
         at = min(ready, key=lambda at: (at - stream.next) % 2**32)

@@ -1,7 +1,7 @@
-"""What of one capture was not searched to the end, counted while its packets go by.
+"""Counts what of one capture the audit cannot search.
 
-Rules of this file: every packet is searched as it stands; counted is where that is not enough,
-because it is not whole, not understood, divided, or written in a way that hides what it says.
+Rules of this file: every packet is searched as it stands. A packet is counted where that is not
+enough: it is cut, unknown, a fragment, or compressed.
 """
 
 import re
@@ -19,18 +19,18 @@ _COMPRESSED = re.compile(
     rb"|^HTTP/1\.1 101 .*\r\nsec-websocket-extensions:[^\r]*permessage-deflate",
     re.IGNORECASE | re.DOTALL,
 )
-"""Content that HTTP says is compressed (RFC 9110 section 8.4), and a WebSocket that is from here on
+"""Compressed content in HTTP (RFC 9110 section 8.4), and the start of a compressed WebSocket
 (RFC 7692 section 5)."""
 
 _WORDS = {
-    "cut_packets": "{} captured in part; capture with the whole length (tcpdump -s 0)",
-    "dropped_packets": "{} dropped by the program that captured them",
-    "unknown_link": "{} of a link type that is not read",
-    "unknown_frames": "{} of a protocol that is not read: wrapped, or encrypted",
-    "malformed_packets": "{} with a header or a length that does not fit",
-    "fragments": "{} sent in fragments, which are not put together",
-    "missing_segments": "{} where a TCP stream goes on without what came before",
-    "compressed": "{} announcing compressed content, which is not unpacked",
+    "cut_packets": "{}: captured in part only; capture with the whole length (tcpdump -s 0)",
+    "dropped_packets": "{}: dropped while capturing; capture with a larger buffer (tcpdump -B)",
+    "unknown_link": "{}: the audit cannot read this link type",
+    "unknown_frames": "{}: the audit cannot read this protocol; it may be wrapped or encrypted",
+    "malformed_packets": "{}: a header or a length does not fit",
+    "fragments": "{}: the audit does not put IP fragments together",
+    "missing_segments": "{}: a TCP stream goes on there without what came before",
+    "compressed": "{}: the content is compressed, and the audit does not unpack it",
 }
 _UNREAD = {
     Unread.LINK: "unknown_link",
@@ -41,16 +41,16 @@ _UNREAD = {
 
 
 class Unsearched:
-    """The count for one capture."""
+    """The counts of one capture."""
 
     def __init__(self) -> None:
         self.encrypted = 0
-        """Packets with content that is certainly encrypted: known to be, and not a gap."""
+        """How many packets have content that is certainly encrypted; they are not a gap."""
         self._counts: Counter[str] = Counter()
         self._streams = Streams()
 
     def take(self, frame: Frame, packet: Packet) -> None:
-        """One packet more."""
+        """Take in one packet."""
         if frame.is_cut:
             self._counts["cut_packets"] += 1
         elif packet.unread is not None:
@@ -62,11 +62,11 @@ class Unsearched:
         self.encrypted += packet.protocol == _ESP or clear < len(packet.frame)
 
     def gaps(self, about: str, file: str, dropped: int) -> list[Gap]:
-        """What there is to say.
+        """List the gaps of the capture.
 
         Args:
             about: the party.
-            dropped: packets that the capturing program has dropped.
+            dropped: how many packets the capturing program has dropped.
         """
         counts = self._counts | Counter(
             dropped_packets=dropped, missing_segments=self._streams.missing

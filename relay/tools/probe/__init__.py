@@ -1,7 +1,8 @@
 """A probe from outside: two legs of one call, datagrams there and back, and what each side saw.
 
-Rules of this package: it uses nothing of the relay but the network, through aioice's TURN client;
-what is wrong is a CommandError that says what to check; a report names no address, not even ours.
+Rules of this package: it uses nothing of the relay but the network, through streams of
+asyncio-dgram over aioice's TURN client; what is wrong is a CommandError that says what to check; a
+report names no address, not even ours.
 """
 
 from relay.tools.probe.report import Report, Seen

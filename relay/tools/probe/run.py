@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aioice import stun
-from aioice.turn import create_turn_endpoint
 
 from relay.calls.credentials import Credential
 from relay.errors import CommandError
 from relay.tools.probe.leg import HELLO, PING, Leg
 from relay.tools.probe.report import Report, judge
+from relay.tools.probe.stream import RelayedStream
 from relay.tools.probe.url import TurnUrl
 
 INTERVAL_S = 0.02
@@ -71,12 +71,11 @@ async def run(plan: Plan) -> Report:
 @asynccontextmanager
 async def _leg(plan: Plan, index: int) -> AsyncIterator[Leg]:
     """One allocation, deleted in the end."""
-    leg, credential, url = Leg(), plan.legs[index], plan.url
+    credential, url = plan.legs[index], plan.url
     try:
         async with asyncio.timeout(plan.timeout_s):
-            leg.transport, _ = await create_turn_endpoint(
-                lambda: leg,
-                server_addr=await _resolve(url),
+            stream = await RelayedStream.open(
+                await _resolve(url),
                 username=credential.username,
                 password=credential.password,
                 ssl=plan.tls if url.is_tls else None,
@@ -95,15 +94,11 @@ async def _leg(plan: Plan, index: int) -> AsyncIterator[Leg]:
         raise CommandError(
             f"{url}: {_why(error)}; check the URL and that the daemon runs"
         ) from None
+    leg = Leg(stream)
     try:
         yield leg
     finally:
-        leg.transport.close()
-        try:
-            async with asyncio.timeout(plan.timeout_s):
-                await leg.closed.wait()
-        except TimeoutError:
-            pass  # the allocation ends with its lifetime
+        await leg.close(plan.timeout_s)
 
 
 def _distrust(error: ssl.SSLError, url: TurnUrl) -> str:
@@ -138,8 +133,8 @@ async def _meet(plan: Plan, caller: Leg, callee: Leg) -> None:
     try:
         async with asyncio.timeout(plan.timeout_s):
             while not (caller.heard.is_set() and callee.heard.is_set()):
-                caller.transport.sendto(HELLO, callee.relayed)
-                callee.transport.sendto(HELLO, caller.relayed)
+                await caller.send(HELLO, callee.relayed)
+                await callee.send(HELLO, caller.relayed)
                 await asyncio.sleep(INTERVAL_S)
                 _check_refusal(caller, callee)
     except TimeoutError:
@@ -175,7 +170,7 @@ async def _exchange(plan: Plan, caller: Leg, callee: Leg) -> dict[int, float]:
     for number in range(plan.count):
         datagram = (PING + number.to_bytes(8)).ljust(PAYLOAD_BYTES, b"\0")
         sent_at[number] = time.perf_counter()
-        caller.transport.sendto(datagram, peer)
+        await caller.send(datagram, peer)
         await asyncio.sleep(INTERVAL_S)
     try:
         async with asyncio.timeout(plan.timeout_s):

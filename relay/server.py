@@ -1,0 +1,293 @@
+"""The server: the one place where calls are changed, and what follows from it.
+
+Rules of this file: it is pure; time is an argument, randomness is handed in. Every input is one
+method that returns one list of effects and events, in the order in which they have to be applied.
+Nothing re-enters: what an effect leads to (a port that could not be opened) is an input of its own.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+
+from relay.address import FiveTuple, ServerAddress
+from relay.calls import signaling
+from relay.calls.book import Book, drop, ended
+from relay.calls.call import Call, Leg, State
+from relay.calls.changes import Change
+from relay.calls.deadlines import Deadlines
+from relay.calls.leaving import Answered, is_last, leave
+from relay.calls.making import Order
+from relay.calls.pool import Entropy, PortPool
+from relay.calls.rules import Rules
+from relay.clock import Now
+from relay.effects import CallAccepted, CallChanged, CallCreated, Effect, EndReason, LegEnded
+from relay.errors import CallError
+from relay.ice.access import Access
+from relay.ice.dispatch import Ports
+from relay.ice.port import RelayedPort
+from relay.ice.settings import PortSettings
+from relay.questions import Questions
+from relay.sdp import HeldCandidate, Rebuilt
+from relay.turn.dispatch import Turn
+from relay.turn.settings import TurnSettings
+
+_PORTS_PER_TURN, _TURN_S = 100, 0.004
+"""So many relayed ports are attended to in one turn, in which no packet is forwarded; the others
+have theirs as much later each."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What the server is told once, at start: see the two types."""
+
+    turn: TurnSettings
+    ports: PortSettings
+
+
+class Server(Questions):
+    """
+    Args:
+        rules: what the operator decided about calls; `set_rules` replaces them.
+        entropy: random bytes on demand, from a CSPRNG.
+        token: gives an opaque random token of 22 characters each time.
+    """
+
+    def __init__(
+        self, settings: ServerSettings, rules: Rules, entropy: Entropy, token: Callable[[], str]
+    ) -> None:
+        deadlines, pool = Deadlines(), PortPool(settings.turn.ports)
+        book = Book(rules, deadlines, closed=settings.turn.peers == "call")
+        turn = Turn(settings.turn, book, deadlines, entropy, pool)
+        ports = Ports(settings.ports, deadlines, entropy, pool)
+        super().__init__(book, turn, ports)
+        self._deadlines = deadlines
+        self._token = token
+
+    # What arrives
+
+    def receive(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
+        """A client sent a datagram to a listener, or one frame over a connection.
+
+        Args:
+            datagram: any bytes.
+            client: its five-tuple.
+        Returns: effects, those of what has run out by now first; never empty, since what is not
+            acted upon is counted.
+        Raises: nothing.
+        """
+        if self._deadlines.is_due(now.mono):
+            return self.handle_timeout(now) + self._turn.receive(datagram, client, now)
+        return self._turn.receive(datagram, client, now)
+
+    def receive_at_port(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
+        """A datagram came to a relayed transport address that was opened.
+
+        Args:
+            datagram: any bytes.
+            client: where it came from; its server is the address that it came to.
+        Returns: effects, as `receive`; none where an answer changes nothing.
+        Raises: nothing.
+        """
+        due = self.handle_timeout(now) if self._deadlines.is_due(now.mono) else []
+        if self._turn.has_outer_port(client.server):
+            return due + self._turn.receive_outside(datagram, client, now)
+        return due + self._ports.receive(datagram, client, now)
+
+    def disconnect(self, client: FiveTuple, now: Now) -> list[Effect]:
+        """A client's TCP or TLS connection has ended, and its allocation with it."""
+        return self._turn.disconnect(client, now)
+
+    def port_failed(self, port: ServerAddress, *, is_taken: bool, now: Now) -> list[Effect]:
+        """A relayed transport address could not be opened.
+
+        An allocation does without; a leg in ports mode gets another port, or its call ends.
+
+        Args:
+            is_taken: another program of this host has it, so that another port may do.
+        """
+        if self._turn.has_outer_port(port):
+            return self._turn.port_failed(port)
+        failed = self._ports.port_failed(port, is_taken=is_taken, now=now)
+        if failed is None:
+            return []
+        leg, effects = failed
+        if leg.held:
+            return effects
+        return effects + self._end(leg.call, EndReason.OUT_OF_PORTS, now)
+
+    # What the signaling server asks for
+
+    def create(
+        self, name: str, order: Order, access: Mapping[str, Access], now: Now
+    ) -> list[Effect]:
+        """Create a call; in ports mode with a relayed port for each party.
+
+        Args:
+            name: its id, `cv_` and a token.
+            access: what is known of the parties in ports mode, by their ids.
+        Raises: CallError `draining`, `invalid_request` or `out_of_ports`, and then there is no
+            such call. Nothing else.
+        """
+        call = self._book.create(name, order, self._token, now)
+        effects: list[Effect] = []
+        if call.ports:
+            try:
+                packets_per_s = self._book.rules.packets_per_s
+                effects = self._ports.open(call, access, packets_per_s, now)
+            except CallError:
+                self._book.end(call, now, is_final=False)  # nobody has heard of it
+                raise
+        return [*effects, CallCreated(name, is_ringing=order.ring)]
+
+    def accept(self, name: str, answered: Answered | None, now: Now) -> list[Effect]:
+        """Let a ringing call begin: data may cross from now on.
+
+        Args:
+            answered: who took it; the others that were called leave it. None: everybody stays.
+        Raises: CallError `unknown_call`, `wrong_state`, `unknown_party` or `invalid_request`, and
+            then nothing has changed. Nothing else.
+        """
+        call = self._book.live(name, now)
+        left = self._book.accept(call, answered)
+        effects = self._left(call, left, now) if left else []
+        way = self._ports if call.ports else self._turn
+        return [*effects, *way.accept(call, now), CallAccepted(name)]
+
+    def change(self, name: str, change: Change, now: Now) -> list[Effect]:
+        """Tighten a call, extend it, add parties to it: all of what is asked for, or nothing.
+
+        Raises: CallError `unknown_call`, `wrong_state`, `only_tightens` or `invalid_request`.
+            Nothing else.
+        """
+        call = self._book.live(name, now)
+        was_closed = call.closed
+        if not self._book.change(call, change, self._token):
+            return []
+        if call.ports:
+            return [*self._ports.change(call, now), CallChanged(name)]
+        is_newly_closed = call.closed and not was_closed
+        effects = self._turn.change(call, now, is_newly_closed=is_newly_closed)
+        return [*effects, CallChanged(name)]
+
+    def end(self, name: str, now: Now) -> list[Effect]:
+        """End a call: its routes, its ports and its legs go at once.
+
+        One that a credential has not begun yet is begun by none afterwards.
+
+        Raises: CallError `unknown_call`. Nothing else.
+        """
+        call = self._book.to_end(name, now)
+        return self._end(call, EndReason.ENDED, now) if call is not None else []
+
+    def end_party(self, name: str, party: str, now: Now) -> list[Effect]:
+        """End one party's leg, and the call where it is over without that party.
+
+        In a call that credentials begin, a leg that has not come yet does not come afterwards.
+
+        Raises: CallError `unknown_call` or `unknown_party`. Nothing else.
+        """
+        leg = self._book.to_leave(name, party, now)
+        if leg is None:
+            return []
+        call = leg.call
+        if is_last(call, leg) or call.legs == [leg]:
+            return self._end(call, EndReason.ENDED, now, is_final=call.is_registered)
+        leave(call, leg)
+        return self._left(call, [leg], now)
+
+    def set_access(self, name: str, party: str, access: Access, now: Now) -> list[Effect]:
+        """Take in where the party of a relayed port is.
+
+        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state` or `invalid_request`, and
+            then nothing has changed. Nothing else.
+        """
+        call = self._book.live(name, now)
+        if not call.ports:
+            detail = "Only a call in ports mode has endpoints."
+            raise CallError("wrong_state", detail, name)
+        return self._ports.set_access(call.leg_of(party), access, now)
+
+    def describe(self, name: str, party: str, sdp: str, now: Now) -> Rebuilt:
+        """Rebuild a party's description for the others; nothing is to be done for it.
+
+        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state`, `too_many`,
+            `bad_description` or `plain_media`. Nothing else.
+        """
+        call = self._book.live(name, now)
+        return signaling.describe(call, party, sdp, self.relayed_of(call), now.mono)
+
+    def trickle(self, name: str, party: str, sent: HeldCandidate, now: Now) -> signaling.Trickled:
+        """Rebuild a party's candidate for the others, or hold it while the call rings.
+
+        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state` or `too_many`. Nothing
+            else.
+        """
+        call = self._book.live(name, now)
+        return signaling.trickle(call, party, sent, self.relayed_of(call), now.mono)
+
+    def release(self, call: Call) -> dict[str, signaling.Released]:
+        """What parties sent while the call rang; then nothing is held any more."""
+        return signaling.release(call)
+
+    # What the operator decides
+
+    def set_rules(self, rules: Rules) -> None:
+        """These hold for calls yet to come."""
+        self._book.rules = rules
+
+    def replace_secrets(self, secrets: tuple[str, ...]) -> None:
+        """Verify later allocations with these; allocations keep the key they were made with."""
+        self._turn.replace_secrets(secrets)
+
+    def drain(self) -> None:
+        """Begin no new calls from now on."""
+        self._book.is_draining = True
+
+    # Time
+
+    def handle_timeout(self, now: Now) -> list[Effect]:
+        """Do what is due, the soonest first; to be called again at `next_timeout`."""
+        effects: list[Effect] = []
+        attended = count()
+        while (timed := self._deadlines.due(now.mono)) is not None:
+            if isinstance(timed, Call):
+                effects += self._expire(timed, now)
+            elif not isinstance(timed, RelayedPort):
+                effects += self._turn.lapse(timed, now)
+            elif turns := next(attended) // _PORTS_PER_TURN:
+                self._deadlines.postpone(timed, now.mono + turns * _TURN_S)
+            else:
+                effects += self._ports.lapse(timed, now)
+        self._book.forget_old(now)
+        return effects
+
+    def next_timeout(self) -> float | None:
+        """Monotonic seconds at which `handle_timeout` should be called; None for never."""
+        return self._deadlines.next()
+
+    def _end(
+        self, call: Call, reason: EndReason, now: Now, *, is_final: bool = True
+    ) -> list[Effect]:
+        """End a call: routes and ports first, then the event, then the counters of its legs."""
+        way, legs = self._ports if call.ports else self._turn, call.legs
+        effects = [effect for leg in legs for effect in way.end_leg(leg, now)]
+        effects.append(ended(call, reason, legs, now))
+        self._book.end(call, now, is_final=is_final)
+        return effects + drop(legs)
+
+    def _expire(self, call: Call, now: Now) -> list[Effect]:
+        """The time of a call has come.
+
+        One that only credentials name may begin anew: no signaling server has ended it, and where
+        the relay's rule about peers is wider one such "call" is a user with many calls.
+        """
+        is_ringing = call.state is State.RINGING
+        reason = EndReason.NOT_ACCEPTED if is_ringing else EndReason.EXPIRED
+        return self._end(call, reason, now, is_final=call.is_registered)
+
+    def _left(self, call: Call, legs: list[Leg], now: Now) -> list[Effect]:
+        """These have left a call that goes on."""
+        effects = self._turn.confine_own(call)
+        for leg in legs:
+            effects += [*self._turn.end_leg(leg, now), LegEnded(leg.key), *drop([leg])]
+        return effects
