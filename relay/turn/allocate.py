@@ -92,6 +92,7 @@ class Allocations:
         family = self._check_family(request)
         even = request.get(Attribute.EVEN_PORT)
         token = request.get(Attribute.RESERVATION_TOKEN)
+        expires = now.mono + _lifetime(request.get(Attribute.LIFETIME))
         oldest = self._check_quota(request, 2 if even is True else 1 if token is None else 0, now)
         leg = self._book.admit(request.credential.call, request.credential.leg, now)
         is_outer = leg.call.half_relayed and leg.masked and even is None and token is None
@@ -106,7 +107,7 @@ class Allocations:
             port = pool.draw(self._entropy, now.mono, leg.key, even=is_even, pair=is_pair)
         if port < 0:
             return self._refuse(request, leg, now)
-        allocation = self._add(request, leg, PeerAddress(self._ips[family], port), outer, now)
+        allocation = self._add(request, leg, PeerAddress(self._ips[family], port), outer, expires)
         if even is True:
             allocation.reservation = self._reserve(port + 1, family, leg, now)
         shown = remember_own(leg, request.client.client.packed, self._relay_ips)
@@ -252,10 +253,9 @@ class Allocations:
         leg: Leg,
         relayed: PeerAddress,
         outer: ServerAddress | None,
-        now: Now,
+        expires: float,
     ) -> Allocation:
-        lifetime = _lifetime(request.get(Attribute.LIFETIME))
-        allocation = Allocation(request.client, leg, relayed, now.mono + lifetime)
+        allocation = Allocation(request.client, leg, relayed, expires)
         allocation.username = request.credential.username
         allocation.key = request.credential.key
         allocation.transaction_id = request.message.transaction_id

@@ -184,6 +184,14 @@ def test_malformed_requested_transport_is_400() -> None:
     assert Relay().client().request(Method.ALLOCATE, short).code == 400
 
 
+def test_malformed_lifetime_is_400_and_leaves_nothing_behind() -> None:
+    relay = Relay(peers="relay")
+    client, free = relay.client(call="user"), relay.server.ports_free
+    assert client.allocate((Attribute.LIFETIME, b"\0\0")).code == 400
+    assert relay.server.ports_free == free
+    assert relay.live() == []
+
+
 @pytest.mark.parametrize("protocol", [6, 0, 1, 132, 255])
 def test_any_transport_but_udp_is_442(protocol: int) -> None:
     assert Relay().client().allocate(protocol=protocol).code == 442
