@@ -24,7 +24,7 @@ from relay.turn.data import Data
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.permissions import Permissions
 from relay.turn.request import KNOWN, Request, failure, wants_fingerprint
-from relay.turn.routes import confine, drop_demands, drop_routes, routes_of
+from relay.turn.routes import confine, drop_routes, routes_of
 from relay.turn.settings import TurnSettings
 from relay.turn.table import Table
 
@@ -126,7 +126,7 @@ class Turn:
         Returns: the end of routes that may be no more, then the others with their new expiry.
         """
         allocations = allocations_in(call)
-        effects = [effect for each in allocations for effect in drop_demands(each)]
+        effects: list[Effect] = []
         if is_newly_closed:
             effects += [effect for each in allocations for effect in confine(each)]
         effects += self.confine_own(call)

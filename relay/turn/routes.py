@@ -70,7 +70,7 @@ def drop_expired(peer: Peer, now: Now) -> list[Effect]:
 def confine(peer: Peer) -> list[Effect]:
     """Leave a peer nothing but those of its own call, which has just been closed."""
     call = peer.leg.call
-    effects: list[Effect] = []
+    effects = drop_demands(peer)
     others = [
         each
         for each in peer.channels.values()

@@ -128,6 +128,13 @@ def test_the_end_of_either_allocation_ends_the_route(who: str, how: str) -> None
     assert relay.forwarding.routes == {}
 
 
+def test_a_party_that_is_added_leaves_the_route_alone() -> None:
+    relay = Relay()
+    alice, bob = permitted_pair(relay)
+    assert flow(alice, bob)
+    assert routes(relay.change("erin")) == []
+
+
 def test_the_end_of_the_call_ends_the_route() -> None:
     relay = Relay()
     alice, bob = permitted_pair(relay)
