@@ -209,6 +209,13 @@ class LegIdle:
     leg: LegKey
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault of our own, met with one of the things that were due; the others were done."""
+
+    error: Exception = field(repr=False)
+
+
 Event = CallCreated | CallAccepted | CallChanged | LegEnded | CallEnded | LegConnected | LegIdle
 """What has happened. Nothing is done for it: it is handed on in its place among the effects."""
 
@@ -223,6 +230,7 @@ Effect = (
     | ClosePort
     | Count
     | Answered
+    | Fault
     | Event
 )
 """What the server answers every input with: what is to be done and what has happened, in order."""

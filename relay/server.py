@@ -5,7 +5,7 @@ method that returns one list of effects and events, in the order in which they h
 Nothing re-enters: what an effect leads to (a port that could not be opened) is an input of its own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 
@@ -14,13 +14,13 @@ from relay.calls import signaling
 from relay.calls.book import Book, drop, ended
 from relay.calls.call import Call, Leg, State
 from relay.calls.changes import Change
-from relay.calls.deadlines import Deadlines
+from relay.calls.deadlines import Deadlines, Timed
 from relay.calls.leaving import Answered, is_last, leave
 from relay.calls.making import Order
 from relay.calls.pool import Entropy, PortPool
 from relay.calls.rules import Rules
 from relay.clock import Now
-from relay.effects import CallAccepted, CallChanged, CallCreated, Effect, EndReason, LegEnded
+from relay.effects import CallAccepted, CallChanged, CallCreated, Effect, EndReason, Fault, LegEnded
 from relay.errors import CallError
 from relay.ice.access import Access
 from relay.ice.dispatch import Ports
@@ -75,9 +75,8 @@ class Server(Questions):
             acted upon is counted.
         Raises: nothing.
         """
-        if self._deadlines.is_due(now.mono):
-            return self.handle_timeout(now) + self._turn.receive(datagram, client, now)
-        return self._turn.receive(datagram, client, now)
+        due = self.handle_timeout(now) if self._deadlines.is_due(now.mono) else []
+        return due + self._turn.receive(datagram, client, now)
 
     def receive_at_port(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         """A datagram came to a relayed transport address that was opened.
@@ -129,15 +128,14 @@ class Server(Questions):
             such call. Nothing else.
         """
         call = self._book.create(name, order, self._token, now)
-        effects: list[Effect] = []
-        if call.ports:
-            try:
-                packets_per_s = self._book.rules.packets_per_s
-                effects = self._ports.open(call, access, packets_per_s, now)
-            except CallError:
-                self._book.end(call, now, is_final=False)  # nobody has heard of it
-                raise
-        return [*effects, CallCreated(name, is_ringing=order.ring)]
+        created = CallCreated(name, is_ringing=order.ring)
+        if not call.ports:
+            return [created]
+        try:
+            return [*self._ports.open(call, access, self.rules.packets_per_s, now), created]
+        except CallError:
+            self._book.end(call, now, is_final=False)  # nobody has heard of it
+            raise
 
     def accept(self, name: str, answered: Answered | None, now: Now) -> list[Effect]:
         """Let a ringing call begin: data may cross from now on.
@@ -166,8 +164,7 @@ class Server(Questions):
         if call.ports:
             return [*self._ports.change(call, now), CallChanged(name)]
         is_newly_closed = call.closed and not was_closed
-        effects = self._turn.change(call, now, is_newly_closed=is_newly_closed)
-        return [*effects, CallChanged(name)]
+        return [*self._turn.change(call, is_newly_closed, now), CallChanged(name)]
 
     def end(self, name: str, now: Now) -> list[Effect]:
         """End a call: its routes, its ports and its legs go at once.
@@ -246,24 +243,34 @@ class Server(Questions):
     # Time
 
     def handle_timeout(self, now: Now) -> list[Effect]:
-        """Do what is due, the soonest first; to be called again at `next_timeout`."""
+        """Do what is due, the soonest first; to be called again at `next_timeout`. Raises: nothing.
+
+        What meets a fault of our own is due no more; its routes end when they were set to.
+        """
         effects: list[Effect] = []
         attended = count()
         while (timed := self._deadlines.due(now.mono)) is not None:
-            if isinstance(timed, Call):
-                effects += self._expire(timed, now)
-            elif not isinstance(timed, RelayedPort):
-                effects += self._turn.lapse(timed, now)
-            elif turns := next(attended) // _PORTS_PER_TURN:
-                self._deadlines.postpone(timed, now.mono + turns * _TURN_S)
-            else:
-                effects += self._ports.lapse(timed, now)
+            try:
+                effects += self._lapse(timed, attended, now)
+            except Exception as error:  # the effects of all the others have to be applied
+                effects.append(Fault(error))
         self._book.forget_old(now)
         return effects
 
     def next_timeout(self) -> float | None:
         """Monotonic seconds at which `handle_timeout` should be called; None for never."""
         return self._deadlines.next()
+
+    def _lapse(self, timed: Timed, attended: Iterator[int], now: Now) -> list[Effect]:
+        """The deadline of one has come. `attended` counts the relayed ports of this turn."""
+        if isinstance(timed, Call):
+            return self._expire(timed, now)
+        if not isinstance(timed, RelayedPort):
+            return self._turn.lapse(timed, now)
+        if turns := next(attended) // _PORTS_PER_TURN:
+            self._deadlines.postpone(timed, now.mono + turns * _TURN_S)
+            return []
+        return self._ports.lapse(timed, now)
 
     def _end(
         self, call: Call, reason: EndReason, now: Now, *, is_final: bool = True

@@ -32,6 +32,7 @@ from relay.effects import (
     CallCreated,
     CallEnded,
     Effect,
+    Fault,
     LegConnected,
     LegEnded,
     LegIdle,
@@ -95,6 +96,7 @@ class Engine:
             LegConnected: self._leg_connected,
             LegIdle: self._leg_idle,
             CallEnded: self._call_ended,
+            Fault: self._fault,
             **dict.fromkeys((CallCreated, CallAccepted, CallChanged, LegEnded), _unheard),
         }
         self._failed: list[tuple[OpenPort, int]] = []
@@ -216,11 +218,7 @@ class Engine:
 
     def _on_timer(self) -> None:
         self._timer, self._timer_at = None, 0.0
-        try:
-            self.handle_timeout()
-        except Exception:  # a fault of ours: the running calls go on, and it is seen
-            log.exception("timeout_failed")
-        self._watch()
+        self.handle_timeout()
 
     def _watch(self) -> None:
         """Be called when something is due next."""
@@ -252,17 +250,23 @@ class Engine:
 
     def apply(self, effects: Iterable[Effect]) -> None:
         """Do what the server wants done, in order; then what follows from a port that failed."""
-        handlers = self._handlers
-        for effect in effects:
-            handlers[type(effect)](effect)
+        self._apply(effects)
         while self._failed:
             failed, number = self._failed.pop(0)
             is_taken, now = number in _TAKEN, self.now()
-            for effect in self.server.port_failed(failed.address, is_taken=is_taken, now=now):
-                handlers[type(effect)](effect)
+            self._apply(self.server.port_failed(failed.address, is_taken=is_taken, now=now))
         self._watch()
         if self.server.is_draining:
             self._note_drained()
+
+    def _apply(self, effects: Iterable[Effect]) -> None:
+        handlers = self._handlers
+        for effect in effects:
+            try:
+                handlers[type(effect)](effect)
+            except Exception:  # a fault of ours: a route that has to go after it goes
+                self.tally.dropped(DropReason.INTERNAL)
+                log.exception("effect_failed")
 
     def _note_drained(self) -> None:
         if not self.server.has_media() and not self.server.counts()[State.RINGING]:
@@ -277,6 +281,9 @@ class Engine:
 
     def _answered(self, effect: AnsweredRequest) -> None:
         self.counters.answered(effect.method, effect.code)
+
+    def _fault(self, fault: Fault) -> None:
+        log.error("timeout_failed", exc_info=fault.error)
 
     def _leg_connected(self, event: LegConnected) -> None:
         log.debug("leg_connected", extra={"transport": event.transport.value})

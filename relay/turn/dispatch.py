@@ -118,7 +118,7 @@ class Turn:
                 self._lifetimes.schedule(target)
         return effects
 
-    def change(self, call: Call, now: Now, *, is_newly_closed: bool) -> list[Effect]:
+    def change(self, call: Call, is_newly_closed: bool, now: Now) -> list[Effect]:
         """A call is as its legs and flags now say: what they may no longer have goes at once.
 
         Args:

@@ -18,7 +18,7 @@ from relay.calls.rate import SourceRate
 from relay.calls.rules import Rules
 from relay.clock import Now
 from relay.daemon.engine import Engine
-from relay.effects import Count, Effect, LegKey
+from relay.effects import Count, DropLeg, Effect, LegKey
 from relay.errors import DropReason
 from relay.forward.user.streams import Streams
 from relay.forward.user.tcp import TcpListener
@@ -291,6 +291,42 @@ async def test_a_fault_of_ours_costs_one_datagram(
             assert await do(has_heard_nothing, alice, bob)
         assert stage.drops(DropReason.INTERNAL) == 1
         assert await do(hears, alice, bob, b"on we go")
+
+
+@on_uvloop
+async def test_a_fault_with_one_effect_leaves_the_others_applied(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Stage() as stage:
+        call = stage.create()
+        await stage.joined(call)
+        forwarder = stage.engine.forwarder
+        legs = [leg.key for leg in call.legs]
+
+        def drop_leg(leg: DropLeg) -> None:
+            raise OSError(f"of {leg.leg}")
+
+        monkeypatch.setattr(forwarder.kernel, "drop_leg", drop_leg)
+        stage.engine.end(call.id)
+        assert [forwarder.meter(leg) for leg in legs] == [None, None]
+        assert [record.message for record in caplog.records] == ["effect_failed"] * 2
+        assert stage.drops(DropReason.INTERNAL) == 2
+
+
+@on_uvloop
+async def test_a_fault_with_what_is_due_is_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Stage() as stage:
+        stage.create(max_duration_s=100)
+
+        def ended(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("relay.server.ended", ended)
+        stage.pass_time(101)
+        assert [record.message for record in caplog.records] == ["timeout_failed"]
+        assert caplog.records[0].exc_info is not None
 
 
 def test_every_effect_has_its_handler() -> None:

@@ -15,6 +15,7 @@ from relay.effects import (
     Deliver,
     DropRoute,
     Effect,
+    Fault,
     LegConnected,
     LegIdle,
     Send,
@@ -47,6 +48,11 @@ from tests.ice.stage import (
     route,
 )
 from tests.kit import wire
+
+
+class _Broken(Exception):
+    """What a fault of the relay's own raises."""
+
 
 SILENT = [Count(DropReason.NO_CONSENT)]
 
@@ -443,3 +449,23 @@ def test_the_partys_password_is_not_printed() -> None:
     alice, _ = met()
     (asked,) = [e for e in alice.receive(alice.check(), ELSEWHERE) if isinstance(e, Send)][:1]
     assert ice("alice").pwd not in f"{access!r} {asked!r} {Answered(1, 0)!r}"
+
+
+def test_a_fault_of_the_relay_keeps_nothing_else_from_being_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alice, _ = met()
+    stage = alice.stage
+    stage.call(name="cv_short", expires=stage.now.mono + 3)
+    fault = _Broken()
+
+    def build_check(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("relay.ice.consent.build_check", build_check)
+    stage.advance(20)
+    effects = stage.tick()
+    assert [effect for effect in effects if isinstance(effect, Fault)] == [Fault(fault)] * 2
+    assert "cv_short" not in {leg.call for leg in stage.doing.legs}
+    expires = [route.expires_ns for route in stage.doing.routes.values()]
+    assert max(expires) <= (stage.now.mono + CONSENT_S) * 1e9
