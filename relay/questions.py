@@ -6,14 +6,14 @@ from relay.calls.call import Call, Leg, State
 from relay.calls.rules import Rules
 from relay.clock import Now
 from relay.ice.access import Endpoint
-from relay.ice.dispatch import Ports
+from relay.ice.dispatch import PortsMode
 from relay.turn.dispatch import Turn
 
 
 class Questions:
     """The half of the server that only reads."""
 
-    def __init__(self, book: Book, turn: Turn, ports: Ports) -> None:
+    def __init__(self, book: Book, turn: Turn, ports: PortsMode) -> None:
         self._book = book
         self._turn = turn
         self._ports = ports

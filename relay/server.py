@@ -15,7 +15,7 @@ from relay.calls.book import Book, drop, ended
 from relay.calls.call import Call, Leg, State
 from relay.calls.changes import Change
 from relay.calls.deadlines import Deadlines, Timed
-from relay.calls.leaving import Answered, is_last, leave
+from relay.calls.leaving import AnsweredBy, is_last, leave
 from relay.calls.making import Order
 from relay.calls.pool import Entropy, PortPool
 from relay.calls.rules import Rules
@@ -23,7 +23,7 @@ from relay.clock import Now
 from relay.effects import CallAccepted, CallChanged, CallCreated, Effect, EndReason, Fault, LegEnded
 from relay.errors import CallError
 from relay.ice.access import Access
-from relay.ice.dispatch import Ports
+from relay.ice.dispatch import PortsMode
 from relay.ice.port import RelayedPort
 from relay.ice.settings import PortSettings
 from relay.questions import Questions
@@ -58,7 +58,7 @@ class Server(Questions):
         deadlines, pool = Deadlines(), PortPool(settings.turn.ports)
         book = Book(rules, deadlines, closed=settings.turn.peers == "call")
         turn = Turn(settings.turn, book, deadlines, entropy, pool)
-        ports = Ports(settings.ports, deadlines, entropy, pool)
+        ports = PortsMode(settings.ports, deadlines, entropy, pool)
         super().__init__(book, turn, ports)
         self._deadlines = deadlines
         self._token = token
@@ -137,7 +137,7 @@ class Server(Questions):
             self._book.end(call, now, is_final=False)  # nobody has heard of it
             raise
 
-    def accept(self, name: str, answered: Answered | None, now: Now) -> list[Effect]:
+    def accept(self, name: str, answered: AnsweredBy | None, now: Now) -> list[Effect]:
         """Let a ringing call begin: data may cross from now on.
 
         Args:
@@ -173,7 +173,7 @@ class Server(Questions):
 
         Raises: CallError `unknown_call`. Nothing else.
         """
-        call = self._book.to_end(name, now)
+        call = self._book.call_to_end(name, now)
         return self._end(call, EndReason.ENDED, now) if call is not None else []
 
     def end_party(self, name: str, party: str, now: Now) -> list[Effect]:
@@ -183,7 +183,7 @@ class Server(Questions):
 
         Raises: CallError `unknown_call` or `unknown_party`. Nothing else.
         """
-        leg = self._book.to_leave(name, party, now)
+        leg = self._book.leg_to_end(name, party, now)
         if leg is None:
             return []
         call = leg.call

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.calls.call import Call, Leg, Relayed
+from relay.calls.call import Call, Leg, RelayedAddress
 from relay.calls.ends import End
 from relay.errors import DropReason
 from relay.turn.allocation import Allocation
@@ -76,7 +76,7 @@ MAY_BE_KNOWN_OF_CALLS = {
     "relay.calls.changes": {"Change", "PartyChange"},
     "relay.calls.credentials": {"Credential", "mint"},
     "relay.calls.ended": {"REGISTERED_PREFIX"},
-    "relay.calls.leaving": {"Answered"},
+    "relay.calls.leaving": {"AnsweredBy"},
     "relay.calls.making": {"Order", "Party"},
     "relay.calls.rate": {"SourceRate"},
     "relay.calls.rules": {"Masking", "Policy", "Rules"},
@@ -88,7 +88,7 @@ MAY_BE_KNOWN_OF_CALLS = {
 """What everybody else may import of them: values to ask the server with, and to read."""
 
 _SLOTS = {
-    *(*Call.__slots__, *Leg.__slots__, *Relayed.__slots__),
+    *(*Call.__slots__, *Leg.__slots__, *RelayedAddress.__slots__),
     *(*End.__slots__, *Allocation.__slots__, *Peer.__slots__),
 }
 IMPURE = {
@@ -446,7 +446,7 @@ def test_the_source_keeps_the_rule(rule: Rule) -> None:
     ("rule", "path", "text"),
     [
         (upward_imports, "relay/stun/a.py", "from relay.calls.pool import Pool"),
-        (upward_imports, "relay/calls/a.py", "from relay.ice.dispatch import Ports"),
+        (upward_imports, "relay/calls/a.py", "from relay.ice.dispatch import PortsMode"),
         (upward_imports, "relay/calls/a.py", "def f():\n    from relay.turn import table"),
         (upward_imports, "relay/forward/a.py", "from relay.turn.dispatch import Turn"),
         (upward_imports, "relay/forward/a.py", "from relay.stun import framing, message"),

@@ -13,7 +13,7 @@ from relay import __version__
 from relay.address import Transport
 from relay.calls.call import Call, State
 from relay.calls.changes import Change
-from relay.calls.leaving import Answered
+from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Order
 from relay.calls.rules import Rules
 from relay.calls.signaling import Released, Trickled
@@ -132,7 +132,7 @@ class Relay(Protocol):
         """
         ...
 
-    def accept(self, call: str, answered: Answered | None) -> tuple[Call, Mapping[str, Released]]:
+    def accept(self, call: str, answered: AnsweredBy | None) -> tuple[Call, Mapping[str, Released]]:
         """Let a ringing call begin.
 
         Returns: the call, and by party what waited for this.

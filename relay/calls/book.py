@@ -12,7 +12,7 @@ from relay.calls.call import TRANSITIONS, Call, Leg, State, unknown_party
 from relay.calls.changes import Change, apply
 from relay.calls.deadlines import Deadlines
 from relay.calls.ended import Ended, is_registered, may_be_credentials
-from relay.calls.leaving import Answered, leave, others
+from relay.calls.leaving import AnsweredBy, leave, others
 from relay.calls.making import Order, Origin, named, never, ordered
 from relay.calls.rules import Rules
 from relay.clock import Now
@@ -58,7 +58,7 @@ class Book:
         self._add(call)
         return call
 
-    def accept(self, call: Call, answered: Answered | None) -> list[Leg]:
+    def accept(self, call: Call, answered: AnsweredBy | None) -> list[Leg]:
         """Ringing becomes active: data may cross from now on.
 
         Args:
@@ -85,7 +85,7 @@ class Book:
         """
         return apply(call, change, self.rules, token)
 
-    def to_end(self, name: str, now: Now) -> Call | None:
+    def call_to_end(self, name: str, now: Now) -> Call | None:
         """The call of that id that is to be ended now; None where it has ended before.
 
         One that a credential has not begun yet is begun by none afterwards.
@@ -100,7 +100,7 @@ class Book:
             return None
         return found if State.ENDED in TRANSITIONS[found.state] else None
 
-    def to_leave(self, name: str, party: str, now: Now) -> Leg | None:
+    def leg_to_end(self, name: str, party: str, now: Now) -> Leg | None:
         """The leg of a party that is to leave now; None where it has left before.
 
         In a call that credentials begin, a leg that has not come yet does not come afterwards.

@@ -39,7 +39,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 
 
-class Relayed(Timed):
+class RelayedAddress(Timed):
     """A relayed transport address that a leg holds: of a TURN allocation, or a port of ports mode.
 
     Args:
@@ -83,7 +83,7 @@ class Leg:
         self.masked = masked
         self.asked = asked
         self.is_metered = False
-        self.held: tuple[Relayed, ...] = ()  # the latest stands last
+        self.held: tuple[RelayedAddress, ...] = ()  # the latest stands last
         self.own_ips: tuple[bytes, ...] = ()
         self.intake: Intake | None = None  # made when its party first sends a description
 
@@ -149,7 +149,7 @@ class Call(Timed):
         self.ports = False
         self.former: tuple[Former, ...] = ()
         self.pool: Pool | None = None
-        self.by_port: dict[int, Relayed] = {}
+        self.by_port: dict[int, RelayedAddress] = {}
         self.known: dict[int, LegKey] = {}
 
     @property
@@ -211,7 +211,7 @@ class Call(Timed):
             raise unknown_party(self)
         return leg
 
-    def hold(self, relayed: Relayed) -> None:
+    def hold(self, relayed: RelayedAddress) -> None:
         """A leg holds this from now on. Its port is remembered; what is known longest makes room.
 
         Args:
@@ -225,7 +225,7 @@ class Call(Timed):
         if len(self.known) > _KNOWN_PORTS:
             del self.known[next(iter(self.known))]
 
-    def let_go(self, relayed: Relayed) -> None:
+    def let_go(self, relayed: RelayedAddress) -> None:
         """A leg holds this no longer."""
         relayed.is_alive = False
         leg = relayed.leg

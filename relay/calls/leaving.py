@@ -14,14 +14,14 @@ _FORMER = 64
 privacy that was on."""
 
 
-class Answered(NamedTuple):
+class AnsweredBy(NamedTuple):
     """Who has taken a call: a party, by its id or by its leg's."""
 
     party: str | None = None
     leg: str | None = None
 
 
-def others(call: Call, answered: Answered) -> list[Leg]:
+def others(call: Call, answered: AnsweredBy) -> list[Leg]:
     """Those who were called as well as the one who answered, and did not answer.
 
     Raises: CallError `unknown_party`, or `invalid_request` where the caller is named. Nothing else.

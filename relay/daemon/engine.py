@@ -16,7 +16,7 @@ from relay.api.relay import Party, Status
 from relay.calls.call import Call, State
 from relay.calls.changes import Change
 from relay.calls.ended import REGISTERED_PREFIX
-from relay.calls.leaving import Answered
+from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Order
 from relay.calls.rules import Rules
 from relay.calls.signaling import Released, Trickled
@@ -24,9 +24,7 @@ from relay.clock import Clocks
 from relay.daemon.ports import Decide, PortCore
 from relay.daemon.views import Views
 from relay.effects import (
-    Answered as AnsweredRequest,
-)
-from relay.effects import (
+    Answered,
     CallAccepted,
     CallChanged,
     CallCreated,
@@ -92,7 +90,7 @@ class Engine:
         PortCore(self.server, self.forwarder, self.decide, settings.turn.unauthenticated_per_s)
         self.forwarder.port_failed = self._port_failed
         self._handlers = self.forwarder.handlers | {
-            AnsweredRequest: self._answered,
+            Answered: self._answered,
             LegConnected: self._leg_connected,
             LegIdle: self._leg_idle,
             CallEnded: self._call_ended,
@@ -160,7 +158,7 @@ class Engine:
             raise CallError("out_of_ports", "The relay's host could not open a port.")
         return call
 
-    def accept(self, call: str, answered: Answered | None) -> tuple[Call, dict[str, Released]]:
+    def accept(self, call: str, answered: AnsweredBy | None) -> tuple[Call, dict[str, Released]]:
         self.apply(self.server.accept(call, answered, self.now()))
         accepted = self.call(call)
         return accepted, self.server.release(accepted)
@@ -279,7 +277,7 @@ class Engine:
             log.warning("port_not_opened", extra={"errno": number})
         self._failed.append((effect, number))
 
-    def _answered(self, effect: AnsweredRequest) -> None:
+    def _answered(self, effect: Answered) -> None:
         self.counters.answered(effect.method, effect.code)
 
     def _fault(self, fault: Fault) -> None:

@@ -33,7 +33,7 @@ _TRIES = 16
 _NOTHING_KNOWN = Access()
 
 
-class Ports:
+class PortsMode:
     """
     Args:
         settings: what does not change while the relay lives.

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from math import inf
 
 from relay.address import ClientAddress, PeerAddress, ServerAddress
-from relay.calls.call import Leg, Relayed
+from relay.calls.call import Leg, RelayedAddress
 from relay.ice.access import Access, Endpoint, IceCredentials
 from relay.ice.candidate import Candidate, Generation
 
@@ -23,7 +23,7 @@ _SOURCES = 8  # verified addresses of one leg: a host has a few interfaces, each
 _CHECKS = 256  # transaction ids remembered per leg: ten minutes of consent checks
 
 
-class RelayedPort(Relayed):
+class RelayedPort(RelayedAddress):
     """The relayed port of one leg.
 
     `sources` are the addresses that data is taken from, the latest last: the declared one, or those

@@ -190,7 +190,7 @@ class Allocations:
         leg = call.leg(key.leg) if call else None
         held = allocations_of(leg) if leg and call and not call.ports else ()
         is_at_limit = len(held) >= self._settings.allocations_per_leg
-        oldest = next((each for each in held if not each.carries(now.mono)), None)
+        oldest = next((each for each in held if not each.is_in_use(now.mono)), None)
         if is_at_limit and oldest is None:
             raise Rejected(486)
         if ports and self._table.count_ports(call, key, now.mono) + ports > self._ports_per_leg:

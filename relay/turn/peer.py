@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from relay.address import FiveTuple, PeerAddress
-from relay.calls.call import Leg, Relayed
+from relay.calls.call import Leg, RelayedAddress
 from relay.calls.ends import End
 from relay.calls.routes import may_meet
 from relay.effects import LegKey, Via
@@ -55,7 +55,7 @@ class Demand(End):
         self.packets = 0
 
 
-class Peer(Relayed):
+class Peer(RelayedAddress):
     """One side of an exchange: an allocation, or an unmasked party's own address.
 
     `used` is when data last crossed that the core has seen. `channels` are by number, `bound` the
@@ -142,7 +142,7 @@ class Peer(Relayed):
         """Until when a permission of that side lets it; 0 for never."""
         return by.permissions.get(_scope(by, self), 0.0)
 
-    def carries(self, mono: float) -> bool:
+    def is_in_use(self, mono: float) -> bool:
         """Whether this side is in use: it has a route, or data has crossed lately."""
         return mono < self.used + CONSENT_S or self.is_routed
 

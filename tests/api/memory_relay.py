@@ -13,7 +13,7 @@ from relay.api.app import make_app
 from relay.api.relay import ControlSettings, Party, Status
 from relay.calls.call import Call, State
 from relay.calls.changes import Change
-from relay.calls.leaving import Answered
+from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Order
 from relay.calls.rules import Rules
 from relay.calls.signaling import Released, Trickled
@@ -110,7 +110,7 @@ class MemoryRelay:
         self.done += self.server.create(name, order, access, self.now())
         return self.call(name)
 
-    def accept(self, call: str, answered: Answered | None) -> tuple[Call, dict[str, Released]]:
+    def accept(self, call: str, answered: AnsweredBy | None) -> tuple[Call, dict[str, Released]]:
         self.done += self.server.accept(call, answered, self.now())
         return self.call(call), self.server.release(self.call(call))
 

@@ -11,7 +11,7 @@ from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, 
 from relay.calls.call import Call
 from relay.calls.changes import Change, PartyChange
 from relay.calls.credentials import mint
-from relay.calls.leaving import Answered
+from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Order, Party
 from relay.calls.rules import Rules
 from relay.clock import Now
@@ -124,7 +124,7 @@ class Stage:
         """Whether a call of that id is ringing or active."""
         return any(call.id == name for call in self.server.page(0, 100_000))
 
-    def accept(self, name: str, answered: Answered | None = None) -> list[Effect]:
+    def accept(self, name: str, answered: AnsweredBy | None = None) -> list[Effect]:
         return self.follow(self.server.accept(name, answered, self.now))
 
     def change(

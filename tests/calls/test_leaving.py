@@ -6,7 +6,7 @@ import pytest
 
 from relay.calls.call import Call, State
 from relay.calls.changes import PartyChange
-from relay.calls.leaving import Answered
+from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Party
 from relay.calls.rules import Masking, Rules
 from relay.effects import (
@@ -35,7 +35,7 @@ def test_who_answers_stays_with_the_caller_and_the_others_never_come_back(by: st
     call = stage.create(ALICE, PHONE, TABLET, ring=True)
     alice, phone, tablet = (leg.id for leg in call.legs)
     stage.allocate(call.id, tablet)
-    answered = Answered(party="bob-phone") if by == "party" else Answered(leg=phone)
+    answered = AnsweredBy(party="bob-phone") if by == "party" else AnsweredBy(leg=phone)
     left = LegKey(call.id, tablet)
     assert stage.accept(call.id, answered) == [
         LegIdle(left),
@@ -58,13 +58,13 @@ def test_unless_somebody_is_named_everybody_stays() -> None:
 @pytest.mark.parametrize(
     ("answered", "kind"),
     [
-        (Answered(party="mallory"), "unknown_party"),
-        (Answered(leg="mallory"), "unknown_party"),
-        (Answered(leg="bob-phone"), "unknown_party"),
-        (Answered(party="alice"), "invalid_request"),
+        (AnsweredBy(party="mallory"), "unknown_party"),
+        (AnsweredBy(leg="mallory"), "unknown_party"),
+        (AnsweredBy(leg="bob-phone"), "unknown_party"),
+        (AnsweredBy(party="alice"), "invalid_request"),
     ],
 )
-def test_a_wrong_answer_changes_nothing(answered: Answered, kind: str) -> None:
+def test_a_wrong_answer_changes_nothing(answered: AnsweredBy, kind: str) -> None:
     stage = Stage()
     call = stage.create(ALICE, PHONE, TABLET, ring=True)
     with pytest.raises(CallError) as fault:

@@ -3,7 +3,7 @@
 import pytest
 
 from relay.calls.call import Call
-from relay.calls.leaving import Answered
+from relay.calls.leaving import AnsweredBy
 from relay.calls.rules import Masking, Rules
 from relay.calls.signaling import describe, release, trickle
 from relay.errors import CallError
@@ -122,7 +122,7 @@ def test_of_a_party_that_left_nothing_is_passed_on() -> None:
     call = stage.create(ALICE, BOB, CAROL, ring=True)
     trickle(call, "alice", SENT, _relayed(call), stage.mono)
     describe(call, "carol", sample("safari_answer"), _relayed(call), stage.mono)
-    stage.accept(call.id, Answered(party="bob"))
+    stage.accept(call.id, AnsweredBy(party="bob"))
     assert list(release(call)) == ["alice"]
 
 

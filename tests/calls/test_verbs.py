@@ -8,7 +8,7 @@ import pytest
 from relay.address import FiveTuple
 from relay.calls.call import RING_TIMEOUT_S, Call
 from relay.calls.changes import Change, PartyChange
-from relay.calls.leaving import Answered
+from relay.calls.leaving import AnsweredBy
 from relay.calls.rules import Rules
 from relay.effects import (
     NO_CHANNEL,
@@ -131,7 +131,7 @@ def test_accept() -> None:
 def test_accept_that_leaves_a_party_out() -> None:
     talk = Talk("carol", ring=True)
     *_, carol = talk.keys
-    assert talk.stage.accept(talk.call.id, Answered(party="bob")) == [
+    assert talk.stage.accept(talk.call.id, AnsweredBy(party="bob")) == [
         LegIdle(carol),
         LegEnded(carol),
         DropLeg(carol),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.calls.changes import Change, PartyChange
 from relay.calls.ended import is_registered
-from relay.calls.leaving import Answered as AnsweredBy
+from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Order, Party
 from relay.calls.rules import Masking, Rules
 from relay.clock import Now

@@ -12,7 +12,7 @@ from relay.api.schemas.examples import ACTIVE, HEAD, LEG, SERVERS
 from relay.calls.call import Call as CoreCall
 from relay.calls.call import State
 from relay.calls.changes import Change, PartyChange
-from relay.calls.leaving import Answered
+from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Order
 from relay.calls.making import Party as CoreParty
 from relay.ice.access import Access
@@ -91,9 +91,9 @@ class CallAccept(RequestBody):
             raise ValueError("give party or leg, not both")
         return self
 
-    def answered(self) -> Answered | None:
+    def answered(self) -> AnsweredBy | None:
         """Convert it for the core; None if the body names nobody."""
-        answered = Answered(self.party, self.leg)
+        answered = AnsweredBy(self.party, self.leg)
         return answered if any(answered) else None
 
 
