@@ -89,9 +89,9 @@ class Allocations:
         if request.credential.expiry < now.wall:
             raise Rejected(401)
         self._check_transport(request)
-        family = self._check_family(request)
         even = request.get(Attribute.EVEN_PORT)
         token = request.get(Attribute.RESERVATION_TOKEN)
+        family = self._check_family(request, even, has_token=token is not None)
         expires = now.mono + _lifetime(request.get(Attribute.LIFETIME))
         oldest = self._check_quota(request, 2 if even is True else 1 if token is None else 0, now)
         leg = self._book.admit(request.credential.call, request.credential.leg, now)
@@ -166,11 +166,9 @@ class Allocations:
         if transport != _UDP:
             raise Rejected(442)
 
-    def _check_family(self, request: Request) -> int:
+    def _check_family(self, request: Request, even: bool | None, *, has_token: bool) -> int:
         requested = request.get(Attribute.REQUESTED_ADDRESS_FAMILY)
         additional = request.get(Attribute.ADDITIONAL_ADDRESS_FAMILY)
-        even = request.get(Attribute.EVEN_PORT)
-        has_token = request.get(Attribute.RESERVATION_TOKEN) is not None
         if has_token and (even, requested, additional) != (None, None, None):
             raise Rejected(400)
         if additional is not None and (requested is not None or additional != IPV6 or even is True):
@@ -189,15 +187,16 @@ class Allocations:
         call = self._book.find(key.call)
         leg = call.leg(key.leg) if call else None
         held = allocations_of(leg) if leg and call and not call.ports else ()
-        is_at_limit = len(held) >= self._settings.allocations_per_leg
-        oldest = next((each for each in held if not each.is_in_use(now.mono)), None)
-        if is_at_limit and oldest is None:
-            raise Rejected(486)
+        oldest = None
+        if len(held) >= self._settings.allocations_per_leg:
+            oldest = next((each for each in held if not each.is_in_use(now.mono)), None)
+            if oldest is None:
+                raise Rejected(486)
         if ports and self._table.count_ports(call, key, now.mono) + ports > self._ports_per_leg:
             raise Rejected(486)
         if len(self._table.by_client) >= self._settings.allocations:
             raise Rejected(508)
-        return oldest if is_at_limit else None
+        return oldest
 
     @property
     def _ports_per_leg(self) -> int:

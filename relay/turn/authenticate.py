@@ -54,13 +54,14 @@ class Authenticator:
             raise Rejected(401)
         username = message.get(Attribute.USERNAME)
         realm = message.get(Attribute.REALM)
-        if username is None or realm is None or message.get(Attribute.NONCE) is None:
+        nonce = message.get(Attribute.NONCE)
+        if username is None or realm is None or nonce is None:
             raise Rejected(400)
         if realm != self._settings.realm:
             raise Rejected(401)
         expiry, call, leg = self._parse(username)
         key = self._key_that_verifies(message, username, held)
-        return Credential(username, key, expiry, call, leg)
+        return Credential(username, nonce, key, expiry, call, leg)
 
     def hold_back(
         self, message: Message, client: FiveTuple, credential: Credential, now: Now
@@ -73,8 +74,7 @@ class Authenticator:
         leg = LegKey(credential.call, credential.leg)
         if not self._requests.is_within(":".join(leg).encode(), now.mono):
             return [Count(DropReason.REQUEST_RATE, leg)]
-        nonce = message.get(Attribute.NONCE)
-        if nonce is None or not nonces.is_valid(self._settings.nonce_key, nonce, client, now):
+        if not nonces.is_valid(self._settings.nonce_key, credential.nonce, client, now):
             return self._challenge(message, client, 438, now)
         return []
 

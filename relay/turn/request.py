@@ -1,6 +1,6 @@
 """One authenticated request, and the answers it can get."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from relay.address import FiveTuple
 from relay.effects import Answered, Effect, Send
@@ -29,26 +29,25 @@ KNOWN = numbers(
 """What a request may require to be understood: RFC 8489 section 6.3.1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """Who sent a request, as far as its MAC proves it.
 
     Args:
-        username: as it stood in the request.
+        username, nonce: as they stood in the request; whether the nonce is good is not said.
         key: the long-term key that the MAC verified with.
         expiry: Unix seconds, from the username.
         call, leg: from the username.
     """
 
     username: str
+    nonce: str
     key: bytes
     expiry: int
     call: str
     leg: str
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request whose MAC has verified; `held` is the allocation of its client, if it has one."""
 
     message: Message
