@@ -120,10 +120,6 @@ class PortsMode:
         """What a party is told. Raises: CallError `wrong_state`. Nothing else."""
         return self._port(leg).endpoint
 
-    def has_port(self, port: ServerAddress) -> bool:
-        """Whether a leg has this relayed port."""
-        return port in self._by_port
-
     def receive(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         """Decide what one datagram that no route forwards leads to.
 

@@ -5,8 +5,7 @@ from collections import OrderedDict
 from relay.address import IPV4, IPV6, FiveTuple, PeerAddress, ServerAddress
 from relay.calls.book import Book
 from relay.calls.call import Leg
-from relay.calls.deadlines import Deadlines, Timed
-from relay.calls.pool import RESERVATION_S, Entropy, Pool
+from relay.calls.pool import Entropy
 from relay.clock import Now
 from relay.effects import CallCreated, Effect, LegConnected, LegKey, SetLeg
 from relay.errors import Rejected
@@ -15,6 +14,7 @@ from relay.turn.allocation import Allocation, allocations_of, remember_own
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.outer import OuterPort
 from relay.turn.request import Request
+from relay.turn.reservations import Reservations
 from relay.turn.routes import routes_of
 from relay.turn.settings import TurnSettings
 from relay.turn.table import Table
@@ -30,27 +30,6 @@ _UDP = 17
 _DEPARTED = 4096  # deleted allocations whose last Refresh may be sent again
 
 
-class Reservation(Timed):
-    """The upper port of a pair, kept for the leg that asked for it."""
-
-    __slots__ = ("expires", "family", "leg", "pool", "port", "token")
-
-    def __init__(
-        self, token: bytes, pool: Pool, port: int, family: int, leg: Leg, expires: float
-    ) -> None:
-        super().__init__()
-        self.token = token
-        self.pool = pool
-        self.port = port
-        self.family = family
-        self.leg = leg
-        self.expires = expires
-
-    def deadline(self) -> float:
-        """When it runs out."""
-        return self.expires
-
-
 class Allocations:
     """Decides who gets a relayed address, and for how long."""
 
@@ -60,19 +39,18 @@ class Allocations:
         table: Table,
         lifetimes: Lifetimes,
         book: Book,
-        deadlines: Deadlines,
+        reservations: Reservations,
         entropy: Entropy,
     ) -> None:
         self._settings = settings
         self._table = table
         self._lifetimes = lifetimes
         self._book = book
-        self._deadlines = deadlines
+        self._reservations = reservations
         self._entropy = entropy
         self._ips = _by_family(settings.relayed_ips)
         self._local_ips = _by_family(settings.local_ips)
         self._relay_ips = frozenset(settings.relayed_ips + settings.local_ips)
-        self._reserved: dict[bytes, Reservation] = {}
         self._departed: OrderedDict[FiveTuple, bytes] = OrderedDict()
 
     def on_allocate(self, request: Request, now: Now) -> list[Effect]:
@@ -95,21 +73,13 @@ class Allocations:
         expires = now.mono + _lifetime(request.get(Attribute.LIFETIME))
         oldest = self._check_quota(request, 2 if even is True else 1 if token is None else 0, now)
         leg = self._book.admit(request.credential.call, request.credential.leg, now)
-        is_outer = leg.call.half_relayed and leg.masked and even is None and token is None
-        outer = self._draw_outer(leg, family, now) if is_outer else None
-        if outer is not None:
-            port = outer.port
-        elif token is not None:
-            port, family = self._claim(token, leg)
-        else:
-            pool = self._table.pool_of(leg.call)
-            is_even, is_pair = even is not None, even is True
-            port = pool.draw(self._entropy, now.mono, leg.key, even=is_even, pair=is_pair)
-        if port < 0:
+        relayed, outer = self._draw(leg, family, even, token, now)
+        if relayed is None:
             return self._refuse(request, leg, now)
-        allocation = self._add(request, leg, PeerAddress(self._ips[family], port), outer, expires)
+        allocation = self._add(request, leg, relayed, outer, expires)
         if even is True:
-            allocation.reservation = self._reserve(port + 1, family, leg, now)
+            pool, upper = self._table.pool_of(leg.call), relayed.port + 1
+            allocation.reservation = self._reservations.reserve(leg, pool, upper, family, now)
         shown = remember_own(leg, request.client.client.packed, self._relay_ips)
         routes = [route for own in shown for route in routes_of(own, now, only_new=True)]
         for own in shown:
@@ -146,11 +116,6 @@ class Allocations:
         self._lifetimes.schedule(allocation)
         changed = routes_of(allocation, now)
         return [*changed, *request.success((Attribute.LIFETIME, lifetime))]
-
-    def lapse(self, reservation: Reservation, now: Now) -> None:
-        """Nobody has claimed a reserved port: give it back."""
-        del self._reserved[reservation.token]
-        reservation.pool.release(reservation.port, now.mono)
 
     def _answer_again(self, request: Request, held: Allocation, now: Now) -> list[Effect]:
         # RFC 8656 section 7.2 step 2, the stateless way: the same request gets the same answer.
@@ -217,6 +182,23 @@ class Allocations:
             return [CallCreated(leg.call.id, is_ringing=False), caps]
         return [caps]
 
+    def _draw(
+        self, leg: Leg, family: int, even: bool | None, token: bytes | None, now: Now
+    ) -> tuple[PeerAddress | None, ServerAddress | None]:
+        """A relayed address that is free, None where there is none; and what its host calls it,
+        where it is to be reached from outside the relay.
+        """
+        if token is not None:
+            kept = self._reservations.claim(token, leg)
+            return (PeerAddress(self._ips[kept.family], kept.port), None) if kept else (None, None)
+        is_outer = leg.call.half_relayed and leg.masked and even is None
+        outer = self._draw_outer(leg, family, now) if is_outer else None
+        if outer is not None:
+            return PeerAddress(self._ips[family], outer.port), outer
+        pool, is_even, is_pair = self._table.pool_of(leg.call), even is not None, even is True
+        port = pool.draw(self._entropy, now.mono, leg.key, even=is_even, pair=is_pair)
+        return PeerAddress(self._ips[family], port) if port >= 0 else None, None
+
     def _draw_outer(self, leg: Leg, family: int, now: Now) -> ServerAddress | None:
         """An outer port; None where there is none left: the leg has the relay only, then."""
         local = self._local_ips.get(family)
@@ -224,27 +206,6 @@ class Allocations:
             return None
         port = self._table.draw_outer(leg, self._ports_per_leg, self._entropy, now.mono)
         return ServerAddress(local, port) if port > 0 else None
-
-    def _claim(self, token: bytes, leg: Leg) -> tuple[int, int]:
-        """Take the port a reservation kept, or -1.
-
-        Deviates: a token is good for the leg that asked for it and for nobody else who has come to
-        know it (RFC 8656 section 7.2 leaves that open); it would be a way into another's call.
-        """
-        reservation = self._reserved.get(token)
-        if reservation is None or reservation.leg is not leg:
-            return -1, IPV4
-        del self._reserved[token]
-        self._deadlines.forget(reservation)
-        return reservation.port, reservation.family
-
-    def _reserve(self, port: int, family: int, leg: Leg, now: Now) -> bytes:
-        token = self._entropy(8)
-        pool, expires = self._table.pool_of(leg.call), now.mono + RESERVATION_S
-        reservation = Reservation(token, pool, port, family, leg, expires)
-        self._reserved[token] = reservation
-        self._deadlines.schedule(reservation)
-        return token
 
     def _add(
         self,

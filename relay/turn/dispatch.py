@@ -17,13 +17,14 @@ from relay.errors import DropReason, Malformed, Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.demux import CHANNELS
 from relay.stun.message import Class, Message, Method, build, parse
-from relay.turn.allocate import Allocations, Reservation
+from relay.turn.allocate import Allocations
 from relay.turn.allocation import Allocation, allocations_in, allocations_of, in_use, outer_ports
 from relay.turn.authenticate import Authenticator
 from relay.turn.data import Data
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.permissions import Permissions
 from relay.turn.request import KNOWN, Request, failure, wants_fingerprint
+from relay.turn.reservations import Reservation, Reservations
 from relay.turn.routes import confine, drop_routes, routes_of
 from relay.turn.settings import TurnSettings
 from relay.turn.table import Table
@@ -52,13 +53,14 @@ class Turn:
         self._lifetimes = Lifetimes(self._table, book, deadlines)
         self._authenticator = Authenticator(settings)
         self._data = Data(self._table, self._lifetimes, entropy)
-        self._allocations = Allocations(
-            settings, self._table, self._lifetimes, book, deadlines, entropy
+        self._reservations = Reservations(deadlines, entropy)
+        allocations = Allocations(
+            settings, self._table, self._lifetimes, book, self._reservations, entropy
         )
         permissions = Permissions(self._table, self._lifetimes)
         self._handlers: dict[int, Callable[[Request, Now], list[Effect]]] = {
-            Method.ALLOCATE: self._allocations.on_allocate,
-            Method.REFRESH: self._allocations.on_refresh,
+            Method.ALLOCATE: allocations.on_allocate,
+            Method.REFRESH: allocations.on_refresh,
             Method.CREATE_PERMISSION: permissions.on_create_permission,
             Method.CHANNEL_BIND: permissions.on_channel_bind,
         }
@@ -157,7 +159,7 @@ class Turn:
         if isinstance(timed, Allocation):
             return self._lifetimes.lapse(timed, now)
         if isinstance(timed, Reservation):
-            self._allocations.lapse(timed, now)
+            self._reservations.lapse(timed, now)
         return []
 
     def relayed_of(self, call: Call) -> dict[str, list[PeerAddress]]:
