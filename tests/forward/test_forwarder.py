@@ -16,6 +16,7 @@ from relay.effects import (
     DropRoute,
     Effect,
     Event,
+    Fault,
     LegKey,
     Send,
     SetLeg,
@@ -216,5 +217,5 @@ async def test_a_drop_is_counted_once_and_for_its_leg_where_it_is_known() -> Non
 
 @pytest.mark.parametrize("effect", get_args(Effect), ids=lambda effect: effect.__name__)
 def test_effects_are_the_forwarders_or_the_daemons(effect: Callable[..., Effect]) -> None:
-    is_reported = effect is Answered or effect in get_args(Event)
+    is_reported = effect in (Answered, Fault, *get_args(Event))
     assert (effect in Stage().forwarder.handlers) is not is_reported
