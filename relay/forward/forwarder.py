@@ -142,10 +142,10 @@ class Forwarder:
         self.kernel.set_route(effect)
 
     def _drop_route(self, effect: DropRoute) -> None:
-        self.kernel.drop_route(effect)
         listener = self._listener_of(effect.source)
         if listener is not None:
             listener.drop_route(effect.source, effect.channel)
+        self.kernel.drop_route(effect)
 
     def _set_leg(self, effect: SetLeg) -> None:
         meter = self._meters.get(effect.leg)

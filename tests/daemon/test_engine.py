@@ -18,7 +18,7 @@ from relay.calls.rate import SourceRate
 from relay.calls.rules import Rules
 from relay.clock import Now
 from relay.daemon.engine import Engine
-from relay.effects import Count, DropLeg, Effect, LegKey
+from relay.effects import Count, DropLeg, DropRoute, Effect, LegKey
 from relay.errors import DropReason
 from relay.forward.user.streams import Streams
 from relay.forward.user.tcp import TcpListener
@@ -311,6 +311,24 @@ async def test_a_fault_with_one_effect_leaves_the_others_applied(
         assert [forwarder.meter(leg) for leg in legs] == [None, None]
         assert [record.message for record in caplog.records] == ["effect_failed"] * 2
         assert stage.drops(DropReason.INTERNAL) == 2
+
+
+@on_uvloop
+async def test_the_user_path_forwards_no_longer_though_the_kernel_fails_to_forget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Stage() as stage:
+        call = stage.create()
+        await stage.joined(call)
+        forwarder = stage.engine.forwarder
+        assert forwarder.routes == 2
+
+        def drop_route(_: DropRoute) -> None:
+            raise OSError("no such map")
+
+        monkeypatch.setattr(forwarder.kernel, "drop_route", drop_route)
+        stage.engine.end(call.id)
+        assert forwarder.routes == 0
 
 
 @on_uvloop
