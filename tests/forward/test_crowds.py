@@ -14,26 +14,14 @@ from relay.errors import DropReason
 from relay.forward.user import sockets
 from relay.forward.user.arrival import HANDSHAKE_S
 from relay.forward.user.tcp import TcpListener
-from tests.forward.loopback import Stage, StreamClient
+from tests.forward.clients import STUN
+from tests.forward.loopback import ELSEWHERE, HERE, THERE, Stage
 from tests.forward.loops import on_movable_loop, on_uvloop, pass_time
-from tests.forward.test_streams import STUN, greeted
 from tests.kit.certificates import hello
 
 both = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 
-HERE, THERE, ELSEWHERE = "127.0.0.1", "127.0.1.1", "127.0.2.1"
-"""Of three networks, as they are counted."""
 HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01"
-
-
-async def arrived(stage: Stage, listener: TcpListener, source: str = HERE) -> StreamClient:
-    """A client that has connected and said something."""
-    client = await stage.connect(listener, source)
-    client.say(STUN)
-    await stage.core.until(
-        lambda: any(client.five_tuple == each for _, each in stage.core.received)
-    )
-    return client
 
 
 async def silent(listener: TcpListener, source: str = HERE, said: bytes = b"") -> socket.socket:
@@ -62,14 +50,14 @@ async def test_the_oldest_of_a_source_goes_for_one_of_the_same(
 ) -> None:
     stage.streams.strangers = Crowd(2, 100)
     listener = stage.stream(transport)
-    other = await arrived(stage, listener, THERE)
-    first, second = await arrived(stage, listener), await arrived(stage, listener)
-    third = await arrived(stage, listener)
+    other = await stage.arrived(listener, THERE)
+    first, second = await stage.arrived(listener), await stage.arrived(listener)
+    third = await stage.arrived(listener)
     assert await first.is_cut()
     assert stage.drops == {DropReason.CROWDED: 1}
     assert listener.strangers == 3
     for client in (other, second, third):
-        await greeted(stage, client)
+        await stage.greet(client)
 
 
 @both
@@ -79,13 +67,13 @@ async def test_the_oldest_of_all_goes_for_one_of_another_source(
 ) -> None:
     stage.streams.strangers = Crowd(2, 2)
     listener = stage.stream(transport)
-    first = await arrived(stage, listener, HERE)
-    second = await arrived(stage, listener, THERE)
-    third = await arrived(stage, listener, ELSEWHERE)
+    first = await stage.arrived(listener, HERE)
+    second = await stage.arrived(listener, THERE)
+    third = await stage.arrived(listener, ELSEWHERE)
     assert await first.is_cut()
     assert stage.drops == {DropReason.CROWDED: 1}
     for client in (second, third):
-        await greeted(stage, client)
+        await stage.greet(client)
 
 
 @both
@@ -93,13 +81,12 @@ async def test_the_oldest_of_all_goes_for_one_of_another_source(
 async def test_who_has_an_allocation_goes_for_nobody(stage: Stage, transport: Transport) -> None:
     stage.streams.strangers = Crowd(1, 1)
     listener = stage.stream(transport)
-    alice = await stage.connect(listener)
-    await greeted(stage, alice)
-    first, second = await arrived(stage, listener), await arrived(stage, listener)
+    alice = await stage.allocated(listener)
+    first, second = await stage.arrived(listener), await stage.arrived(listener)
     assert await first.is_cut()
-    await greeted(stage, second)
-    await greeted(stage, await arrived(stage, listener))
-    await greeted(stage, alice)
+    await stage.greet(second)
+    await stage.greet(await stage.arrived(listener))
+    await stage.greet(alice)
     assert (len(listener.connections), listener.strangers) == (3, 0)
 
 
@@ -116,7 +103,7 @@ async def test_who_says_nothing_is_counted_on_all_listeners_together(
         assert await is_closed(first)
         for sock in (second, third):
             await asyncio.get_running_loop().sock_sendall(sock, STUN[:1])
-        await greeted(stage, await arrived(stage, listener, THERE))
+        await stage.greet(await stage.arrived(listener, THERE))
         assert stage.drops == {DropReason.CROWDED: 1}
 
 
@@ -129,11 +116,11 @@ async def test_handshakes_have_a_cap_of_their_own_in_which_the_silent_do_not_cou
     quiet = await silent(listener)
     half = await silent(listener, said=HALF_A_HELLO)
     begun = [await silent(listener, said=hello()) for _ in range(2)]
-    newcomer = await arrived(stage, listener, THERE)
+    newcomer = await stage.arrived(listener, THERE)
     await asyncio.get_running_loop().sock_recv(begun[0], 1)  # a ServerHello
     while await asyncio.get_running_loop().sock_recv(begun[0], 65536):
         pass
-    await greeted(stage, newcomer)
+    await stage.greet(newcomer)
     assert stage.drops == {DropReason.CROWDED: 1}
     assert listener.strangers == 3
     for sock in (quiet, half, *begun):
@@ -148,7 +135,7 @@ async def test_whoever_holds_back_half_a_hello_begins_no_handshake(stage: Stage)
     parts = [0, 1, 4, 5, 6, len(whole) - 1, len(whole)]
     with await silent(listener) as sock:
         for start, end in itertools.pairwise(parts):
-            await arrived(stage, listener, THERE)
+            await stage.arrived(listener, THERE)
             assert len(stage.streams.in_tls) == len(listener.connections)
             await loop.sock_sendall(sock, whole[start:end])
         assert await loop.sock_recv(sock, 1) == whole[:1]  # a ServerHello begins as it does
@@ -160,7 +147,7 @@ async def test_whoever_goes_amid_its_hello_is_gone(stage: Stage) -> None:
     listener = stage.stream(Transport.TLS)
     for end in (1, 5, 6):
         with await silent(listener, said=hello()[:end]) as sock:
-            await arrived(stage, listener, THERE)
+            await stage.arrived(listener, THERE)
             sock.shutdown(socket.SHUT_WR)
             assert await is_closed(sock)
     assert listener.strangers == len(listener.connections)
@@ -171,7 +158,7 @@ async def test_whoever_goes_amid_its_hello_is_gone(stage: Stage) -> None:
 async def test_a_handshake_has_five_seconds_from_accept_on(stage: Stage, said: bytes) -> None:
     listener = stage.stream(Transport.TLS)
     with await silent(listener, said=said) as sock:
-        await greeted(stage, await stage.connect(listener))  # accepted after the first
+        await stage.greet(await stage.connect(listener))  # accepted after the first
         pass_time(HANDSHAKE_S)
         assert await is_closed(sock)
     assert (len(listener.connections), listener.strangers) == (1, 0)
@@ -183,7 +170,7 @@ async def test_a_handshake_has_five_seconds_from_accept_on(stage: Stage, said: b
 async def test_a_stranger_gives_way_to_a_relayed_port(stage: Stage, transport: Transport) -> None:
     stage.forwarder.descriptors.most = 2
     listener = stage.stream(transport)
-    stranger = await arrived(stage, listener)
+    stranger = await stage.arrived(listener)
     stage.port()
     stage.port()
     assert await stranger.is_cut()
@@ -198,13 +185,12 @@ async def test_a_stranger_gives_way_to_a_relayed_port(stage: Stage, transport: T
 async def test_descriptors_for_clients_are_not_exceeded(stage: Stage, transport: Transport) -> None:
     stage.forwarder.descriptors.most = 3
     listener = stage.stream(transport)
-    alice = await stage.connect(listener)
-    await greeted(stage, alice)
+    alice = await stage.allocated(listener)
     stage.port()
-    stranger = await arrived(stage, listener)
-    bob = await arrived(stage, listener, THERE)
+    stranger = await stage.arrived(listener)
+    bob = await stage.arrived(listener, THERE)
     assert await stranger.is_cut()
-    await greeted(stage, bob)
+    await stage.greet(bob)
     port = OpenPort(sockets.bound_address(listener._socket))
     stage.apply(port)
     assert stage.failed == [(port, errno.EMFILE)]
@@ -213,5 +199,5 @@ async def test_descriptors_for_clients_are_not_exceeded(stage: Stage, transport:
     assert stage.drops == {DropReason.CROWDED: 2}
     alice.close()
     await stage.core.until(lambda: alice.five_tuple in stage.core.disconnected)
-    await greeted(stage, await arrived(stage, listener))
+    await stage.greet(await stage.arrived(listener))
     assert stage.forwarder.descriptors.taken == 3

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import pytest
 
 from relay.effects import Deliver, Send
-from tests.forward.loopback import ALICE, BATCHES, V4, V6, Stage, UdpClient, channel_data
+from tests.forward.clients import UdpClient, channel_data
+from tests.forward.loopback import ALICE, BATCHES, V4, V6, Stage
 from tests.forward.loops import on_uvloop
 
 pytestmark = [

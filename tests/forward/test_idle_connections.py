@@ -4,9 +4,9 @@ import pytest
 
 from relay.address import Transport
 from relay.forward.user.connection import IDLE_S
+from tests.forward.clients import STUN
 from tests.forward.loopback import Stage
 from tests.forward.loops import on_movable_loop, pass_time
-from tests.forward.test_streams import STUN, greeted
 
 both = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 
@@ -38,8 +38,7 @@ async def test_an_allocation_keeps_a_connection_and_its_end_does_not(
     stage: Stage, transport: Transport
 ) -> None:
     listener = stage.stream(transport)
-    client = await stage.connect(listener)
-    await greeted(stage, client)
+    client = await stage.allocated(listener)
     for count in range(2, 5):
         pass_time(IDLE_S)
         client.say(STUN)

@@ -8,17 +8,8 @@ from relay.errors import DropReason
 from relay.forward.user.slots import PAYLOAD_MAX
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, Method, build, parse
-from tests.forward.loopback import (
-    ALICE,
-    BATCHES,
-    FOREVER_NS,
-    V4,
-    V6,
-    Stage,
-    StreamClient,
-    UdpClient,
-    channel_data,
-)
+from tests.forward.clients import StreamClient, UdpClient, channel_data
+from tests.forward.loopback import ALICE, BATCHES, FOREVER_NS, V4, V6, Stage
 from tests.forward.loops import on_uvloop
 
 AT_ALICE, AT_BOB = (PeerAddress.parse("192.0.2.9", port) for port in (50001, 50002))
@@ -53,25 +44,22 @@ async def test_send_becomes_data(
     stage: Stage, host: str, peers: tuple[PeerAddress, PeerAddress]
 ) -> None:
     at_alice, at_bob = peers
-    listener = stage.udp(host)
-    alice, bob = stage.client(listener), stage.client(listener)
+    alice, bob = stage.pair(host)
     stage.route(alice, at_bob, bob, at_alice)
     for size in (12, 13, 14, 15, 1200):
         for fingerprint in (False, True):
             alice.say(send(at_bob, b"m" * size, fingerprint=fingerprint))
             assert data_of(await bob.hear(), at_alice) == b"m" * size
     assert stage.core.datagrams == []
-    meter = stage.forwarder.meter(ALICE)
-    assert meter
-    assert (meter.packets, meter.bytes) == (10, 2 * (12 + 13 + 14 + 15 + 1200))
-    assert (stage.tally.packets, stage.tally.bytes) == (meter.packets, meter.bytes)
+    size = 2 * (12 + 13 + 14 + 15 + 1200)
+    assert stage.counts(ALICE) == [(10, size, 0)]
+    assert (stage.tally.packets, stage.tally.bytes) == (10, size)
 
 
 @on_uvloop
 @_each_batch
 async def test_send_reaches_a_channel_and_a_channel_reaches_data(stage: Stage) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
+    alice, bob = stage.pair()
     stage.route(alice, AT_BOB, bob, 0x4002)
     stage.route(bob, 0x4002, alice, AT_BOB)
     for size in (12, 13, 9000):
@@ -85,8 +73,7 @@ async def test_send_reaches_a_channel_and_a_channel_reaches_data(stage: Stage) -
 @on_uvloop
 @_each_batch
 async def test_a_run_of_all_kinds_keeps_its_order(stage: Stage) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
+    alice, bob = stage.pair()
     stage.route(alice, AT_BOB, bob, AT_ALICE)
     stage.route(alice, 0x4001, bob, 0x4002)
     stage.route(alice, 0x4003, bob, AT_ALICE)
@@ -113,8 +100,7 @@ async def test_a_run_of_all_kinds_keeps_its_order(stage: Stage) -> None:
 @on_uvloop
 @_each_batch
 async def test_what_has_no_route_is_the_cores(stage: Stage) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
+    alice, bob = stage.pair()
     stage.route(alice, AT_BOB, bob, AT_ALICE, expires_ns=1)
     stage.route(alice, AT_BOB6, bob, AT_ALICE6)
     unusual = send(AT_BOB6, b"m" * 20) + bytes(4)
@@ -136,8 +122,7 @@ async def test_what_has_no_route_is_the_cores(stage: Stage) -> None:
 @on_uvloop
 @_each_batch
 async def test_a_cap_holds_for_indications(stage: Stage) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
+    alice, bob = stage.pair()
     stage.apply(SetLeg(ALICE, 8000, 1000))  # half a second ahead: 500 bytes
     stage.route(alice, AT_BOB, bob, AT_ALICE)
     for _ in range(3):

@@ -5,10 +5,9 @@ import pytest
 from relay.address import Transport
 from relay.effects import NO_CHANNEL, ClosePort, DropRoute, SetLeg
 from relay.errors import DropReason
-from tests.forward.loopback import ALICE, AMPLE, BATCHES, BOB, V4, V6, Stage, UdpClient
+from tests.forward.clients import STUN, UdpClient, as_sent_over
+from tests.forward.loopback import ALICE, AMPLE, BATCHES, BOB, V4, V6, Stage
 from tests.forward.loops import on_uvloop
-from tests.forward.test_forwarder import as_sent_over, client_over
-from tests.forward.test_streams import STUN
 
 PAYLOADS = (b"\x80", b"\x16\xfe\xfd of DTLS", b"@ as ChannelData does", b"\xff" * 1200)
 
@@ -20,18 +19,16 @@ PAYLOADS = (b"\x80", b"\x16\xfe\xfd of DTLS", b"@ as ChannelData does", b"\xff" 
 async def test_each_end_gets_data_as_it_takes_it(
     stage: Stage, transport: Transport, host: str
 ) -> None:
-    alice = await client_over(stage, transport, V4)
+    alice = await stage.client_over(transport, V4)
     bob = stage.client(stage.port(host))
-    stage.route(alice, 0x4001, bob, NO_CHANNEL)
-    stage.route(bob, NO_CHANNEL, alice, 0x4001, BOB)
+    stage.join(alice, 0x4001, bob, NO_CHANNEL)
     for payload in PAYLOADS:
         alice.say(as_sent_over(transport, 0x4001, payload))
         assert await bob.hear() == payload
         bob.say(payload)
         assert await alice.hear() == as_sent_over(transport, 0x4001, payload)
     total = sum(map(len, PAYLOADS))
-    meters = [stage.forwarder.meter(leg) for leg in (ALICE, BOB)]
-    assert [(m.packets, m.bytes, m.dropped) for m in meters if m] == [(4, total, 0)] * 2
+    assert stage.counts(ALICE, BOB) == [(4, total, 0)] * 2
     assert (stage.tally.packets, stage.tally.bytes, stage.drops) == (8, 2 * total, {})
 
 
@@ -83,8 +80,7 @@ async def test_a_port_that_is_closed_takes_its_routes_along(stage: Stage) -> Non
 def _meeting(stage: Stage) -> tuple[UdpClient, UdpClient]:
     """A TURN client, and one without behind a port, with routes to each other."""
     alice, bob = stage.client(stage.udp()), stage.client(stage.port())
-    stage.route(alice, 0x4001, bob, NO_CHANNEL)
-    stage.route(bob, NO_CHANNEL, alice, 0x4001, BOB)
+    stage.join(alice, 0x4001, bob, NO_CHANNEL)
     return alice, bob
 
 

@@ -3,9 +3,9 @@
 from relay.address import Transport
 from relay.effects import Deliver, Send
 from relay.errors import DropReason
-from tests.forward.loopback import ALICE, BOB, Stage, channel_data
+from tests.forward.clients import STUN, channel_data, padded
+from tests.forward.loopback import ALICE, Stage
 from tests.forward.loops import on_uvloop
-from tests.forward.test_streams import STUN, greeted, padded
 
 
 @on_uvloop
@@ -14,11 +14,9 @@ async def test_a_client_without_tls_and_one_with_it_talk_through_a_tls_listener(
 ) -> None:
     listener = stage.stream(Transport.TLS)
     plain, secure = await stage.connect(listener, plain=True), await stage.connect(listener)
-    await greeted(stage, plain)
-    await greeted(stage, secure)
+    await stage.greet(plain, secure)
     assert [client.transport for _, client in stage.core.received] == ["tcp", "tls"]
-    stage.route(plain, 0x4001, secure, 0x4002)
-    stage.route(secure, 0x4002, plain, 0x4001, BOB)
+    stage.join(plain, 0x4001, secure, 0x4002)
     plain.say(padded(0x4001, b"there"))
     assert await secure.hear() == padded(0x4002, b"there")
     secure.say(padded(0x4002, b"back"))

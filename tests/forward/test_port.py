@@ -20,7 +20,8 @@ from relay.effects import (
 )
 from relay.errors import DropReason
 from relay.forward.user.slots import PAYLOAD_MAX, SLOTS
-from tests.forward.loopback import ALICE, AMPLE, BATCHES, BOB, FOREVER_NS, V4, V6, Stage, UdpClient
+from tests.forward.clients import UdpClient
+from tests.forward.loopback import ALICE, AMPLE, BATCHES, BOB, FOREVER_NS, V4, V6, Stage
 from tests.forward.loops import on_uvloop
 
 RTP = b"\x80\x60"
@@ -32,8 +33,7 @@ pytestmark = pytest.mark.parametrize("batch", BATCHES)
 def call(stage: Stage, one: str = V4, two: str = V4) -> tuple[UdpClient, UdpClient]:
     """Two parties whose ports have routes to each other; each hears its own port only."""
     alice, bob = stage.client(stage.port(one)), stage.client(stage.port(two))
-    stage.route(alice, NO_CHANNEL, bob, NO_CHANNEL)
-    stage.route(bob, NO_CHANNEL, alice, NO_CHANNEL, BOB)
+    stage.join(alice, NO_CHANNEL, bob, NO_CHANNEL)
     return alice, bob
 
 
@@ -51,8 +51,7 @@ async def test_datagrams_pass_whole_both_ways_whatever_they_hold(
         bob.say(payload)
         assert await alice.hear() == payload
     total = sum(map(len, payloads))
-    meters = [stage.forwarder.meter(leg) for leg in (ALICE, BOB)]
-    assert [(m.packets, m.bytes, m.dropped) for m in meters if m] == [(6, total, 0)] * 2
+    assert stage.counts(ALICE, BOB) == [(6, total, 0)] * 2
     assert (stage.tally.packets, stage.tally.bytes) == (12, 2 * total)
     assert (stage.forwarder.routes, stage.core.received, stage.drops) == (2, [], {})
 
@@ -133,9 +132,7 @@ async def test_a_leg_over_its_caps_loses_packets(stage: Stage) -> None:
     await stage_settles(stage, alice)
     assert [(await bob.hear())[2] for _ in range(2)] == [0, 1]
     assert stage.drops == {DropReason.OVER_BITRATE: 2}
-    meter = stage.forwarder.meter(ALICE)
-    assert meter
-    assert (meter.packets, meter.bytes, meter.dropped) == (2, 804, 2)
+    assert stage.counts(ALICE) == [(2, 804, 2)]
 
 
 async def stage_settles(stage: Stage, client: UdpClient) -> None:

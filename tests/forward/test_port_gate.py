@@ -9,7 +9,8 @@ from relay.effects import NO_CHANNEL
 from relay.errors import DropReason
 from relay.forward.user.gate import PER_S, USERNAME, Gate
 from relay.forward.user.udp import UdpListener
-from tests.forward.loopback import BATCHES, NotingCore, Stage, UdpClient
+from tests.forward.clients import UdpClient
+from tests.forward.loopback import BATCHES, NotingCore, Stage
 from tests.forward.loops import on_uvloop
 
 pytestmark = pytest.mark.parametrize("batch", BATCHES)

@@ -7,10 +7,9 @@ import pytest
 from relay.address import FiveTuple, Transport
 from relay.errors import DropReason
 from relay.forward.user.connection import STRANGERS_FRAMES
-from tests.forward.loopback import STRANGERS_PER_S, Stage, StreamClient
+from tests.forward.clients import STUN, StreamClient, padded
+from tests.forward.loopback import ELSEWHERE, STRANGERS_PER_S, THERE, Stage
 from tests.forward.loops import on_uvloop
-from tests.forward.test_crowds import ELSEWHERE, THERE, arrived
-from tests.forward.test_streams import STUN, greeted, padded
 
 both = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 
@@ -47,7 +46,7 @@ async def test_a_datagram_waits_for_no_pipeline(stage: Stage, transport: Transpo
     listener = stage.stream(transport)
     mallories = [await stage.connect(listener) for _ in range(4)]
     for mallory in mallories:
-        await greeted(stage, mallory)
+        await stage.greet(mallory)
     await pipelining(stage, *mallories)
     udp.say(b"a datagram")
     await stage.core.until(lambda: len(stage.core.received) == 4 * PIPELINED + 1)
@@ -60,10 +59,7 @@ async def test_a_datagram_waits_for_no_pipeline(stage: Stage, transport: Transpo
 async def test_a_client_waits_for_no_other_clients_pipeline(
     stage: Stage, transport: Transport
 ) -> None:
-    listener = stage.stream(transport)
-    mallory, alice = await stage.connect(listener), await stage.connect(listener)
-    await greeted(stage, mallory)
-    await greeted(stage, alice)
+    mallory, alice = await stage.stream_pair(transport)
     await pipelining(stage, mallory)
     alice.say(STUN)
     await stage.core.until(lambda: len(stage.core.received) == PIPELINED + 1)
@@ -76,8 +72,7 @@ async def test_a_client_and_a_stranger_wait_for_no_crowd_of_strangers(
     stage: Stage, transport: Transport
 ) -> None:
     listener = stage.stream(transport)
-    alice = await stage.connect(listener)
-    await greeted(stage, alice)
+    alice = await stage.allocated(listener)
     crowd = [await stage.connect(listener) for _ in range(16)]
     newcomer = await stage.connect(listener, THERE)
     stage.core.received.clear()
@@ -97,8 +92,7 @@ async def test_a_client_and_a_stranger_wait_for_no_crowd_of_strangers(
 @on_uvloop
 async def test_what_waited_comes_whole_and_in_order(stage: Stage, transport: Transport) -> None:
     listener = stage.stream(transport)
-    alice = await stage.connect(listener)
-    await greeted(stage, alice)
+    alice = await stage.allocated(listener)
     stage.core.received.clear()
     costly(stage)
     payloads = [bytes([number]) * (number * 40) for number in range(PIPELINED)]
@@ -114,8 +108,7 @@ async def test_who_is_cut_while_something_waits_says_no_more(
 ) -> None:
     listener = stage.stream(transport)
     mallory, alice = await stage.connect(listener), await stage.connect(listener)
-    await greeted(stage, mallory)
-    await greeted(stage, alice)
+    await stage.greet(mallory, alice)
     await pipelining(stage, mallory)
     listener.connections[mallory.five_tuple].cut()
     taken = len(stage.core.received)
@@ -142,7 +135,7 @@ async def test_a_stranger_who_says_too_much_is_cut_and_so_is_the_next_of_its_sou
     assert await again.is_cut()
     assert STRANGERS_FRAMES < len(stage.core.received) <= STRANGERS_FRAMES + 2
     # A client needs no more than two, and those of other sources have lost nothing.
-    await greeted(stage, await arrived(stage, listener))
+    await stage.greet(await stage.arrived(listener))
     stage.core.received.clear()
     elsewhere = await stage.connect(listener, ELSEWHERE)
     elsewhere.say(STUN * ALLOWED)
@@ -156,7 +149,7 @@ async def test_a_frame_may_be_long_once_there_is_an_allocation(
 ) -> None:
     listener = stage.stream(transport)
     alice, mallory = await stage.connect(listener), await stage.connect(listener)
-    await greeted(stage, alice)
+    await stage.greet(alice)
     alice.say(padded(0x4001, bytes(60_000)))
     await stage.core.until(lambda: len(stage.core.datagrams[-1]) == 60_004)
     mallory.say(padded(0x4001, bytes(60_000))[:3000])  # its head is enough

@@ -6,9 +6,9 @@ from relay.address import Transport
 from relay.effects import Deliver, Send
 from relay.errors import DropReason
 from relay.forward.user.connection import MEDIA_QUEUE_BYTES
-from tests.forward.loopback import ALICE, BOB, Stage, channel_data
+from tests.forward.clients import STUN, channel_data, padded
+from tests.forward.loopback import ALICE, BOB, Stage
 from tests.forward.loops import on_uvloop
-from tests.forward.test_streams import STUN, greeted, padded
 
 pytestmark = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 
@@ -20,7 +20,7 @@ async def test_a_slow_reader_loses_its_own_media_only(stage: Stage, transport: T
     listener = stage.stream(transport)
     alice, slow, bob = [await stage.connect(listener) for _ in range(3)]
     for client in (alice, slow, bob):
-        await greeted(stage, client)
+        await stage.greet(client)
     stage.route(alice, 0x4001, slow, 0x4002)
     stage.route(alice, 0x4003, bob, 0x4004)
     sent = 0
@@ -41,8 +41,7 @@ async def test_a_slow_reader_loses_its_own_media_only(stage: Stage, transport: T
 @on_uvloop
 async def test_the_queue_of_media_is_bounded(stage: Stage, transport: Transport) -> None:
     listener = stage.stream(transport)
-    slow = await stage.connect(listener)
-    await greeted(stage, slow)
+    slow = await stage.allocated(listener)
     connection = listener.connections[slow.five_tuple]
     longest = 0
     for _ in range(20_000):
@@ -57,8 +56,7 @@ async def test_the_queue_of_media_is_bounded(stage: Stage, transport: Transport)
 @on_uvloop
 async def test_an_answer_passes_a_full_queue_of_media(stage: Stage, transport: Transport) -> None:
     listener = stage.stream(transport)
-    slow = await stage.connect(listener)
-    await greeted(stage, slow)
+    slow = await stage.allocated(listener)
     while not stage.drops:
         stage.apply(Deliver(BOB, slow.five_tuple, FRAME, 1000))
     stage.apply(Send(slow.five_tuple, STUN))
@@ -71,10 +69,7 @@ async def test_an_answer_passes_a_full_queue_of_media(stage: Stage, transport: T
 async def test_a_client_that_does_not_even_read_its_answers_is_cut(
     stage: Stage, transport: Transport
 ) -> None:
-    listener = stage.stream(transport)
-    mallory, bob = await stage.connect(listener), await stage.connect(listener)
-    await greeted(stage, mallory)
-    await greeted(stage, bob)
+    mallory, bob = await stage.stream_pair(transport)
     stage.core.answer = lambda datagram, client: stage.apply(Send(client, bytes(60_000)))
     while not stage.core.disconnected:
         before = len(stage.core.received)

@@ -12,26 +12,11 @@ from relay.address import Transport
 from relay.effects import Deliver, DropRoute, Send, SetLeg
 from relay.errors import DropReason
 from relay.forward.user.connection import Connection
-from tests.forward.loopback import ALICE, AMPLE, BOB, V4, V6, Stage, StreamClient, channel_data
+from tests.forward.clients import STUN, channel_data, padded
+from tests.forward.loopback import ALICE, AMPLE, V4, V6, Stage
 from tests.forward.loops import on_uvloop
-from tests.kit import wire
 
 pytestmark = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
-
-STUN = wire.build(3, 0, b"transaction!", [(0x19, b"\x11\0\0\0")])
-
-
-def padded(channel: int, payload: bytes, padding: bytes = b"\0\0\0") -> bytes:
-    """ChannelData as a stream carries it."""
-    return channel_data(channel, payload) + padding[: -len(payload) % 4]
-
-
-async def greeted(stage: Stage, client: StreamClient) -> None:
-    """Have the listener know a client's connection, and give it an allocation."""
-    count = len(stage.core.received)
-    stage.core.known.add(client.five_tuple)
-    client.say(STUN)
-    await stage.core.until(lambda: len(stage.core.received) > count)
 
 
 @on_uvloop
@@ -85,12 +70,8 @@ def _connections() -> int:
 async def test_routed_frames_leave_with_the_targets_channel_and_own_padding(
     stage: Stage, transport: Transport, host: str
 ) -> None:
-    listener = stage.stream(transport, host)
-    alice, bob = await stage.connect(listener), await stage.connect(listener)
-    await greeted(stage, alice)
-    await greeted(stage, bob)
-    stage.route(alice, 0x4001, bob, 0x4002)
-    stage.route(bob, 0x4002, alice, 0x4001, BOB)
+    alice, bob = await stage.stream_pair(transport, host)
+    stage.join(alice, 0x4001, bob, 0x4002)
     payloads = [os.urandom(size) for size in (*range(9), 1200, 65535)]
     alice.say(b"".join(padded(0x4001, payload, b"\xa5\xa5\xa5") for payload in payloads))
     for payload in payloads:
@@ -106,10 +87,7 @@ async def test_routed_frames_leave_with_the_targets_channel_and_own_padding(
 async def test_a_frame_without_a_live_route_goes_to_the_core(
     stage: Stage, transport: Transport
 ) -> None:
-    listener = stage.stream(transport)
-    alice, bob = await stage.connect(listener), await stage.connect(listener)
-    await greeted(stage, alice)
-    await greeted(stage, bob)
+    alice, bob = await stage.stream_pair(transport)
     stage.route(alice, 0x4001, bob, 0x4002, expires_ns=0)
     stage.route(alice, 0x4003, bob, 0x4004)
     stage.apply(DropRoute(alice.five_tuple, 0x4003), DropRoute(alice.five_tuple, 0x4003))
@@ -122,28 +100,21 @@ async def test_a_frame_without_a_live_route_goes_to_the_core(
 
 @on_uvloop
 async def test_a_leg_over_its_caps_loses_frames(stage: Stage, transport: Transport) -> None:
-    listener = stage.stream(transport)
-    alice, bob = await stage.connect(listener), await stage.connect(listener)
-    await greeted(stage, alice)
-    await greeted(stage, bob)
+    alice, bob = await stage.stream_pair(transport)
     stage.apply(SetLeg(ALICE, 8 * 2000, AMPLE))
-    stage.route(alice, 0x4001, bob, 0x4002)
-    stage.route(bob, 0x4002, alice, 0x4001, BOB)
+    stage.join(alice, 0x4001, bob, 0x4002)
     alice.say(b"".join(padded(0x4001, bytes([number]) * 400) for number in range(4)))
     alice.say(padded(0x4001, b"last"))  # a small one fits again
     assert [(await bob.hear())[4] for _ in range(3)] == [0, 1, ord("l")]
     assert stage.drops == {DropReason.OVER_BITRATE: 2}
-    meter = stage.forwarder.meter(ALICE)
-    assert meter
-    assert (meter.packets, meter.bytes, meter.dropped) == (3, 804, 2)
+    assert stage.counts(ALICE) == [(3, 804, 2)]
 
 
 @on_uvloop
 async def test_answers_and_data_of_the_core_reach_the_client(
     stage: Stage, transport: Transport
 ) -> None:
-    client = await stage.connect(stage.stream(transport))
-    await greeted(stage, client)
+    client = await stage.allocated(stage.stream(transport))
     frame = channel_data(0x4001, b"12345")
     stage.apply(Send(client.five_tuple, STUN), Deliver(ALICE, client.five_tuple, frame, 5))
     assert await client.hear() == STUN
@@ -167,7 +138,7 @@ async def test_a_stream_that_cannot_be_read_on_is_cut(
 ) -> None:
     listener = stage.stream(transport)
     mallory, alice = await stage.connect(listener), await stage.connect(listener)
-    await greeted(stage, alice)
+    await stage.greet(alice)
     mallory.say(STUN + junk)
     assert await mallory.is_cut()
     await stage.core.until(lambda: stage.core.disconnected == [mallory.five_tuple])
@@ -183,10 +154,8 @@ async def test_the_end_of_a_connection_ends_the_allocation(
 ) -> None:
     listener = stage.stream(transport)
     alice, bob = await stage.connect(listener), await stage.connect(listener)
-    await greeted(stage, alice)
-    await greeted(stage, bob)
-    stage.route(alice, 0x4001, bob, 0x4002)
-    stage.route(bob, 0x4002, alice, 0x4001, BOB)
+    await stage.greet(alice, bob)
+    stage.join(alice, 0x4001, bob, 0x4002)
     bob.close()
     await stage.core.until(lambda: stage.core.disconnected == [bob.five_tuple])
     assert stage.forwarder.routes == 1
@@ -204,15 +173,14 @@ async def test_who_is_gone_before_being_seen_is_nobody(stage: Stage, transport: 
     with socket.socket() as sock:
         sock.connect(listener.address.reveal())
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    await greeted(stage, await stage.connect(listener))
+    await stage.greet(await stage.connect(listener))
     assert (len(listener.connections), listener.strangers) == (1, 0)
 
 
 @on_uvloop
 async def test_a_closed_listener_cuts_everybody(stage: Stage, transport: Transport) -> None:
     listener = stage.stream(transport)
-    alice = await stage.connect(listener)
-    await greeted(stage, alice)
+    alice = await stage.allocated(listener)
     stage.close(listener)
     assert await alice.is_cut()
     await stage.core.until(lambda: stage.core.disconnected == [alice.five_tuple])

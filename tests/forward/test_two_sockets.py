@@ -10,7 +10,8 @@ from relay.forward.user.gate import PER_S, Gate
 from relay.forward.user.slots import Batch
 from relay.forward.user.udp import UdpListener
 from relay.stun.message import Class, Method
-from tests.forward.loopback import BATCHES, V4, V6, Stage, channel_data
+from tests.forward.clients import channel_data
+from tests.forward.loopback import BATCHES, V4, V6, Stage
 from tests.forward.loops import on_uvloop
 from tests.kit import wire
 
@@ -79,8 +80,7 @@ async def test_who_shares_the_port_as_the_same_user_gets_nothing(stage: Stage, h
 
 @on_uvloop
 async def test_a_client_is_heard_whatever_else_comes_from_its_host(stage: Stage, host: str) -> None:
-    listener = stage.udp(host, gate=Gate(stage.core, 10))
-    client, stranger = stage.client(listener), stage.client(listener)
+    client, stranger = stage.pair(host, gate=Gate(stage.core, 10))
     stage.core.known.add(client.five_tuple)
     client.say(HELLO)
     await stage.core.until(lambda: stage.core.datagrams == [HELLO])

@@ -11,17 +11,8 @@ from relay.effects import DropRoute, Send, SetLeg
 from relay.errors import DropReason
 from relay.forward.user import udp
 from relay.forward.user.slots import PAYLOAD_MAX, SLOTS, Batch
-from tests.forward.loopback import (
-    ALICE,
-    AMPLE,
-    BATCHES,
-    BOB,
-    V4,
-    V6,
-    Stage,
-    UdpClient,
-    channel_data,
-)
+from tests.forward.clients import UdpClient, channel_data
+from tests.forward.loopback import ALICE, AMPLE, BATCHES, BOB, V4, V6, Stage
 from tests.forward.loops import on_uvloop
 
 pytestmark = pytest.mark.parametrize("batch", BATCHES)
@@ -30,17 +21,14 @@ pytestmark = pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("host", [V4, V6])
 @on_uvloop
 async def test_a_routed_packet_leaves_with_the_targets_channel(stage: Stage, host: str) -> None:
-    listener = stage.udp(host)
-    alice, bob = stage.client(listener), stage.client(listener)
-    stage.route(alice, 0x4001, bob, 0x4ABC)
-    stage.route(bob, 0x4ABC, alice, 0x4001, BOB)
+    alice, bob = stage.pair(host)
+    stage.join(alice, 0x4001, bob, 0x4ABC)
     alice.say(channel_data(0x4001, b"hello"))
     assert await bob.hear() == channel_data(0x4ABC, b"hello")
     bob.say(channel_data(0x4ABC, b"hello yourself"))
     assert await alice.hear() == channel_data(0x4001, b"hello yourself")
     assert (stage.tally.packets, stage.tally.bytes) == (2, 19)
-    meters = [stage.forwarder.meter(leg) for leg in (ALICE, BOB)]
-    assert [(m.packets, m.bytes, m.dropped) for m in meters if m] == [(1, 5, 0), (1, 14, 0)]
+    assert stage.counts(ALICE, BOB) == [(1, 5, 0), (1, 14, 0)]
     assert (stage.core.received, stage.drops) == ([], {})
     assert stage.forwarder.routes == 2
 
@@ -48,9 +36,7 @@ async def test_a_routed_packet_leaves_with_the_targets_channel(stage: Stage, hos
 @pytest.mark.parametrize("size", [0, 1, 4, 160, 1200, PAYLOAD_MAX - 5])
 @on_uvloop
 async def test_what_follows_the_payload_stays_behind(stage: Stage, size: int) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
-    stage.route(alice, 0x4001, bob, 0x4002)
+    alice, bob = stage.routed_pair()
     payload = os.urandom(size)
     whole = channel_data(0x4001, payload)
     for trailer in (b"", b"\0\0\0", b"\xa5" * 100):
@@ -61,8 +47,7 @@ async def test_what_follows_the_payload_stays_behind(stage: Stage, size: int) ->
 
 @on_uvloop
 async def test_a_route_forwards_nothing_from_its_expiry_on(stage: Stage) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
+    alice, bob = stage.pair()
     packet = channel_data(0x4001, b"late")
     for expires_ns in (0, time.monotonic_ns()):
         stage.route(alice, 0x4001, bob, 0x4002, expires_ns=expires_ns)
@@ -97,9 +82,7 @@ def test_a_route_ends_at_the_very_nanosecond(batch: type[Batch]) -> None:
 
 @on_uvloop
 async def test_what_does_not_look_exactly_like_channel_data_goes_to_the_core(stage: Stage) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
-    stage.route(alice, 0x4001, bob, 0x4002)
+    alice, bob = stage.routed_pair()
     whole = channel_data(0x4001, b"12345678")
     odd = [whole[:size] for size in range(len(whole))]  # too short, whatever was there before
     odd += [channel_data(0x4001, b"1234", length) for length in (5, 65535)]
@@ -117,9 +100,7 @@ async def test_what_does_not_look_exactly_like_channel_data_goes_to_the_core(sta
 
 @on_uvloop
 async def test_a_short_datagram_in_a_used_slot_borrows_nothing_from_it(stage: Stage) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
-    stage.route(alice, 0x4001, bob, 0x4002)
+    alice, bob = stage.routed_pair()
     for size in range(4):
         alice.say(channel_data(0x4001, b"before"))  # its bytes stay in the slot
         await bob.hear()
@@ -144,9 +125,7 @@ async def test_a_route_is_for_one_source_only(stage: Stage) -> None:
 
 @on_uvloop
 async def test_a_dropped_route_forwards_nothing_and_may_be_dropped_again(stage: Stage) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
-    stage.route(alice, 0x4001, bob, 0x4002)
+    alice, _ = stage.routed_pair()
     for _ in range(2):
         stage.apply(DropRoute(alice.five_tuple, 0x4001))
     alice.say(channel_data(0x4001, b"gone"))
@@ -186,8 +165,7 @@ async def test_order_is_kept_whatever_stands_between(stage: Stage) -> None:
 
 @on_uvloop
 async def test_a_long_queue_is_forwarded_whole_and_in_order(stage: Stage) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
+    alice, bob = stage.pair()
     bob.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     stage.route(alice, 0x4001, bob, 0x4002)
     count = 2 * udp._BATCHES_PER_WAKE_UP * SLOTS + 7
@@ -202,8 +180,7 @@ async def test_a_long_queue_is_forwarded_whole_and_in_order(stage: Stage) -> Non
 
 @on_uvloop
 async def test_a_leg_over_its_caps_loses_packets_and_goes_on_later(stage: Stage) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
+    alice, bob = stage.pair()
     stage.apply(SetLeg(ALICE, 8 * 2000, AMPLE))  # a burst of 1000 bytes
     stage.route(alice, 0x4001, bob, 0x4002)
     for number in range(4):
@@ -214,9 +191,7 @@ async def test_a_leg_over_its_caps_loses_packets_and_goes_on_later(stage: Stage)
     heard = [await bob.hear() for _ in range(3)]
     assert [each[4] for each in heard] == [0, 1, ord("a")]
     assert stage.drops == {DropReason.OVER_BITRATE: 2}
-    meter = stage.forwarder.meter(ALICE)
-    assert meter
-    assert (meter.packets, meter.bytes, meter.dropped) == (3, 805, 2)
+    assert stage.counts(ALICE) == [(3, 805, 2)]
 
 
 @pytest.mark.parametrize(("one", "two"), [(V4, V6), (V6, V4), (V4, V4), (V6, V6)])

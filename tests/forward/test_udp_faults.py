@@ -12,7 +12,8 @@ from relay.forward.user import mmsg, udp
 from relay.forward.user.mmsg import MmsgBatch
 from relay.forward.user.plain import PlainBatch
 from relay.forward.user.slots import PAYLOAD_MAX, Batch
-from tests.forward.loopback import ALICE, BATCHES, FOREVER_NS, V4, Stage, channel_data
+from tests.forward.clients import channel_data
+from tests.forward.loopback import ALICE, BATCHES, FOREVER_NS, V4, Stage
 from tests.forward.loops import on_uvloop
 
 pytestmark = pytest.mark.parametrize("batch", BATCHES)
@@ -21,9 +22,7 @@ pytestmark = pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("size", [PAYLOAD_MAX, PAYLOAD_MAX + 1, 20_000, 65_507])
 @on_uvloop
 async def test_a_datagram_that_does_not_fit_is_dropped_whole(stage: Stage, size: int) -> None:
-    listener = stage.udp()
-    alice, bob = stage.client(listener), stage.client(listener)
-    stage.route(alice, 0x4001, bob, 0x4002)
+    alice, bob = stage.routed_pair()
     alice.say(channel_data(0x4001, bytes(size - 4)))
     alice.say(channel_data(0x4001, bytes(size - 4), 8))  # a small message, a large trailer
     alice.say(b"\0\1" + bytes(size - 2))
