@@ -16,8 +16,8 @@ from relay.forward.user.arrival import HANDSHAKE_S
 from relay.forward.user.tcp import TcpListener
 from tests.forward.clients import STUN
 from tests.forward.loopback import ELSEWHERE, HERE, THERE, Stage
-from tests.forward.loops import on_movable_loop, on_uvloop, pass_time
 from tests.kit.certificates import hello
+from tests.kit.loops import on_movable_loop, on_uvloop, pass_time
 
 both = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 

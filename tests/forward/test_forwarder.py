@@ -24,7 +24,7 @@ from relay.effects import (
 from relay.errors import DropReason
 from tests.forward.clients import STUN, as_sent_over, channel_data
 from tests.forward.loopback import ALICE, AMPLE, BOB, FOREVER_NS, V4, V6, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 UDP, TCP, TLS = Transport
 NOBODY = LegKey("call", "nobody")

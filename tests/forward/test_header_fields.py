@@ -15,7 +15,7 @@ import pytest
 from relay.effects import Deliver, Send
 from tests.forward.clients import UdpClient, channel_data
 from tests.forward.loopback import ALICE, BATCHES, V4, V6, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="packet sockets: run as root"),

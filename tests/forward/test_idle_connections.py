@@ -6,7 +6,7 @@ from relay.address import Transport
 from relay.forward.user.connection import IDLE_S
 from tests.forward.clients import STUN
 from tests.forward.loopback import Stage
-from tests.forward.loops import on_movable_loop, pass_time
+from tests.kit.loops import on_movable_loop, pass_time
 
 both = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 

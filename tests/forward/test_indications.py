@@ -10,7 +10,7 @@ from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Message, Method, build, parse
 from tests.forward.clients import StreamClient, UdpClient, channel_data
 from tests.forward.loopback import ALICE, BATCHES, FOREVER_NS, V4, V6, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 AT_ALICE, AT_BOB = (PeerAddress.parse("192.0.2.9", port) for port in (50001, 50002))
 AT_ALICE6, AT_BOB6 = (PeerAddress.parse("2001:db8::9", port) for port in (50001, 50002))

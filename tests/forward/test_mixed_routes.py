@@ -7,7 +7,7 @@ from relay.effects import NO_CHANNEL, ClosePort, DropRoute, SetLeg
 from relay.errors import DropReason
 from tests.forward.clients import STUN, UdpClient, as_sent_over
 from tests.forward.loopback import ALICE, AMPLE, BATCHES, BOB, V4, V6, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 PAYLOADS = (b"\x80", b"\x16\xfe\xfd of DTLS", b"@ as ChannelData does", b"\xff" * 1200)
 

@@ -5,7 +5,7 @@ from relay.effects import Deliver, Send
 from relay.errors import DropReason
 from tests.forward.clients import STUN, channel_data, padded
 from tests.forward.loopback import ALICE, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 
 @on_uvloop

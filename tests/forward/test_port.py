@@ -22,7 +22,7 @@ from relay.errors import DropReason
 from relay.forward.user.slots import PAYLOAD_MAX, SLOTS
 from tests.forward.clients import UdpClient
 from tests.forward.loopback import ALICE, AMPLE, BATCHES, BOB, FOREVER_NS, V4, V6, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 RTP = b"\x80\x60"
 STUN = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes(12)

@@ -11,7 +11,7 @@ from relay.forward.user.gate import PER_S, USERNAME, Gate
 from relay.forward.user.udp import UdpListener
 from tests.forward.clients import UdpClient
 from tests.forward.loopback import BATCHES, NotingCore, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 pytestmark = pytest.mark.parametrize("batch", BATCHES)
 

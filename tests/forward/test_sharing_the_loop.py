@@ -9,7 +9,7 @@ from relay.errors import DropReason
 from relay.forward.user.connection import STRANGERS_FRAMES
 from tests.forward.clients import STUN, StreamClient, padded
 from tests.forward.loopback import ELSEWHERE, STRANGERS_PER_S, THERE, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 both = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 

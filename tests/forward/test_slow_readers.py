@@ -8,7 +8,7 @@ from relay.errors import DropReason
 from relay.forward.user.connection import MEDIA_QUEUE_BYTES
 from tests.forward.clients import STUN, channel_data, padded
 from tests.forward.loopback import ALICE, BOB, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 pytestmark = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 

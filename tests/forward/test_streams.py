@@ -14,7 +14,7 @@ from relay.errors import DropReason
 from relay.forward.user.connection import Connection
 from tests.forward.clients import STUN, channel_data, padded
 from tests.forward.loopback import ALICE, AMPLE, V4, V6, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 pytestmark = pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
 

@@ -12,8 +12,8 @@ from relay.forward.user.udp import UdpListener
 from relay.stun.message import Class, Method
 from tests.forward.clients import channel_data
 from tests.forward.loopback import BATCHES, V4, V6, Stage
-from tests.forward.loops import on_uvloop
 from tests.kit import wire
+from tests.kit.loops import on_uvloop
 
 pytestmark = [
     pytest.mark.parametrize("batch", BATCHES),

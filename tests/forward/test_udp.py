@@ -13,7 +13,7 @@ from relay.forward.user import udp
 from relay.forward.user.slots import PAYLOAD_MAX, SLOTS, Batch
 from tests.forward.clients import UdpClient, channel_data
 from tests.forward.loopback import ALICE, AMPLE, BATCHES, BOB, V4, V6, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 pytestmark = pytest.mark.parametrize("batch", BATCHES)
 

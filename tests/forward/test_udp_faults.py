@@ -14,7 +14,7 @@ from relay.forward.user.plain import PlainBatch
 from relay.forward.user.slots import PAYLOAD_MAX, Batch
 from tests.forward.clients import channel_data
 from tests.forward.loopback import ALICE, BATCHES, FOREVER_NS, V4, Stage
-from tests.forward.loops import on_uvloop
+from tests.kit.loops import on_uvloop
 
 pytestmark = pytest.mark.parametrize("batch", BATCHES)
 
