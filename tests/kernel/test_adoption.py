@@ -39,14 +39,6 @@ _SERVERS = [SERVER4, SERVER6]
 _ROUTES = 50
 
 
-@pytest.fixture
-def tap(namespace: Namespace) -> Iterator[Tap]:
-    made = Tap(namespace, "cvf-tap", _SERVERS)
-    made.know(B4)
-    yield made
-    made.close()
-
-
 @contextmanager
 def holder(namespace: Namespace, routes: int = _ROUTES) -> Iterator[subprocess.Popen[str]]:
     """A daemon in a process of its own; killed at the end, if it still runs."""
@@ -139,9 +131,7 @@ def test_adopted_routes_are_set_again_and_the_rest_may_be_ended(
 
 
 @pytest.mark.parametrize("ended", [True, False])
-def test_an_adopted_route_gives_way_to_what_its_client_has_now(
-    namespace: Namespace, tap: Tap, ended: bool
-) -> None:
+def test_an_adopted_route_gives_way_to_what_its_client_has_now(tap: Tap, ended: bool) -> None:
     leave_behind(_SERVERS, set_route(ROUTE4))
     with kernel_path(_SERVERS) as path:
         assert path.adopted == 1
@@ -155,9 +145,7 @@ def test_an_adopted_route_gives_way_to_what_its_client_has_now(
         assert not crosses(tap, ROUTE4)
 
 
-def test_routes_of_calls_that_nobody_remembers_end_by_themselves(
-    namespace: Namespace, tap: Tap
-) -> None:
+def test_routes_of_calls_that_nobody_remembers_end_by_themselves(tap: Tap) -> None:
     leave_behind(_SERVERS, set_route(ROUTE4, lives_ns=3_600_000_000_000))
     with kernel_path(_SERVERS) as second:
         assert second.adopted == 1
@@ -167,9 +155,7 @@ def test_routes_of_calls_that_nobody_remembers_end_by_themselves(
         assert not crosses(tap, ROUTE4)
 
 
-def test_new_leg_gets_no_number_that_an_adopted_route_charges(
-    namespace: Namespace, tap: Tap
-) -> None:
+def test_new_leg_gets_no_number_that_an_adopted_route_charges(tap: Tap) -> None:
     leave_behind(_SERVERS, set_route(ROUTE4))
     second = FastPath.open([], [*map(server_address, _SERVERS)], [], 30, time.monotonic_ns)
     try:
@@ -200,7 +186,7 @@ def test_another_layout_is_not_adopted_and_misroutes_nothing(
         assert crosses(tap, ROUTE4)
 
 
-def test_dead_daemons_lease_runs_out(namespace: Namespace, tap: Tap) -> None:
+def test_dead_daemons_lease_runs_out(tap: Tap) -> None:
     first = open_kernel_path(_SERVERS)
     first.set_route(set_route(ROUTE4))
     first.renew(time.monotonic_ns() - 30_000_000_000)
@@ -259,7 +245,7 @@ def test_user_that_the_daemon_becomes_removes_the_pins(
 
 
 def test_pins_that_could_not_be_removed_bring_no_call_back(
-    namespace: Namespace, tap: Tap, bpf_file_system: Path, monkeypatch: pytest.MonkeyPatch
+    tap: Tap, bpf_file_system: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = open_kernel_path(_SERVERS)
     first.set_route(set_route(ROUTE4))

@@ -155,7 +155,7 @@ def test_a_senders_flags_do_not_choose_what_is_fragmented(
 
 
 def test_only_what_is_too_large_for_the_path_leaves_the_kernels_way(
-    lab: Lab, relay: Relay, small_link: int
+    relay: Relay, small_link: int
 ) -> None:
     """Where the kernel forwards, it goes on with what fits."""
     with _call(relay, RELAY.v4) as call:
