@@ -1,7 +1,7 @@
 """Addresses that cannot be printed by accident.
 
 Rules of this file: `repr`, `str` and `format` redact every address. `.reveal()` is the one way out,
-and `tests/test_architecture.py` lists the files that may call it. The three roles are distinct
+and `tests/architecture/privacy.py` lists the files that may call it. The three roles are distinct
 types, so that mypy finds a peer's address where a client's is meant; addresses of different roles
 are never equal.
 """

@@ -7,9 +7,9 @@ import pytest
 from relay.address import ClientAddress, FiveTuple, Transport
 from relay.daemon.engine import ALARM_INTERVAL_S
 from relay.errors import DropReason
-from tests.daemon.test_engine import Stage
-from tests.forward.loops import on_uvloop
+from tests.daemon.stage import Stage
 from tests.kit import wire
+from tests.kit.loops import on_uvloop
 
 
 def guess(stage: Stage, count: int) -> None:
@@ -22,29 +22,27 @@ def guess(stage: Stage, count: int) -> None:
 
 @on_uvloop
 async def test_who_guesses_addresses_is_told_of_once_a_minute_and_without_any(
-    caplog: pytest.LogCaptureFixture,
+    stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    async with Stage() as stage:
-        for _ in range(3):
-            guess(stage, 5000)
-            stage.pass_time(1)
-        (record,) = caplog.records
-        assert record.getMessage() == "addresses_guessed"
-        assert record.datagrams > 3000  # type: ignore[attr-defined]  # given as extra
-        stage.pass_time(ALARM_INTERVAL_S)
-        assert len(caplog.records) == 2  # what came after the first
-        stage.pass_time(ALARM_INTERVAL_S)
-        assert len(caplog.records) == 2  # nothing more has come
-        assert b'callveil_drops_total{path="user",reason="guessed"}' in stage.engine.metrics()
-        assert stage.drops(DropReason.GUESSED) > 10_000
+    for _ in range(3):
+        guess(stage, 5000)
+        stage.pass_time(1)
+    (record,) = caplog.records
+    assert record.getMessage() == "addresses_guessed"
+    assert record.datagrams > 3000  # type: ignore[attr-defined]  # given as extra
+    stage.pass_time(ALARM_INTERVAL_S)
+    assert len(caplog.records) == 2  # what came after the first
+    stage.pass_time(ALARM_INTERVAL_S)
+    assert len(caplog.records) == 2  # nothing more has come
+    assert b'callveil_drops_total{path="user",reason="guessed"}' in stage.engine.metrics()
+    assert stage.drops(DropReason.GUESSED) > 10_000
 
 
 @on_uvloop
-async def test_a_few_strangers_are_no_alarm(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_few_strangers_are_no_alarm(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    async with Stage() as stage:
-        for _ in range(20):
-            guess(stage, 100)
-            stage.pass_time(1)
-        assert caplog.records == []
+    for _ in range(20):
+        guess(stage, 100)
+        stage.pass_time(1)
+    assert caplog.records == []

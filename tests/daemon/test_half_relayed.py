@@ -11,13 +11,19 @@ from relay.address import PeerAddress
 from relay.calls.changes import Change, PartyChange
 from relay.calls.rules import Masking
 from relay.errors import DropReason
+from tests.daemon.stage import Stage, do
 from tests.daemon.talking import CHANNEL
-from tests.daemon.test_engine import Stage, do
-from tests.forward.loops import on_uvloop
 from tests.kit import wire
+from tests.kit.loops import on_uvloop
 
 UNUSED = "192.0.2.7"
 """An address that no host of ours has."""
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """Where who asks for privacy is masked, and nobody else."""
+    return Stage(masking=Masking.OPTED_IN)
 
 
 @pytest.fixture
@@ -36,24 +42,23 @@ def address(sock: socket.socket) -> PeerAddress:
 
 @on_uvloop
 async def test_a_call_meets_there_and_is_silent_at_once_when_it_is_tightened(
-    bob: socket.socket,
+    stage: Stage, bob: socket.socket
 ) -> None:
-    async with Stage(masking=Masking.OPTED_IN) as stage:
-        call = stage.create()
-        alice, _ = await stage.joined(call)
-        assert await do(alice.bind, CHANNEL + 1, address(bob)) == 0
-        alice.send_on(CHANNEL + 1, b"\x80 to bob")
-        assert await do(bob.recv, 100) == b"\x80 to bob"
-        bob.sendto(b"\x80 to alice", alice.relayed.reveal())
-        assert await do(alice.receive) == wire.channel_data(CHANNEL + 1, b"\x80 to alice")
-        assert stage.engine.forwarder.routes == 4
+    call = stage.create()
+    alice, _ = await stage.joined(call)
+    assert await do(alice.bind, CHANNEL + 1, address(bob)) == 0
+    alice.send_on(CHANNEL + 1, b"\x80 to bob")
+    assert await do(bob.recv, 100) == b"\x80 to bob"
+    bob.sendto(b"\x80 to alice", alice.relayed.reveal())
+    assert await do(alice.receive) == wire.channel_data(CHANNEL + 1, b"\x80 to alice")
+    assert stage.engine.forwarder.routes == 4
 
-        stage.engine.change(call.id, Change((PartyChange("bob", True),)))
-        assert stage.engine.forwarder.routes == 2
-        bob.connect(alice.relayed.reveal())
-        bob.send(b"\x80 to alice")
-        with pytest.raises(ConnectionRefusedError):
-            bob.recv(100)
+    stage.engine.change(call.id, Change((PartyChange("bob", True),)))
+    assert stage.engine.forwarder.routes == 2
+    bob.connect(alice.relayed.reveal())
+    bob.send(b"\x80 to alice")
+    with pytest.raises(ConnectionRefusedError):
+        bob.recv(100)
 
 
 @on_uvloop
@@ -71,8 +76,7 @@ async def test_a_relay_that_cannot_open_one_relays_the_call(
 
 
 @on_uvloop
-async def test_relayed_ports_and_outer_ports_are_drawn_from_one_pool() -> None:
-    async with Stage(masking=Masking.OPTED_IN) as stage:
-        before = stage.engine.server.ports_free
-        await stage.joined(stage.create())
-        assert stage.engine.server.ports_free == before - 1
+async def test_relayed_ports_and_outer_ports_are_drawn_from_one_pool(stage: Stage) -> None:
+    before = stage.engine.server.ports_free
+    await stage.joined(stage.create())
+    assert stage.engine.server.ports_free == before - 1

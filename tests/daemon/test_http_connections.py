@@ -9,7 +9,7 @@ import pytest
 
 from relay.daemon.http_connection import KEPT_S, PATIENCE_S
 from relay.daemon.serving import HttpServer, bind
-from tests.forward.loops import on_movable_loop, on_uvloop, pass_time
+from tests.kit.loops import on_movable_loop, on_uvloop, pass_time
 
 CONNECTIONS = 8
 OF_ONE_SOURCE = 6

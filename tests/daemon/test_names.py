@@ -1,12 +1,13 @@
 """Calls whose names hold what paths are made of, over a real connection."""
 
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
 
 from tests.kit.api import TOKEN
 from tests.kit.command import callveil
-from tests.kit.daemon import Daemon
+from tests.kit.daemon import Daemon, config_of, running
 
 NAMES = [
     "a/b",
@@ -28,29 +29,40 @@ NAMES = [
 ]
 
 
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One daemon for all the names; no call is another's."""
+    config = config_of(limits={"unauthenticated_per_s": 1000})
+    with running(tmp_path_factory.mktemp("daemon"), config) as started:
+        yield started
+
+
+asked = pytest.fixture(_running, scope="module", name="asked")
+commanded = pytest.fixture(_running, scope="module", name="commanded")
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_call_of_any_name_is_inspected_and_ended(daemon: Daemon, name: str) -> None:
-    one, two = (daemon.stranger(name, leg) for leg in ("one", "two"))
+def test_a_call_of_any_name_is_inspected_and_ended(asked: Daemon, name: str) -> None:
+    one, two = (asked.stranger(name, leg) for leg in ("one", "two"))
     assert [client.allocate().code for client in (one, two)] == [0, 0]
     path = f"/v1/calls/{quote(name, safe='')}"
-    shown = daemon.ask("GET", path)
+    shown = asked.ask("GET", path)
     assert (shown.status, shown.body["id"], list(shown.body["parties"])) == (
         200,
         name,
         ["one", "two"],
     )
-    assert daemon.ask("POST", f"{path}/accept").body["call"] == name
-    assert daemon.ask("DELETE", path).status == 204
+    assert asked.ask("POST", f"{path}/accept").body["call"] == name
+    assert asked.ask("DELETE", path).status == 204
     assert [client.allocate().code for client in (one, two)] == [403, 403]
-    assert daemon.metric('callveil_allocations{transport="udp"}') == 0
+    assert asked.metric('callveil_allocations{transport="udp"}') == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_command_ends_it_too(daemon: Daemon, name: str) -> None:
-    one = daemon.stranger(name, "one")
+def test_the_command_ends_it_too(commanded: Daemon, name: str) -> None:
+    one = commanded.stranger(name, "one")
     assert one.allocate().code == 0
     done = callveil(
-        "calls", "--api", daemon.api, "end", "--", name, env={"CALLVEIL_API_TOKEN": TOKEN}
+        "calls", "--api", commanded.api, "end", "--", name, env={"CALLVEIL_API_TOKEN": TOKEN}
     )
     assert (done.code, done.out) == (0, f"ended {name}\n")
     assert one.allocate().code == 403

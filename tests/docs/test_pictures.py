@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from tests.architecture.form import LONGEST_FILE, LONGEST_FUNCTION
+from tests.architecture.layers import MAY_IMPORT
 from tests.docs.pages import blocks, read
-from tests.test_architecture import LONGEST_FILE, LONGEST_FUNCTION, MAY_IMPORT
 
 _NODE = re.compile(r'^ +(\w+)\["(.*)"\]$', re.MULTILINE)
 _ARROW = re.compile(r"^ +(\w+) --> (\w+)$", re.MULTILINE)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
+from relay.address import FiveTuple, ServerAddress, Transport
 from relay.calls.rate import SourceRate
 from relay.effects import Effect, LegKey, OpenPort, SetLeg, SetRoute, Via
 from relay.errors import DropReason
@@ -22,10 +22,13 @@ from relay.forward.user.slots import Batch
 from relay.forward.user.streams import Streams
 from relay.forward.user.tcp import TcpListener
 from relay.forward.user.udp import UdpListener
+from tests.forward.clients import STUN, Client, StreamClient, UdpClient
 from tests.kit.certificates import contexts
 from tests.kit.requirements import require_ipv6
 
 V4, V6 = "127.0.0.1", "::1"
+HERE, THERE, ELSEWHERE = "127.0.0.1", "127.0.1.1", "127.0.2.1"
+"""Of three networks, as they are counted."""
 BATCHES: list[type[Batch]] = [MmsgBatch, PlainBatch]
 ALICE, BOB = LegKey("call", "alice"), LegKey("call", "bob")
 FOREVER_NS = 2**62
@@ -75,67 +78,6 @@ class NotingCore:
             await self._changed.wait()
 
 
-class UdpClient:
-    """A client of one UDP listener."""
-
-    def __init__(self, listener: UdpListener) -> None:
-        host, port = listener.address.reveal()
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.sock = socket.socket(family, socket.SOCK_DGRAM)
-        self.sock.setblocking(False)
-        self.sock.bind((host, 0))
-        self.sock.connect((host, port))
-        client = ClientAddress.parse(*self.sock.getsockname()[:2])
-        self.five_tuple = FiveTuple(Transport.UDP, client, listener.address)
-
-    def say(self, datagram: bytes) -> None:
-        """Send; it is in the listener's queue when this returns."""
-        self.sock.send(datagram)
-
-    async def hear(self) -> bytes:
-        """The next datagram from the listener."""
-        return await asyncio.get_running_loop().sock_recv(self.sock, 65536)
-
-    def close(self) -> None:
-        self.sock.close()
-
-
-class StreamClient:
-    """A client of one TCP or TLS listener, which reads only what the test asks for."""
-
-    def __init__(
-        self, listener: TcpListener, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.reader = reader
-        self.writer = writer
-        client = ClientAddress.parse(*writer.get_extra_info("sockname")[:2])
-        is_tls = writer.get_extra_info("sslcontext") is not None
-        transport = Transport.TLS if is_tls else Transport.TCP
-        self.five_tuple = FiveTuple(transport, client, listener.address)
-
-    def say(self, data: bytes) -> None:
-        """Write to the stream."""
-        self.writer.write(data)
-
-    async def hear(self) -> bytes:
-        """The next frame as it is on the stream, ChannelData's padding included."""
-        head = await self.reader.readexactly(4)
-        length = int.from_bytes(head[2:])
-        if head[0] < 0x40:
-            return head + await self.reader.readexactly(16 + length)
-        return head + await self.reader.readexactly(length + -length % 4)
-
-    async def is_cut(self) -> bool:
-        """Whether the stream ends, now or at some time, with nothing more on it."""
-        try:
-            return await self.reader.read(1) == b""
-        except ConnectionError:
-            return True
-
-    def close(self) -> None:
-        self.writer.transport.abort()
-
-
 class Stage:
     """A forwarder with its listeners, for one `async with` block."""
 
@@ -151,7 +93,7 @@ class Stage:
         self.streams = Streams(rate, self.forwarder.descriptors)
         self._batch = batch
         self._listeners: list[Listener] = []
-        self._clients: list[UdpClient | StreamClient] = []
+        self._clients: list[Client] = []
 
     async def __aenter__(self) -> Self:
         self.apply(SetLeg(ALICE, AMPLE, AMPLE), SetLeg(BOB, AMPLE, AMPLE))
@@ -232,6 +174,55 @@ class Stage:
         self._clients.append(client)
         return client
 
+    async def greet(self, *clients: StreamClient) -> None:
+        """Have listeners know these clients' connections, and give each an allocation."""
+        for client in clients:
+            count = len(self.core.received)
+            self.core.known.add(client.five_tuple)
+            client.say(STUN)
+            await self.core.until(lambda count=count: len(self.core.received) > count)  # type: ignore[misc]
+
+    async def allocated(
+        self, listener: TcpListener, source: str = "", *, plain: bool = False
+    ) -> StreamClient:
+        """A client over TCP or TLS that has an allocation."""
+        client = await self.connect(listener, source, plain=plain)
+        await self.greet(client)
+        return client
+
+    def pair(self, host: str = V4, *, gate: Gate | None = None) -> tuple[UdpClient, UdpClient]:
+        """Two clients of one UDP listener."""
+        listener = self.udp(host, gate=gate)
+        return self.client(listener), self.client(listener)
+
+    def routed_pair(self, host: str = V4) -> tuple[UdpClient, UdpClient]:
+        """Two clients of one UDP listener, and a route from 0x4001 of the first to 0x4002."""
+        one, two = self.pair(host)
+        self.route(one, 0x4001, two, 0x4002)
+        return one, two
+
+    async def stream_pair(
+        self, transport: Transport, host: str = V4
+    ) -> tuple[StreamClient, StreamClient]:
+        """Two clients of one TCP or TLS listener, each with an allocation."""
+        listener = self.stream(transport, host)
+        return await self.allocated(listener), await self.allocated(listener)
+
+    async def arrived(self, listener: TcpListener, source: str = HERE) -> StreamClient:
+        """A client over TCP or TLS that has said something, and has no allocation."""
+        client = await self.connect(listener, source)
+        client.say(STUN)
+        await self.core.until(
+            lambda: any(client.five_tuple == each for _, each in self.core.received)
+        )
+        return client
+
+    async def client_over(self, transport: Transport, host: str = V4) -> Client:
+        """A client of a listener of its own, which holds an allocation."""
+        if transport is Transport.UDP:
+            return self.client(self.udp(host))
+        return await self.allocated(self.stream(transport, host))
+
     def apply(self, *effects: Effect) -> None:
         """As the daemon does it."""
         for effect in effects:
@@ -239,9 +230,9 @@ class Stage:
 
     def route(
         self,
-        source: UdpClient | StreamClient,
+        source: Client,
         channel: Via,
-        target: UdpClient | StreamClient,
+        target: Client,
         target_channel: Via,
         leg: LegKey = ALICE,
         expires_ns: int = FOREVER_NS,
@@ -249,6 +240,11 @@ class Stage:
         """Set a route."""
         ends = (source.five_tuple, channel, target.five_tuple, target_channel)
         self.apply(SetRoute(*ends, leg, expires_ns))
+
+    def join(self, one: Client, channel: Via, two: Client, other_channel: Via) -> None:
+        """Set routes both ways: alice's leg pays for what the first sends, bob's for the other."""
+        self.route(one, channel, two, other_channel)
+        self.route(two, other_channel, one, channel, BOB)
 
     async def settle(self, client: UdpClient) -> None:
         """Wait until the listener has seen all that was sent to it so far."""
@@ -261,6 +257,11 @@ class Stage:
         listener.start(asyncio.get_running_loop())
         self._listeners.append(listener)
 
+    def counts(self, *legs: LegKey) -> list[tuple[int, int, int]]:
+        """Packets and bytes that these legs have sent, and packets they have lost."""
+        meters = [self.forwarder.meter(leg) for leg in legs]
+        return [(meter.packets, meter.bytes, meter.dropped) for meter in meters if meter]
+
     @property
     def drops(self) -> dict[DropReason, int]:
         """What was dropped, for which reasons."""
@@ -271,9 +272,3 @@ def _require(host: str) -> None:
     """Leave a test that cannot run here."""
     if host == V6:
         require_ipv6()
-
-
-def channel_data(channel: int, payload: bytes, length: int | None = None) -> bytes:
-    """ChannelData without padding; `length` for one that is wrong."""
-    size = len(payload) if length is None else length
-    return channel.to_bytes(2) + size.to_bytes(2) + payload

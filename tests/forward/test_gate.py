@@ -16,7 +16,8 @@ from relay.forward.user.mmsg import MmsgBatch
 from relay.forward.user.slots import PAYLOAD_MAX, Batch
 from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
-from tests.forward.loopback import V4, V6, channel_data
+from tests.forward.clients import channel_data
+from tests.forward.loopback import V4, V6
 from tests.kit import wire
 
 pytestmark = pytest.mark.parametrize("host", [V4, V6])

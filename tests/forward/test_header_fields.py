@@ -13,9 +13,9 @@ from typing import NamedTuple
 import pytest
 
 from relay.effects import Deliver, Send
-from relay.forward.user.slots import Batch
-from tests.forward.loopback import ALICE, BATCHES, V4, V6, Stage, UdpClient, channel_data
-from tests.forward.loops import on_uvloop
+from tests.forward.clients import UdpClient, channel_data
+from tests.forward.loopback import ALICE, BATCHES, V4, V6, Stage
+from tests.kit.loops import on_uvloop
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="packet sockets: run as root"),
@@ -103,39 +103,35 @@ def disguised(host: str, fields: Fields) -> Fields:
 
 @on_uvloop
 async def test_every_packet_has_the_relays_own_fields(
-    batch: type[Batch], host: str, wire: socket.socket
+    stage: Stage, host: str, wire: socket.socket
 ) -> None:
-    async with Stage(batch) as stage:
-        listener = stage.udp(host)
-        alice, bob = stage.client(listener), stage.client(listener)
-        disguise(alice, host)
-        stage.route(alice, 0x4001, bob, 0x4002)
-        for size in (0, 160, 1200, 9000):
-            alice.say(channel_data(0x4001, bytes(size)))
-        theirs = await emitted(
-            wire, alice.five_tuple.client.port, channel_data(0x4001, bytes(9000))
-        )
-        assert len(theirs) == 4
-        assert all(fields == disguised(host, fields) != RELAYS_OWN for fields in theirs.values())
-        await stage.settle(alice)
-        stage.apply(Deliver(ALICE, bob.five_tuple, b"by the core", 11))
-        stage.apply(Send(bob.five_tuple, b"an answer"))
-        seen = await emitted(wire, listener.address.port, b"an answer")
-        assert len(seen) == 6
-        assert set(seen.values()) == {RELAYS_OWN}
+    listener = stage.udp(host)
+    alice, bob = stage.client(listener), stage.client(listener)
+    disguise(alice, host)
+    stage.route(alice, 0x4001, bob, 0x4002)
+    for size in (0, 160, 1200, 9000):
+        alice.say(channel_data(0x4001, bytes(size)))
+    theirs = await emitted(wire, alice.five_tuple.client.port, channel_data(0x4001, bytes(9000)))
+    assert len(theirs) == 4
+    assert all(fields == disguised(host, fields) != RELAYS_OWN for fields in theirs.values())
+    await stage.settle(alice)
+    stage.apply(Deliver(ALICE, bob.five_tuple, b"by the core", 11))
+    stage.apply(Send(bob.five_tuple, b"an answer"))
+    seen = await emitted(wire, listener.address.port, b"an answer")
+    assert len(seen) == 6
+    assert set(seen.values()) == {RELAYS_OWN}
 
 
 @on_uvloop
 async def test_a_route_between_sockets_has_the_relays_own_fields(
-    batch: type[Batch], host: str, wire: socket.socket
+    stage: Stage, host: str, wire: socket.socket
 ) -> None:
-    async with Stage(batch) as stage:
-        listener, other = stage.udp(V4 if host == V6 else V6), stage.udp(host)
-        alice, bob = stage.client(listener), stage.client(other)
-        disguise(alice, V4 if host == V6 else V6)
-        stage.route(alice, 0x4001, bob, 0x4002)
-        for size in (0, 160, 9000):
-            alice.say(channel_data(0x4001, bytes(size)))
-        seen = await emitted(wire, other.address.port, channel_data(0x4002, bytes(9000)))
-        assert len(seen) == 3
-        assert set(seen.values()) == {RELAYS_OWN}
+    listener, other = stage.udp(V4 if host == V6 else V6), stage.udp(host)
+    alice, bob = stage.client(listener), stage.client(other)
+    disguise(alice, V4 if host == V6 else V6)
+    stage.route(alice, 0x4001, bob, 0x4002)
+    for size in (0, 160, 9000):
+        alice.say(channel_data(0x4001, bytes(size)))
+    seen = await emitted(wire, other.address.port, channel_data(0x4002, bytes(9000)))
+    assert len(seen) == 3
+    assert set(seen.values()) == {RELAYS_OWN}

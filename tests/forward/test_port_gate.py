@@ -8,10 +8,10 @@ from relay.address import FiveTuple
 from relay.effects import NO_CHANNEL
 from relay.errors import DropReason
 from relay.forward.user.gate import PER_S, USERNAME, Gate
-from relay.forward.user.slots import Batch
 from relay.forward.user.udp import UdpListener
-from tests.forward.loopback import BATCHES, NotingCore, Stage, UdpClient
-from tests.forward.loops import on_uvloop
+from tests.forward.clients import UdpClient
+from tests.forward.loopback import BATCHES, NotingCore, Stage
+from tests.kit.loops import on_uvloop
 
 pytestmark = pytest.mark.parametrize("batch", BATCHES)
 
@@ -67,47 +67,40 @@ class Ports:
 )
 @on_uvloop
 async def test_a_flood_at_a_port_asks_the_core_a_bounded_number_of_times(
-    batch: type[Batch], datagram: bytes
+    stage: Stage, datagram: bytes
 ) -> None:
-    async with Stage(batch) as stage:
-        ports = Ports(stage)
-        await ports.flood(ports.here, datagram)
-        assert len(ports.core.received) < PER_S
-        assert stage.drops == {
-            DropReason.UNAUTHENTICATED_RATE: ROUNDS * AT_ONCE - len(ports.core.received)
-        }
+    ports = Ports(stage)
+    await ports.flood(ports.here, datagram)
+    assert len(ports.core.received) < PER_S
+    assert stage.drops == {
+        DropReason.UNAUTHENTICATED_RATE: ROUNDS * AT_ONCE - len(ports.core.received)
+    }
 
 
 @on_uvloop
-async def test_a_party_is_heard_beside_a_flood_at_its_own_port_and_at_another(
-    batch: type[Batch],
-) -> None:
-    async with Stage(batch) as stage:
-        ports = Ports(stage)
-        other = stage.client(ports.there)
-        stage.route(ports.party, NO_CHANNEL, other, NO_CHANNEL)
-        for port in (ports.here, ports.there):
-            await ports.flood(port, FORGED)
-            while CHECK not in ports.core.datagrams:  # a client goes on checking
-                await ports.work_off(ports.party, [CHECK])
-            ports.core.received.clear()
-            ports.party.say(RTP)
-            assert await other.hear() == RTP
+async def test_a_party_is_heard_beside_a_flood_at_its_own_port_and_at_another(stage: Stage) -> None:
+    ports = Ports(stage)
+    other = stage.client(ports.there)
+    stage.route(ports.party, NO_CHANNEL, other, NO_CHANNEL)
+    for port in (ports.here, ports.there):
+        await ports.flood(port, FORGED)
+        while CHECK not in ports.core.datagrams:  # a client goes on checking
+            await ports.work_off(ports.party, [CHECK])
+        ports.core.received.clear()
+        ports.party.say(RTP)
+        assert await other.hear() == RTP
 
 
 @on_uvloop
-async def test_a_party_that_goes_on_asking_is_answered_within_its_own_rate(
-    batch: type[Batch],
-) -> None:
-    async with Stage(batch) as stage:
-        ports = Ports(stage)
-        ports.core.known.add(ports.party.five_tuple)
+async def test_a_party_that_goes_on_asking_is_answered_within_its_own_rate(stage: Stage) -> None:
+    ports = Ports(stage)
+    ports.core.known.add(ports.party.five_tuple)
+    ports.party.say(CHECK)
+    await ports.core.until(lambda: bool(ports.core.received))
+    for _ in range(2000):
         ports.party.say(CHECK)
-        await ports.core.until(lambda: bool(ports.core.received))
-        for _ in range(2000):
-            ports.party.say(CHECK)
-        other = stage.client(ports.there)
-        other.say(CHECK)
-        await ports.core.until(lambda: ports.core.received[-1][1] == other.five_tuple)
-        assert len(ports.core.received) < 2000
-        assert stage.drops.keys() == {DropReason.REQUEST_RATE}
+    other = stage.client(ports.there)
+    other.say(CHECK)
+    await ports.core.until(lambda: ports.core.received[-1][1] == other.five_tuple)
+    assert len(ports.core.received) < 2000
+    assert stage.drops.keys() == {DropReason.REQUEST_RATE}

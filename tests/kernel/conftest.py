@@ -9,7 +9,7 @@ import pytest
 from relay.forward.kernel import FastPath, pins
 from tests.kernel.bench_rig import Bench
 from tests.kernel.cases import A4, B4, B6, SERVER4, SERVER6
-from tests.kernel.paths import open_kernel_path
+from tests.kernel.paths import kernel_path
 from tests.kernel.requirements import require
 from tests.kernel.tap import Tap
 from tests.kit.namespaces import Namespace, host
@@ -52,8 +52,15 @@ def tap(namespace: Namespace) -> Iterator[Tap]:
 
 
 @pytest.fixture
+def other(namespace: Namespace) -> Iterator[Tap]:
+    """Another interface, which carries nothing and knows nobody."""
+    made = Tap(namespace, "cvf-other", [])
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def path(tap: Tap) -> Iterator[FastPath]:
     """The kernel path with one leg, and no route."""
-    made = open_kernel_path(_SERVERS)
-    yield made
-    made.close(leave_running=False)
+    with kernel_path(_SERVERS) as made:
+        yield made

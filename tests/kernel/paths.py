@@ -1,7 +1,8 @@
 """The user path and the kernel path side by side, fed with the same effects."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from relay.address import ClientAddress, FiveTuple, ServerAddress, Transport
 from relay.effects import LegKey, SetLeg, SetRoute
@@ -48,3 +49,23 @@ def open_kernel_path(
     path = FastPath.open(interfaces, addresses, more, LEASE_S, clock_ns)
     assert path.set_leg(SET_LEG)
     return path
+
+
+@contextmanager
+def kernel_path(
+    listeners: Sequence[End], *interfaces: str, relayed: Sequence[End] = ()
+) -> Iterator[FastPath]:
+    """The same for one `with` block, which leaves nothing in the kernel."""
+    path = open_kernel_path(listeners, *interfaces, relayed=relayed)
+    try:
+        yield path
+    finally:
+        path.close(leave_running=False)
+
+
+def leave_behind(listeners: Sequence[End], *effects: SetRoute) -> None:
+    """What a daemon leaves in the kernel that had these routes, and was killed."""
+    path = open_kernel_path(listeners)
+    for effect in effects:
+        path.set_route(effect)
+    path.close(leave_running=True)

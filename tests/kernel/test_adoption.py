@@ -22,21 +22,21 @@ from relay.forward.kernel.adoption import DEAD_NS
 from relay.forward.netlink import Netlink
 from tests.kernel.bench_rig import Route
 from tests.kernel.cases import B4, CHANNEL, PAYLOAD, ROUTE4, SERVER4, SERVER6, relayed, sent
-from tests.kernel.paths import LEASE_S, LEG, open_kernel_path, server_address, set_route
+from tests.kernel.paths import (
+    LEASE_S,
+    LEG,
+    kernel_path,
+    leave_behind,
+    open_kernel_path,
+    server_address,
+    set_route,
+)
 from tests.kernel.tap import Tap
 from tests.kit.frames import End
 from tests.kit.namespaces import Namespace
 
 _SERVERS = [SERVER4, SERVER6]
 _ROUTES = 50
-
-
-@pytest.fixture
-def tap(namespace: Namespace) -> Iterator[Tap]:
-    made = Tap(namespace, "cvf-tap", _SERVERS)
-    made.know(B4)
-    yield made
-    made.close()
 
 
 @contextmanager
@@ -121,27 +121,19 @@ def test_adopted_routes_are_set_again_and_the_rest_may_be_ended(
 ) -> None:
     with holder(namespace) as daemon:
         kill(daemon)
-    path = open_kernel_path(_SERVERS)
-    try:
+    with kernel_path(_SERVERS) as path:
         assert (path.adopted, path.routes) == (_ROUTES, _ROUTES)
         assert path.set_route(set_route(ROUTE4))
         path.drop_adopted()
         assert path.routes == 1
         assert crosses(tap, ROUTE4)
         assert not crosses(tap, replace(ROUTE4, channel=CHANNEL + 1))
-    finally:
-        path.close(leave_running=False)
 
 
 @pytest.mark.parametrize("ended", [True, False])
-def test_an_adopted_route_gives_way_to_what_its_client_has_now(
-    namespace: Namespace, tap: Tap, ended: bool
-) -> None:
-    first = open_kernel_path(_SERVERS)
-    first.set_route(set_route(ROUTE4))
-    first.close(leave_running=True)
-    path = open_kernel_path(_SERVERS)
-    try:
+def test_an_adopted_route_gives_way_to_what_its_client_has_now(tap: Tap, ended: bool) -> None:
+    leave_behind(_SERVERS, set_route(ROUTE4))
+    with kernel_path(_SERVERS) as path:
         assert path.adopted == 1
         route = set_route(ROUTE4)
         if ended:
@@ -151,33 +143,20 @@ def test_an_adopted_route_gives_way_to_what_its_client_has_now(
             assert not path.set_route(replace(route, target=there))
         assert path.routes == 0
         assert not crosses(tap, ROUTE4)
-    finally:
-        path.close(leave_running=False)
 
 
-def test_routes_of_calls_that_nobody_remembers_end_by_themselves(
-    namespace: Namespace, tap: Tap
-) -> None:
-    first = open_kernel_path(_SERVERS)
-    first.set_route(set_route(ROUTE4, lives_ns=3_600_000_000_000))
-    first.close(leave_running=True)
-    second = open_kernel_path(_SERVERS)
-    try:
+def test_routes_of_calls_that_nobody_remembers_end_by_themselves(tap: Tap) -> None:
+    leave_behind(_SERVERS, set_route(ROUTE4, lives_ns=3_600_000_000_000))
+    with kernel_path(_SERVERS) as second:
         assert second.adopted == 1
         assert crosses(tap, ROUTE4)
         second.renew(time.monotonic_ns() + 3_600_000_000_000)
         assert second.routes == 0
         assert not crosses(tap, ROUTE4)
-    finally:
-        second.close(leave_running=False)
 
 
-def test_new_leg_gets_no_number_that_an_adopted_route_charges(
-    namespace: Namespace, tap: Tap
-) -> None:
-    first = open_kernel_path(_SERVERS)
-    first.set_route(set_route(ROUTE4))
-    first.close(leave_running=True)
+def test_new_leg_gets_no_number_that_an_adopted_route_charges(tap: Tap) -> None:
+    leave_behind(_SERVERS, set_route(ROUTE4))
     second = FastPath.open([], [*map(server_address, _SERVERS)], [], 30, time.monotonic_ns)
     try:
         other = LegKey("another call", "leg")
@@ -200,33 +179,26 @@ def test_another_layout_is_not_adopted_and_misroutes_nothing(
     for module in (adoption, program):
         monkeypatch.setattr(module, "LAYOUT", layout.LAYOUT + 1)
     monkeypatch.setattr(layout, "LAYOUT", layout.LAYOUT + 1)
-    path = open_kernel_path(_SERVERS)
-    try:
+    with kernel_path(_SERVERS) as path:
         assert (path.adopted, path.routes) == (0, 0)
         assert not crosses(tap, ROUTE4)
         assert path.set_route(set_route(ROUTE4))
         assert crosses(tap, ROUTE4)
-    finally:
-        path.close(leave_running=False)
 
 
-def test_dead_daemons_lease_runs_out(namespace: Namespace, tap: Tap) -> None:
+def test_dead_daemons_lease_runs_out(tap: Tap) -> None:
     first = open_kernel_path(_SERVERS)
     first.set_route(set_route(ROUTE4))
     first.renew(time.monotonic_ns() - 30_000_000_000)
     first.close(leave_running=True)
     assert not crosses(tap, ROUTE4)
-    second = open_kernel_path(_SERVERS)
-    try:
+    with kernel_path(_SERVERS):
         assert crosses(tap, ROUTE4)
-    finally:
-        second.close(leave_running=False)
 
 
 def test_nothing_is_left_behind(namespace: Namespace, tap: Tap) -> None:
-    path = open_kernel_path(_SERVERS)
-    path.set_route(set_route(ROUTE4))
-    path.close(leave_running=False)
+    with kernel_path(_SERVERS) as path:
+        path.set_route(set_route(ROUTE4))
     assert not crosses(tap, ROUTE4)
     assert "bpf" not in namespace.run(["tc", "filter", "show", "dev", tap.name, "ingress"]).stdout
 
@@ -246,19 +218,14 @@ def bpf_file_system(
 def test_maps_are_found_by_their_pins_where_the_filter_is_gone(
     namespace: Namespace, tap: Tap, bpf_file_system: Path
 ) -> None:
-    first = open_kernel_path(_SERVERS)
-    first.set_route(set_route(ROUTE4))
-    first.close(leave_running=True)
+    leave_behind(_SERVERS, set_route(ROUTE4))
     (directory,) = bpf_file_system.glob("callveil-*")
     assert {path.name for path in directory.iterdir()} == set(layout.MAPS)
     namespace.run(["tc", "qdisc", "del", "dev", tap.name, "clsact"])
     assert not crosses(tap, ROUTE4)
-    second = open_kernel_path(_SERVERS)
-    try:
+    with kernel_path(_SERVERS) as second:
         assert second.adopted == 1
         assert crosses(tap, ROUTE4)
-    finally:
-        second.close(leave_running=False)
     assert list(bpf_file_system.glob("callveil-*")) == []
 
 
@@ -278,7 +245,7 @@ def test_user_that_the_daemon_becomes_removes_the_pins(
 
 
 def test_pins_that_could_not_be_removed_bring_no_call_back(
-    namespace: Namespace, tap: Tap, bpf_file_system: Path, monkeypatch: pytest.MonkeyPatch
+    tap: Tap, bpf_file_system: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = open_kernel_path(_SERVERS)
     first.set_route(set_route(ROUTE4))
@@ -286,12 +253,9 @@ def test_pins_that_could_not_be_removed_bring_no_call_back(
         unprivileged.setattr(pins.Pins, "remove", pins.Pins.close)
         first.close(leave_running=False)
     assert list(bpf_file_system.glob("callveil-*/routes"))
-    second = open_kernel_path(_SERVERS)
-    try:
+    with kernel_path(_SERVERS) as second:
         assert second.adopted == 0
         assert not crosses(tap, ROUTE4)
-    finally:
-        second.close(leave_running=False)
 
 
 def test_what_dead_relays_left_is_removed(
@@ -331,14 +295,10 @@ def remains(tap: Tap, file_system: Path) -> tuple[set[int], set[Path]]:
 def test_pins_of_other_maps_by_that_name_are_replaced(
     namespace: Namespace, tap: Tap, bpf_file_system: Path
 ) -> None:
-    first = open_kernel_path(_SERVERS)
-    first.close(leave_running=True)
+    leave_behind(_SERVERS)
     namespace.run(["tc", "qdisc", "del", "dev", tap.name, "clsact"])
     (directory,) = bpf_file_system.glob("callveil-*")
     (directory / "routes").unlink()
-    second = open_kernel_path(_SERVERS)
-    try:
+    with kernel_path(_SERVERS) as second:
         assert second.adopted == 0
         assert (directory / "routes").exists()
-    finally:
-        second.close(leave_running=False)

@@ -24,7 +24,7 @@ from tests.kernel.cases import (
     relayed,
     sent,
 )
-from tests.kernel.paths import LEG, open_kernel_path, set_route
+from tests.kernel.paths import LEG, kernel_path, open_kernel_path, set_route
 from tests.kernel.tap import Tap
 from tests.kit.frames import End
 from tests.kit.namespaces import Namespace
@@ -163,10 +163,10 @@ def test_route_follows_the_routing_table(namespace: Namespace, tap: Tap, path: F
     assert crosses(tap)
 
 
-def test_interface_that_gets_the_listen_address_is_filtered(namespace: Namespace, tap: Tap) -> None:
-    path = open_kernel_path([SERVER4])
-    other = Tap(namespace, "cvf-other", [])
-    try:
+def test_interface_that_gets_the_listen_address_is_filtered(
+    namespace: Namespace, tap: Tap, other: Tap
+) -> None:
+    with kernel_path([SERVER4]) as path:
         path.set_route(set_route(ROUTE4))
         other.send(sent(ROUTE4, PAYLOAD))
         assert tap.received(B4) == []
@@ -181,21 +181,16 @@ def test_interface_that_gets_the_listen_address_is_filtered(namespace: Namespace
         other.send(sent(ROUTE4, PAYLOAD))
         assert tap.received(B4) == [relayed(ROUTE4, PAYLOAD)]
         assert not crosses(tap)  # no longer filtered
-    finally:
-        other.close()
-        path.close(leave_running=False)
 
 
 def test_routes_are_followed_even_where_a_new_interface_may_not_be_filtered(
-    namespace: Namespace, tap: Tap, monkeypatch: pytest.MonkeyPatch
+    namespace: Namespace, tap: Tap, other: Tap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = open_kernel_path([SERVER4])
-    other = Tap(namespace, "cvf-other", [])
 
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    try:
+    with kernel_path([SERVER4]) as path:
         path.set_route(set_route(ROUTE4))
         other.know(B4)
         namespace.set_up(
@@ -212,15 +207,12 @@ def test_routes_are_followed_even_where_a_new_interface_may_not_be_filtered(
         assert not path.follow()
         tap.send(sent(ROUTE4, PAYLOAD))
         assert other.received(B4) == [relayed(ROUTE4, PAYLOAD)]
-    finally:
-        other.close()
-        path.close(leave_running=False)
 
 
 def test_two_relays_on_one_interface_do_not_meet(tap: Tap) -> None:
     other_port = End(SERVER4.host, 3479)
-    first, second = open_kernel_path([SERVER4]), open_kernel_path([other_port])
-    try:
+    first = open_kernel_path([SERVER4])
+    with kernel_path([other_port]) as second:
         moved = replace(ROUTE4, server=other_port, target_server=other_port)
         assert first.set_route(set_route(ROUTE4))
         assert second.set_route(set_route(moved))
@@ -233,8 +225,6 @@ def test_two_relays_on_one_interface_do_not_meet(tap: Tap) -> None:
         tap.send(sent(moved, PAYLOAD))
         assert tap.received(B4) == [relayed(moved, PAYLOAD)]
         assert not crosses(tap)
-    finally:
-        second.close(leave_running=False)
 
 
 def test_interface_that_does_not_exist_is_named(namespace: Namespace) -> None:
@@ -242,17 +232,12 @@ def test_interface_that_does_not_exist_is_named(namespace: Namespace) -> None:
         open_kernel_path([SERVER4], "cvf-none")
 
 
-def test_only_the_interfaces_asked_for_are_filtered(namespace: Namespace, tap: Tap) -> None:
-    other = Tap(namespace, "cvf-other", [])
-    path = open_kernel_path([SERVER4], "cvf-other")
-    try:
+def test_only_the_interfaces_asked_for_are_filtered(tap: Tap, other: Tap) -> None:
+    with kernel_path([SERVER4], "cvf-other") as path:
         path.set_route(set_route(ROUTE4))
         assert not crosses(tap)
         other.send(sent(ROUTE4, PAYLOAD))
         assert tap.received(B4) == [relayed(ROUTE4, PAYLOAD)]
-    finally:
-        path.close(leave_running=False)
-        other.close()
 
 
 def test_missing_object_says_why(
@@ -305,8 +290,7 @@ def test_counters_are_those_of_the_user_paths_tally(tap: Tap, path: FastPath) ->
 def test_when_the_kernel_does_not_answer_routes_are_the_user_paths(
     tap: Tap, namespace: Namespace
 ) -> None:
-    path = open_kernel_path(_SERVERS)
-    try:
+    with kernel_path(_SERVERS) as path:
         assert path.set_route(set_route(ROUTE4))
         path._interfaces._netlink.close()
         assert not path.set_route(set_route(ROUTE4))
@@ -315,5 +299,3 @@ def test_when_the_kernel_does_not_answer_routes_are_the_user_paths(
         namespace.set_up([f"addr add 192.0.2.99/32 dev {tap.name}"])
         with pytest.raises(FastPathError):
             follow_all(path)
-    finally:
-        path.close(leave_running=False)

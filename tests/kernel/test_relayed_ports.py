@@ -29,7 +29,15 @@ from tests.kernel.cases import (
     relayed,
     sent,
 )
-from tests.kernel.paths import LEG, SET_LEG, open_kernel_path, server_address, set_route
+from tests.kernel.paths import (
+    LEG,
+    SET_LEG,
+    kernel_path,
+    leave_behind,
+    open_kernel_path,
+    server_address,
+    set_route,
+)
 from tests.kernel.tap import Tap
 from tests.kernel.user_path import UserPath
 from tests.kit.frames import End
@@ -128,16 +136,13 @@ def test_listener_stays_guarded_whatever_ports_do(tap: Tap, path: FastPath) -> N
 def test_open_ports_stay_guarded_when_the_hosts_addresses_change(
     namespace: Namespace, tap: Tap
 ) -> None:
-    path = open_kernel_path(_SERVERS)
-    try:
+    with kernel_path(_SERVERS) as path:
         path.open_port(server_address(PORT_A4))
         namespace.set_up(["addr add 192.0.2.99/32 dev cvf-tap"])
         while path.follow():
             pass
         assert spoofs_dropped(tap, path, SERVER4)
         assert spoofs_dropped(tap, path, PORT_A4)
-    finally:
-        path.close(leave_running=False)
 
 
 def test_every_port_of_the_relay_may_be_open_and_none_is_left(path: FastPath) -> None:
@@ -153,23 +158,16 @@ def test_every_port_of_the_relay_may_be_open_and_none_is_left(path: FastPath) ->
 
 
 def test_interface_of_relayed_ports_is_filtered_where_no_listener_is(
-    namespace: Namespace, tap: Tap
+    namespace: Namespace, tap: Tap, other: Tap
 ) -> None:
     elsewhere = End("192.0.2.33", 0)
-    other = Tap(namespace, "cvf-other", [])
     namespace.set_up([f"addr add {elsewhere.host}/32 dev cvf-other"])
     route = replace(PORT_ROUTE4, server=End(elsewhere.host, 50000))
-    try:
-        for relayed_on, expected in (([], False), ([elsewhere], True)):
-            path = open_kernel_path(_SERVERS, relayed=relayed_on)
-            try:
-                assert path.set_route(set_route(route))
-                other.send(sent(route, PAYLOAD))
-                assert bool(tap.received(B4)) is expected
-            finally:
-                path.close(leave_running=False)
-    finally:
-        other.close()
+    for relayed_on, expected in (([], False), ([elsewhere], True)):
+        with kernel_path(_SERVERS, relayed=relayed_on) as path:
+            assert path.set_route(set_route(route))
+            other.send(sent(route, PAYLOAD))
+            assert bool(tap.received(B4)) is expected
 
 
 def test_routes_of_a_daemon_before_run_on_until_their_port_is_opened_anew(tap: Tap) -> None:
@@ -202,16 +200,11 @@ def test_routes_of_a_daemon_before_run_on_until_their_port_is_opened_anew(tap: T
 
 
 def test_route_of_a_daemon_before_that_is_set_again_is_ours(tap: Tap) -> None:
-    first = open_kernel_path(_SERVERS)
-    first.set_route(set_route(PORT_ROUTE4))
-    first.close(leave_running=True)
-    second = open_kernel_path(_SERVERS)
-    try:
+    leave_behind(_SERVERS, set_route(PORT_ROUTE4))
+    with kernel_path(_SERVERS) as second:
         assert second.set_route(set_route(PORT_ROUTE4))
         second.open_port(server_address(PORT_A4))
         assert crosses(tap)
-    finally:
-        second.close(leave_running=False)
 
 
 async def test_nothing_of_a_closed_port_stays_even_if_its_routes_were_not_dropped(

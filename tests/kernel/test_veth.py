@@ -13,7 +13,7 @@ import pytest
 from relay.forward.kernel import FastPath
 from tests.kernel.bench_rig import Route
 from tests.kernel.cases import CHANNEL, PAYLOAD, TARGET_CHANNEL
-from tests.kernel.paths import LEG, open_kernel_path, set_route
+from tests.kernel.paths import LEG, kernel_path, set_route
 from tests.kit import namespaces
 from tests.kit.frames import End, channel_data
 from tests.kit.namespaces import Namespace
@@ -62,9 +62,8 @@ def clients(namespace: Namespace) -> Iterator[Namespace]:
 
 @pytest.fixture
 def relay(clients: Namespace) -> Iterator[FastPath]:
-    path = open_kernel_path([*_SERVERS.values()])
-    yield path
-    path.close(leave_running=False)
+    with kernel_path([*_SERVERS.values()]) as path:
+        yield path
 
 
 @pytest.mark.parametrize("to", [4, 6])
@@ -95,23 +94,20 @@ def test_clients_on_the_relays_own_host_talk_over_loopback(
 ) -> None:
     servers = {4: End("127.0.0.1", 3478), 6: End("::1", 3478)}
     kinds = {4: socket.AF_INET, 6: socket.AF_INET6}
-    path = open_kernel_path([*servers.values()])
-    try:
-        with (
-            socket.socket(kinds[of], socket.SOCK_DGRAM) as a,
-            socket.socket(kinds[to], socket.SOCK_DGRAM) as b,
-        ):
-            a.bind((servers[of].host, 0))
-            b.bind((servers[to].host, 0))
-            b.settimeout(PATIENCE_S)
-            one, other = End(*a.getsockname()[:2]), End(*b.getsockname()[:2])
-            route = Route(one, servers[of], CHANNEL, other, servers[to], TARGET_CHANNEL)
-            assert path.set_route(set_route(route))
-            a.sendto(channel_data(CHANNEL, PAYLOAD), servers[of])
-            data, name = b.recvfrom(2048)
-            assert (data, End(*name[:2])) == (channel_data(TARGET_CHANNEL, PAYLOAD), servers[to])
-    finally:
-        path.close(leave_running=False)
+    with (
+        kernel_path([*servers.values()]) as path,
+        socket.socket(kinds[of], socket.SOCK_DGRAM) as a,
+        socket.socket(kinds[to], socket.SOCK_DGRAM) as b,
+    ):
+        a.bind((servers[of].host, 0))
+        b.bind((servers[to].host, 0))
+        b.settimeout(PATIENCE_S)
+        one, other = End(*a.getsockname()[:2]), End(*b.getsockname()[:2])
+        route = Route(one, servers[of], CHANNEL, other, servers[to], TARGET_CHANNEL)
+        assert path.set_route(set_route(route))
+        a.sendto(channel_data(CHANNEL, PAYLOAD), servers[of])
+        data, name = b.recvfrom(2048)
+        assert (data, End(*name[:2])) == (channel_data(TARGET_CHANNEL, PAYLOAD), servers[to])
 
 
 def test_segmented_send_goes_up_whole_and_is_not_taken_for_one_packet(

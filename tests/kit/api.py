@@ -5,9 +5,11 @@ import json
 import re
 import socket
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from tests.kit.polling import PATIENCE_S
+from tests.kit.polling import PATIENCE_S, wait_until
 
 TOKEN = "a-token-of-the-tests"
 _SAMPLE = re.compile(r"^(\w+(?:\{[^}]*\})?) ([0-9.eE+-]+)$", re.MULTILINE)
@@ -99,6 +101,22 @@ class ApiClient(ABC):
     def metric(self, name: str) -> float:
         """One of them."""
         return self.metrics()[name]
+
+    @contextmanager
+    def dropping(self, *reasons: str, count: int | None = None) -> Iterator[None]:
+        """Wait at the end until so many more were dropped, for these reasons or for any.
+
+        Args:
+            count: exactly so many; any number unless said.
+        """
+        before = self.drops(*reasons)
+
+        def is_over() -> bool:
+            more = self.drops(*reasons) - before
+            return more > 0 if count is None else more == count
+
+        yield
+        wait_until(is_over, "what was sent is dropped")
 
     def drops(self, *reasons: str) -> int:
         """Datagrams dropped so far, for these reasons or for any."""

@@ -14,7 +14,7 @@ from relay.stun.message import Class, Method
 from tests.kit import wire
 from tests.kit.daemon import Config
 from tests.kit.namespaces import Namespace
-from tests.kit.polling import PATIENCE_S, wait_until
+from tests.kit.polling import PATIENCE_S
 from tests.lab.relay import Relay
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
@@ -174,14 +174,13 @@ def placed(
     gives its party another port than the declared one. Those with ICE send checks.
     """
     call = create(relay, caller.access, callee.access, **more)
-    before = relay.drops("ringing")
-    for name, phone in zip(NAMES, (caller, callee), strict=True):
-        phone.endpoint = call["parties"][name]["endpoint"]
-        assert ("ice" in phone.endpoint) == bool(phone.ufrag)
-        if phone.ufrag:
-            phone.check()
-        phone.say(b"too early")
-    wait_until(lambda: relay.drops("ringing") == before + 2, "both are heard, and dropped")
+    with relay.dropping("ringing", count=2):
+        for name, phone in zip(NAMES, (caller, callee), strict=True):
+            phone.endpoint = call["parties"][name]["endpoint"]
+            assert ("ice" in phone.endpoint) == bool(phone.ufrag)
+            if phone.ufrag:
+                phone.check()
+            phone.say(b"too early")
     if not ring:
         relay.accept_call(call)
     yield call

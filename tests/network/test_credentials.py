@@ -13,7 +13,6 @@ from relay.stun.attributes import Attribute
 from relay.stun.message import Class, Method
 from tests.kit import wire
 from tests.kit.daemon import SECRET, Config
-from tests.kit.polling import wait_until
 from tests.kit.sockets import TurnClient
 from tests.kit.turn import Credential
 from tests.lab.calls import TCP, UDP, connect, legs, mint
@@ -121,10 +120,9 @@ def test_a_request_replayed_from_elsewhere_gets_a_new_nonce_and_nothing_else(rel
 def test_a_request_cut_short_anywhere_is_dropped_and_counted(relay: Relay) -> None:
     with connect(relay, relay.lab.caller, UDP, mint("truncated", "a")) as client:
         request = _signed_allocate(client)
-        before = relay.drops()
-        for size in range(len(request)):
-            client.send_raw(request[:size])
-        wait_until(lambda: relay.drops() - before == len(request), "every piece is counted")
+        with relay.dropping(count=len(request)):
+            for size in range(len(request)):
+                client.send_raw(request[:size])
         assert client.receive(0) is None
 
 
@@ -150,9 +148,8 @@ def test_a_nonce_that_is_not_the_relays_is_answered_with_438_or_dropped(
         try:
             nonce.decode()
         except UnicodeDecodeError:  # no NONCE of RFC 8489 section 14.10
-            before = relay.drops("bad_attribute")
-            client.send_raw(request)
-            wait_until(lambda: relay.drops("bad_attribute") > before, "it is counted")
+            with relay.dropping("bad_attribute"):
+                client.send_raw(request)
             return
         answer = client.exchange(request)
         assert answer.code == _STALE
@@ -172,10 +169,9 @@ def test_a_request_from_another_five_tuple_finds_no_allocation(relay: Relay) -> 
         assert elsewhere.bind(0x4000, call.callee.relayed) == _MISMATCH
 
         call.bind()
-        before = relay.drops("no_allocation")
-        elsewhere.send(call.callee.relayed, b"from elsewhere")
-        elsewhere.send_on(0x4321, b"from elsewhere")
-        wait_until(lambda: relay.drops("no_allocation") - before == 2, "both are counted")
+        with relay.dropping("no_allocation", count=2):
+            elsewhere.send(call.callee.relayed, b"from elsewhere")
+            elsewhere.send_on(0x4321, b"from elsewhere")
         call.say(b"from where it was made")
         frame = call.callee.receive()
         assert frame is not None

@@ -96,10 +96,6 @@ def _from_peer(call: Legs) -> tuple[PeerAddress, bytes] | None:
     return peer, indication.value(Attribute.DATA)
 
 
-def _dropped(relay: Relay, reason: str, before: int) -> bool:
-    return relay.drops(reason) > before
-
-
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_data_crosses_in_indications_and_on_channels(relay: Relay, transport: str) -> None:
     with legs(relay, caller=Access(transport)) as call, _own(relay.lab.callee) as own:
@@ -138,9 +134,8 @@ def test_no_other_address_is_a_peer(relay: Relay, target: str) -> None:
         peer = PeerAddress(socket.inet_aton(target), 5004)
         assert call.caller.permit(peer) == _FORBIDDEN
         assert call.caller.bind(CALLER_CHANNEL, peer) == _FORBIDDEN
-        before = relay.drops("not_a_sibling")
-        call.caller.send(peer, b"anybody?")
-        wait_until(lambda: _dropped(relay, "not_a_sibling", before), "it is dropped")
+        with relay.dropping("not_a_sibling"):
+            call.caller.send(peer, b"anybody?")
 
 
 def test_the_unmasked_party_reaches_no_address_but_its_siblings_and_has_no_port(
@@ -159,18 +154,16 @@ def test_the_unmasked_party_reaches_no_address_but_its_siblings_and_has_no_port(
 def test_nobody_else_is_heard(relay: Relay) -> None:
     with legs(relay) as call, _own(relay.lab.callee) as own, _own(relay.lab.sink) as stranger:
         _meet(call, own)
-        before = relay.drops("unknown_source")
-        stranger.sendto(b"let me in", call.caller.relayed.reveal())
-        wait_until(lambda: _dropped(relay, "unknown_source", before), "it is dropped")
+        with relay.dropping("unknown_source"):
+            stranger.sendto(b"let me in", call.caller.relayed.reveal())
         own.sendto(b"still here", call.caller.relayed.reveal())
         assert _from_peer(call) == (_public(own), b"still here")
 
 
 def test_without_the_masked_partys_permission_nothing_comes_to_it(relay: Relay) -> None:
     with legs(relay) as call, _own(relay.lab.callee) as own:
-        before = relay.drops("no_permission")
-        own.sendto(b"unasked", call.caller.relayed.reveal())
-        wait_until(lambda: _dropped(relay, "no_permission", before), "it is dropped")
+        with relay.dropping("no_permission"):
+            own.sendto(b"unasked", call.caller.relayed.reveal())
         _meet(call, own)
 
 
@@ -178,10 +171,9 @@ def test_while_the_call_rings_nothing_crosses(relay: Relay) -> None:
     with legs(relay, ring=True) as call, _own(relay.lab.callee) as own:
         assert call.caller.permit(_public(own)) == 0
         assert call.caller.bind(CALLER_CHANNEL, _public(own)) == 0
-        before = relay.drops("ringing")
-        own.sendto(b"too early", call.caller.relayed.reveal())
-        call.say(b"too early")
-        wait_until(lambda: relay.drops("ringing") == before + 1, "hers is dropped")
+        with relay.dropping("ringing", count=1):
+            own.sendto(b"too early", call.caller.relayed.reveal())
+            call.say(b"too early")
         relay.accept_call(call.id)
         own.sendto(b"now", call.caller.relayed.reveal())
         assert call.caller.receive() == wire.channel_data(CALLER_CHANNEL, b"now")
@@ -197,9 +189,8 @@ def test_while_the_call_rings_the_masked_partys_port_looks_like_any_other(relay:
         with pytest.raises(ConnectionRefusedError):
             prober.recv(100)
         relay.accept_call(call.id)
-        before = relay.drops("no_permission")
-        prober.send(b"are you there now?")
-        wait_until(lambda: _dropped(relay, "no_permission", before), "it is open")
+        with relay.dropping("no_permission"):
+            prober.send(b"are you there now?")
 
 
 @pytest.mark.parametrize("how", ["masked", "joined", "ended"])

@@ -29,10 +29,9 @@ def test_a_party_whose_nat_gives_it_another_address_is_followed_by_its_checks(
 ) -> None:
     with phones(lab, relay, ice=True) as (call, caller, callee):
         meet(caller, callee)
-        before = relay.drops("unknown_source")
         with caller.move() as old:
-            caller.say(b"from elsewhere, before a check")
-            wait_until(lambda: relay.drops("unknown_source") > before, "it is not believed")
+            with relay.dropping("unknown_source"):
+                caller.say(b"from elsewhere, before a check")
             callee.say(b"to where it was")
             assert caller.hear(old) == (b"to where it was", caller.at)
             caller.check()
@@ -48,9 +47,8 @@ def test_an_ice_restart_ends_what_was_learned_before_it(lab: Lab, relay: Relay) 
             old.sendto(RTP + b"meanwhile", caller.at)
             assert callee.hear() == (b"meanwhile", callee.at)
             caller.check()
-            before = relay.drops("unknown_source")
-            old.sendto(RTP + b"from before", caller.at)
-            wait_until(lambda: relay.drops("unknown_source") > before, "it is heard no longer")
+            with relay.dropping("unknown_source"):
+                old.sendto(RTP + b"from before", caller.at)
             meet(caller, callee, b"from now on")
         assert_path(relay, call)
 
@@ -67,11 +65,10 @@ def _restart(relay: Relay, call: Config, phone: Phone) -> None:
 
 def test_checks_open_no_gate(lab: Lab, relay: Relay) -> None:
     with phones(lab, relay, ice=True, ring=True) as (call, caller, callee):
-        before = relay.drops("ringing")
-        for phone in (caller, callee):
-            phone.check()
-            phone.say(b"still too early")
-        wait_until(lambda: relay.drops("ringing") == before + 2, "both are dropped")
+        with relay.dropping("ringing", count=2):
+            for phone in (caller, callee):
+                phone.check()
+                phone.say(b"still too early")
         assert [party["packets"] for party in relay.statistics(call).values()] == [0, 0]
         relay.accept_call(call)
         meet(caller, callee)

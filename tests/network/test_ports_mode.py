@@ -189,12 +189,11 @@ def test_whoever_sends_first_or_from_elsewhere_is_not_heard(lab: Lab, relay: Rel
         lab.sink.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
         lab.callee.socket(socket.AF_INET, socket.SOCK_DGRAM) as other_socket,
     ):
-        before = relay.drops("unknown_source")
-        for endpoint in (caller.at, callee.at):
-            for mallory in (stranger, other_socket):
-                mallory.sendto(RTP + b"mallory", endpoint)
-        callee.sock.sendto(RTP + b"to the other's port", caller.at)
-        wait_until(lambda: relay.drops("unknown_source") == before + 5, "all are dropped")
+        with relay.dropping("unknown_source", count=5):
+            for endpoint in (caller.at, callee.at):
+                for mallory in (stranger, other_socket):
+                    mallory.sendto(RTP + b"mallory", endpoint)
+            callee.sock.sendto(RTP + b"to the other's port", caller.at)
         meet(caller, callee)
         assert dropped(relay, call) == [1, 1]  # while it rang; a stranger's are not theirs
 

@@ -1,7 +1,11 @@
-"""The event loops that the tests run in: the daemon's, and one whose clock the test moves."""
+"""The event loops that the tests run in: the daemon's, and one whose clock the test moves.
+
+What a test gets that is an asynchronous context manager is entered for as long as the test runs.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -49,12 +53,19 @@ def _on(
     factory: Callable[[], asyncio.AbstractEventLoop],
     scene: Callable[_P, Coroutine[Any, Any, None]],
 ) -> Callable[_P, None]:
+    async def entered(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        async with AsyncExitStack() as stack:
+            for each in kwargs.values():
+                if isinstance(each, AbstractAsyncContextManager):
+                    await stack.enter_async_context(each)
+            await scene(*args, **kwargs)
+
     @wraps(scene)
     def test(*args: _P.args, **kwargs: _P.kwargs) -> None:
         faults: list[dict[str, Any]] = []  # that the loop would only log
         with asyncio.Runner(loop_factory=factory) as runner:
             runner.get_loop().set_exception_handler(lambda _, context: faults.append(context))
-            runner.run(asyncio.wait_for(scene(*args, **kwargs), _DEADLINE_S))
+            runner.run(asyncio.wait_for(entered(*args, **kwargs), _DEADLINE_S))
         assert faults == []
 
     return test
