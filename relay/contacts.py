@@ -18,7 +18,7 @@ class MessageRequest(Enum):
     ACCEPTED = "accepted"
 
 
-class Switch(Enum):
+class PermissionSwitch(Enum):
     """Whom a callee admits. One switch that is on suffices."""
 
     FOLLOW = "follow"
@@ -28,7 +28,7 @@ class Switch(Enum):
     EVERYONE = "everyone"
 
 
-class Reason(Enum):
+class PermissionReason(Enum):
     """Why a call is allowed or refused: what refused it, or the first switch that admitted it."""
 
     CALLING_OFF = "calling_off"
@@ -69,14 +69,16 @@ class CalleeSettings(NamedTuple):
     """
 
     calling: bool = True
-    allow: frozenset[Switch] = frozenset({Switch.FOLLOW, Switch.ACCEPTED_MESSAGE})
+    allow: frozenset[PermissionSwitch] = frozenset(
+        {PermissionSwitch.FOLLOW, PermissionSwitch.ACCEPTED_MESSAGE}
+    )
 
 
 class Decision(NamedTuple):
     """Whether the call may begin, and why. The reason is for the callee's side."""
 
     allowed: bool
-    reason: Reason
+    reason: PermissionReason
 
     @property
     def told_to_caller(self) -> str:
@@ -90,21 +92,21 @@ def decide(relationship: Relationship, settings: CalleeSettings) -> Decision:
     Ask when you create a call, when you accept it, and when the relationship changes.
     """
     if not settings.calling:
-        return Decision(False, Reason.CALLING_OFF)
+        return Decision(False, PermissionReason.CALLING_OFF)
     if relationship.blocked:
-        return Decision(False, Reason.BLOCKED)
-    for switch in Switch:
+        return Decision(False, PermissionReason.BLOCKED)
+    for switch in PermissionSwitch:
         if switch in settings.allow and _admits(switch, relationship):
-            return Decision(True, Reason(switch.value))
-    return Decision(False, Reason.NOT_ADMITTED)
+            return Decision(True, PermissionReason(switch.value))
+    return Decision(False, PermissionReason.NOT_ADMITTED)
 
 
-def _admits(switch: Switch, relationship: Relationship) -> bool:
+def _admits(switch: PermissionSwitch, relationship: Relationship) -> bool:
     """Whether this switch, if on, admits a caller in this relationship."""
     return {
-        Switch.FOLLOW: relationship.callee_follows_caller,
-        Switch.ADDRESS_BOOK: relationship.in_callee_address_book,
-        Switch.VERIFIED: relationship.caller_verified,
-        Switch.ACCEPTED_MESSAGE: relationship.message_request is MessageRequest.ACCEPTED,
-        Switch.EVERYONE: True,
+        PermissionSwitch.FOLLOW: relationship.callee_follows_caller,
+        PermissionSwitch.ADDRESS_BOOK: relationship.in_callee_address_book,
+        PermissionSwitch.VERIFIED: relationship.caller_verified,
+        PermissionSwitch.ACCEPTED_MESSAGE: relationship.message_request is MessageRequest.ACCEPTED,
+        PermissionSwitch.EVERYONE: True,
     }[switch]

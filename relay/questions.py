@@ -2,7 +2,7 @@
 
 from relay.address import FiveTuple, Transport
 from relay.calls.book import Book
-from relay.calls.call import Call, Leg, State
+from relay.calls.call import Call, CallState, Leg
 from relay.calls.rules import Rules
 from relay.clock import Now
 from relay.ice.access import Endpoint
@@ -39,7 +39,7 @@ class Questions:
         """The next live calls, eldest first, whose number is greater than `after`."""
         return self._book.page(after, limit)
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[CallState, int]:
         """Live calls by state."""
         return self._book.counts()
 

@@ -12,7 +12,7 @@ from itertools import count
 from relay.address import FiveTuple, ServerAddress
 from relay.calls import signaling
 from relay.calls.book import Book, drop, ended
-from relay.calls.call import Call, Leg, State
+from relay.calls.call import Call, CallState, Leg
 from relay.calls.changes import Change
 from relay.calls.deadlines import Deadlines, Timed
 from relay.calls.leaving import AnsweredBy, is_last, leave
@@ -288,7 +288,7 @@ class Server(Questions):
         One that only credentials name may begin anew: no signaling server has ended it, and where
         the relay's rule about peers is wider one such "call" is a user with many calls.
         """
-        is_ringing = call.state is State.RINGING
+        is_ringing = call.state is CallState.RINGING
         reason = EndReason.NOT_ACCEPTED if is_ringing else EndReason.EXPIRED
         return self._end(call, reason, now, is_final=call.is_registered)
 

@@ -13,9 +13,9 @@ from relay.contacts import (
     CalleeSettings,
     Decision,
     MessageRequest,
-    Reason,
+    PermissionReason,
+    PermissionSwitch,
     Relationship,
-    Switch,
     decide,
 )
 
@@ -27,7 +27,9 @@ EVERY_RELATIONSHIP = [
 EVERY_CHOICE = [
     CalleeSettings(calling, frozenset(allow))
     for calling in (False, True)
-    for allow in chain.from_iterable(combinations(Switch, n) for n in range(len(Switch) + 1))
+    for allow in chain.from_iterable(
+        combinations(PermissionSwitch, n) for n in range(len(PermissionSwitch) + 1)
+    )
 ]
 
 
@@ -59,22 +61,22 @@ def test_the_oracle_says_both() -> None:
 
 
 def test_every_reason_follows_from_what_it_names() -> None:
-    refusals: dict[Reason, Callable[[Relationship, CalleeSettings], bool]] = {
-        Reason.CALLING_OFF: lambda facts, choice: not choice.calling,
-        Reason.BLOCKED: lambda facts, choice: choice.calling and facts.blocked,
-        Reason.NOT_ADMITTED: lambda facts, choice: choice.calling and not facts.blocked,
+    refusals: dict[PermissionReason, Callable[[Relationship, CalleeSettings], bool]] = {
+        PermissionReason.CALLING_OFF: lambda facts, choice: not choice.calling,
+        PermissionReason.BLOCKED: lambda facts, choice: choice.calling and facts.blocked,
+        PermissionReason.NOT_ADMITTED: lambda facts, choice: choice.calling and not facts.blocked,
     }
     seen = set()
     for facts, choice in product(EVERY_RELATIONSHIP, EVERY_CHOICE):
         decision = decide(facts, choice)
         seen.add(decision.reason)
         if decision.allowed:
-            switch = Switch(decision.reason.value)
+            switch = PermissionSwitch(decision.reason.value)
             assert switch in choice.allow
             assert _may_call(facts, CalleeSettings(True, frozenset({switch})))
         else:
             assert refusals[decision.reason](facts, choice)
-    assert seen == set(Reason)
+    assert seen == set(PermissionReason)
 
 
 def test_a_caller_is_told_the_same_for_every_refusal() -> None:
@@ -88,12 +90,12 @@ DELIVERED = CalleeSettings()
 
 def test_as_delivered_people_you_follow_and_accepted_messages_are_admitted() -> None:
     assert DELIVERED.calling
-    assert DELIVERED.allow == {Switch.FOLLOW, Switch.ACCEPTED_MESSAGE}
+    assert DELIVERED.allow == {PermissionSwitch.FOLLOW, PermissionSwitch.ACCEPTED_MESSAGE}
 
 
 def test_neither_follows_no_call_either_way() -> None:
     for caller_to_callee in (Relationship(), Relationship()):
-        assert decide(caller_to_callee, DELIVERED) == Decision(False, Reason.NOT_ADMITTED)
+        assert decide(caller_to_callee, DELIVERED) == Decision(False, PermissionReason.NOT_ADMITTED)
 
 
 def test_a_message_sent_but_not_accepted_no_call_either_way() -> None:
@@ -106,12 +108,12 @@ def test_a_message_sent_but_not_accepted_no_call_either_way() -> None:
 def test_the_callee_accepts_the_message_the_caller_may_call_it_and_not_the_reverse() -> None:
     sender_calls = Relationship(message_request=MessageRequest.ACCEPTED)
     receiver_calls = Relationship()
-    assert decide(sender_calls, DELIVERED) == (True, Reason.ACCEPTED_MESSAGE)
-    assert decide(receiver_calls, DELIVERED) == (False, Reason.NOT_ADMITTED)
+    assert decide(sender_calls, DELIVERED) == (True, PermissionReason.ACCEPTED_MESSAGE)
+    assert decide(receiver_calls, DELIVERED) == (False, PermissionReason.NOT_ADMITTED)
 
 
 def test_a_party_set_to_follow_only_may_call_out_and_is_not_called_back_by_strangers() -> None:
-    follow_only = CalleeSettings(allow=frozenset({Switch.FOLLOW}))
+    follow_only = CalleeSettings(allow=frozenset({PermissionSwitch.FOLLOW}))
     calls_out = Relationship(message_request=MessageRequest.ACCEPTED)
     is_called_back = Relationship(message_request=MessageRequest.ACCEPTED)
     assert decide(calls_out, DELIVERED).allowed
@@ -120,10 +122,16 @@ def test_a_party_set_to_follow_only_may_call_out_and_is_not_called_back_by_stran
 
 def test_mutual_follow_both_ways() -> None:
     for _ in ("one way", "the other"):
-        assert decide(Relationship(callee_follows_caller=True), DELIVERED) == (True, Reason.FOLLOW)
+        assert decide(Relationship(callee_follows_caller=True), DELIVERED) == (
+            True,
+            PermissionReason.FOLLOW,
+        )
 
 
-@pytest.mark.parametrize("switch", Switch)
-def test_nothing_admits_whom_either_has_blocked(switch: Switch) -> None:
+@pytest.mark.parametrize("switch", PermissionSwitch)
+def test_nothing_admits_whom_either_has_blocked(switch: PermissionSwitch) -> None:
     facts = Relationship(True, True, True, MessageRequest.ACCEPTED, blocked=True)
-    assert decide(facts, CalleeSettings(allow=frozenset({switch}))) == (False, Reason.BLOCKED)
+    assert decide(facts, CalleeSettings(allow=frozenset({switch}))) == (
+        False,
+        PermissionReason.BLOCKED,
+    )

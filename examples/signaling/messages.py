@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from relay.contacts import Switch
+from relay.contacts import PermissionSwitch
 
 MAX_BYTES = 300_000
 """A description of 256 KiB, callveil's limit, with what JSON adds to a usual one."""
@@ -66,7 +66,7 @@ class Settings(Message):
 
     type: Literal["settings"]
     calling: bool
-    allow: frozenset[Switch]
+    allow: frozenset[PermissionSwitch]
     enhanced_call_privacy: bool
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from relay import __version__
 from relay.address import Transport
-from relay.calls.call import Call, State
+from relay.calls.call import Call, CallState
 from relay.calls.changes import Change
 from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Order
@@ -95,7 +95,7 @@ class Status:
     """True if the relay takes no new calls while the calls that run go on."""
     uptime_s: float
     """Seconds since the relay started."""
-    calls: Mapping[State, int]
+    calls: Mapping[CallState, int]
     """How many calls are `ringing` and how many are `active`."""
     allocations: int
     """How many allocations clients hold."""
@@ -192,7 +192,7 @@ class Relay(Protocol):
         """The next live calls, eldest first, whose number is greater than `after`."""
         ...
 
-    def counts(self) -> Mapping[State, int]:
+    def counts(self) -> Mapping[CallState, int]:
         """Live calls by state."""
         ...
 

@@ -8,7 +8,7 @@ follows for allocations, ports and routes, `relay.server` sees to.
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from relay.calls.call import TRANSITIONS, Call, Leg, State, unknown_party
+from relay.calls.call import TRANSITIONS, Call, CallState, Leg, unknown_party
 from relay.calls.changes import Change, apply
 from relay.calls.deadlines import Deadlines
 from relay.calls.ended import Ended, is_registered, may_be_credentials
@@ -53,7 +53,7 @@ class Book:
             raise CallError("draining", "Create the call on another relay, or later.")
         call = ordered(name, order, self._origin(), token, now)
         if order.ring:
-            call.state = State.RINGING
+            call.state = CallState.RINGING
             self._ringing += 1
         self._add(call)
         return call
@@ -67,13 +67,13 @@ class Book:
         Raises: CallError `wrong_state`, `unknown_party` or `invalid_request`, and then nothing has
             changed. Nothing else.
         """
-        if State.ACTIVE not in TRANSITIONS[call.state]:
+        if CallState.ACTIVE not in TRANSITIONS[call.state]:
             detail = f"Only a ringing call can be accepted. This call is {call.state.value}."
             raise CallError("wrong_state", detail, call.id)
         left = others(call, answered) if answered else []
         for leg in left:
             leave(call, leg)
-        call.state = State.ACTIVE
+        call.state = CallState.ACTIVE
         self._ringing -= 1
         return left
 
@@ -98,7 +98,7 @@ class Book:
                 raise unknown_call()
             self._past.add(never(name, now), now.mono)
             return None
-        return found if State.ENDED in TRANSITIONS[found.state] else None
+        return found if CallState.ENDED in TRANSITIONS[found.state] else None
 
     def leg_to_end(self, name: str, party: str, now: Now) -> Leg | None:
         """The leg of a party that is to leave now; None where it has left before.
@@ -113,7 +113,7 @@ class Book:
             self._past.add_leg(name, party, now.mono)
         elif found is None:
             raise unknown_call()
-        if found is None or found.state is State.ENDED:
+        if found is None or found.state is CallState.ENDED:
             return None
         leg = found.party(party)
         if leg is None and not is_credentials and found.former_party(party) is None:
@@ -126,11 +126,11 @@ class Book:
         Args:
             is_final: no credential begins it anew.
         """
-        if call.state is State.RINGING:
+        if call.state is CallState.RINGING:
             self._ringing -= 1
         del self._calls[call.id]
         self._deadlines.forget(call)
-        call.state = State.ENDED
+        call.state = CallState.ENDED
         call.legs, call.former = [], ()  # and with them what the signaling server calls its users
         call.known, call.pool = {}, None  # it is kept for a while, as one of very many
         call.expires_at = now.wall
@@ -153,7 +153,7 @@ class Book:
         Raises: CallError `unknown_call`, or `wrong_state` where it has ended. Nothing else.
         """
         found = self.get(name, now)
-        if found.state is State.ENDED or found.deadline() <= now.mono:
+        if found.state is CallState.ENDED or found.deadline() <= now.mono:
             raise CallError("wrong_state", "The call has ended.", name)
         return found
 
@@ -169,9 +169,12 @@ class Book:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[CallState, int]:
         """Live calls by state."""
-        return {State.RINGING: self._ringing, State.ACTIVE: len(self._calls) - self._ringing}
+        return {
+            CallState.RINGING: self._ringing,
+            CallState.ACTIVE: len(self._calls) - self._ringing,
+        }
 
     def admit(self, name: str, leg: str, now: Now) -> Leg:
         """The leg that a credential names, if it may allocate.
@@ -200,7 +203,7 @@ class Book:
         of a registered call is kept for its statistics.
         """
         call = leg.call
-        if call.is_registered or call.state is State.ENDED:
+        if call.is_registered or call.state is CallState.ENDED:
             return []
         call.legs.remove(leg)
         if call.legs:

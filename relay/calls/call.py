@@ -24,18 +24,18 @@ _KNOWN_PORTS = 512
 """Remembered of one call: eight legs that restart ICE twice, with sixteen allocations each."""
 
 
-class State(Enum):
-    """Where a call stands. `TRANSITIONS` is what may follow what."""
+class CallState(Enum):
+    """The state of a call: it rings, it is active, or it has ended."""
 
     RINGING = "ringing"
     ACTIVE = "active"
     ENDED = "ended"
 
 
-TRANSITIONS: dict[State, frozenset[State]] = {
-    State.RINGING: frozenset({State.ACTIVE, State.ENDED}),
-    State.ACTIVE: frozenset({State.ENDED}),
-    State.ENDED: frozenset(),
+TRANSITIONS: dict[CallState, frozenset[CallState]] = {
+    CallState.RINGING: frozenset({CallState.ACTIVE, CallState.ENDED}),
+    CallState.ACTIVE: frozenset({CallState.ENDED}),
+    CallState.ENDED: frozenset(),
 }
 
 
@@ -141,7 +141,7 @@ class Call(Timed):
         self.relayed = relayed
         self.half_relayed = False
         self.closed = closed
-        self.state = State.ACTIVE
+        self.state = CallState.ACTIVE
         self.legs: list[Leg] = []
         self.created = self.created_at = 0.0
         self.expires = self.expires_at = 0.0
@@ -155,15 +155,15 @@ class Call(Timed):
     @property
     def is_active(self) -> bool:
         """Whether it has been accepted, and has not ended."""
-        return self.state is State.ACTIVE
+        return self.state is CallState.ACTIVE
 
     def carries(self, mono: float) -> bool:
         """Whether data may cross: the call is active and its time is not up."""
-        return self.state is State.ACTIVE and mono < self.expires
+        return self.state is CallState.ACTIVE and mono < self.expires
 
     def deadline(self) -> float:
         """When it ends unless something happens before."""
-        if self.state is State.RINGING:
+        if self.state is CallState.RINGING:
             return min(self.expires, self.created + RING_TIMEOUT_S)
         return self.expires
 

@@ -6,7 +6,7 @@ those who stay is loosened by it. While a call rings, the first of its parties i
 
 from typing import NamedTuple
 
-from relay.calls.call import Call, Former, Leg, State, unknown_party
+from relay.calls.call import Call, CallState, Former, Leg, unknown_party
 from relay.errors import CallError
 
 _FORMER = 64
@@ -43,7 +43,7 @@ def is_last(call: Call, leg: Leg) -> bool:
     """
     if not call.is_registered:
         return False
-    is_caller = call.state is State.RINGING and leg is call.legs[0]
+    is_caller = call.state is CallState.RINGING and leg is call.legs[0]
     return is_caller or len(call.legs) <= 2
 
 

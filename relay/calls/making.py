@@ -6,7 +6,7 @@ Rules of this file: nothing is kept here; what is made is active, and the book h
 from collections.abc import Callable
 from typing import NamedTuple
 
-from relay.calls.call import Call, Leg, State
+from relay.calls.call import Call, CallState, Leg
 from relay.calls.rules import Rules
 from relay.clock import Now
 from relay.errors import CallError
@@ -86,7 +86,7 @@ def named(name: str, origin: Origin, now: Now) -> Call:
 def never(name: str, now: Now) -> Call:
     """A call that has ended before any credential began it."""
     call = Call(name, 0, is_registered=False, relayed=True, closed=True)
-    call.state, call.expires_at = State.ENDED, now.wall
+    call.state, call.expires_at = CallState.ENDED, now.wall
     return call
 
 

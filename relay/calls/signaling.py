@@ -7,7 +7,7 @@ everything is rebuilt, and before it is accepted no candidate is passed on.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from relay.calls.call import Call, Leg, State
+from relay.calls.call import Call, CallState, Leg
 from relay.calls.intake import Intake
 from relay.errors import CallError
 from relay.sdp import (
@@ -127,5 +127,5 @@ def _intake(leg: Leg, mono: float) -> Intake:
 
 
 def _description(call: Call, leg: Leg, relayed: RelayedAddresses) -> LegDescription:
-    ringing = call.state is State.RINGING
+    ringing = call.state is CallState.RINGING
     return LegDescription(relayed.get(leg.id, ()), masked=not call.is_direct(leg), ringing=ringing)

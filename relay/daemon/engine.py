@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from relay.address import FiveTuple
 from relay.api.relay import Party, Status
-from relay.calls.call import Call, State
+from relay.calls.call import Call, CallState
 from relay.calls.changes import Change
 from relay.calls.ended import REGISTERED_PREFIX
 from relay.calls.leaving import AnsweredBy
@@ -154,7 +154,7 @@ class Engine:
         now, name = self.now(), REGISTERED_PREFIX + self.token()
         self.apply(self.server.create(name, order, access, now))
         call = self.server.call(name, now)
-        if call.state is State.ENDED:
+        if call.state is CallState.ENDED:
             raise CallError("out_of_ports", "The relay's host could not open a port.")
         return call
 
@@ -192,7 +192,7 @@ class Engine:
     def page(self, after: int, limit: int) -> list[Call]:
         return self.server.page(after, limit)
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[CallState, int]:
         return self.server.counts()
 
     def legs(self, call: Call) -> dict[str, Party]:
@@ -267,7 +267,7 @@ class Engine:
                 log.exception("effect_failed")
 
     def _note_drained(self) -> None:
-        if not self.server.has_media() and not self.server.counts()[State.RINGING]:
+        if not self.server.has_media() and not self.server.counts()[CallState.RINGING]:
             self.drained.set()
 
     def _port_failed(self, effect: OpenPort, number: int) -> None:

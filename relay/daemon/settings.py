@@ -64,7 +64,6 @@ def _port_settings_of(
     listening = {listen.address.port for listen in settings.listen} | {settings.api.listen.port}
     return PortSettings(
         addresses=tuple((address.public, address.local) for address in settings.relay.addresses),
-        ports=range(settings.relay.ports.low, settings.relay.ports.high + 1),
         mask_mapped_address=settings.privacy.mask_mapped_address,
         unauthenticated_per_s=settings.limits.unauthenticated_per_s,
         rate_key=rate_key,

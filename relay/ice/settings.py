@@ -13,7 +13,6 @@ class PortSettings:
     Args:
         addresses: what parties are told and what this host calls it, at most one pair per family;
             their ports are 0.
-        ports: to draw relayed ports from.
         mask_mapped_address: tell a masked leg its relayed address instead of its mapped one.
         unauthenticated_per_s: answers per second to one source that has not authenticated.
         rate_key: secret bytes that sources are hashed with.
@@ -23,7 +22,6 @@ class PortSettings:
     """
 
     addresses: tuple[tuple[PeerAddress, ServerAddress], ...]
-    ports: range
     mask_mapped_address: bool
     unauthenticated_per_s: int
     rate_key: bytes

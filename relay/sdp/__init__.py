@@ -12,17 +12,17 @@ from relay.sdp.completing import complete
 from relay.sdp.leg import LegDescription
 from relay.sdp.lines import MAX_BYTES
 from relay.sdp.rebuilding import Rebuilt, rebuild
-from relay.sdp.removal import Kind, Removed
+from relay.sdp.removal import Removed, RemovedKind
 from relay.sdp.section import HeldCandidate
 
 __all__ = [
     "MAX_BYTES",
     "HeldCandidate",
-    "Kind",
     "LegDescription",
     "Rebuilt",
     "RebuiltCandidate",
     "Removed",
+    "RemovedKind",
     "complete",
     "rebuild",
     "rebuild_candidate",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from relay.sdp import formats
 from relay.sdp.names import Names
-from relay.sdp.removal import Kind, Tally
+from relay.sdp.removal import RemovedKind, Tally
 
 
 class Level(Flag):
@@ -65,7 +65,7 @@ def _group(value: str, writing: Writing) -> str | None:
         return None
     known = [mid for mid in mids if _MID.fullmatch(mid)]
     if len(known) < len(mids):
-        writing.tally.add(Kind.PARAMETER)
+        writing.tally.add(RemovedKind.PARAMETER)
     return " ".join([semantics, *known])
 
 
@@ -73,7 +73,7 @@ def _ice_options(value: str, writing: Writing) -> str | None:
     options = value.split()
     known = [option for option in options if option in _ICE_OPTIONS]
     if len(known) < len(options):
-        writing.tally.add(Kind.PARAMETER)
+        writing.tally.add(RemovedKind.PARAMETER)
     return " ".join(known) or None
 
 
@@ -160,10 +160,10 @@ def rewrite(name: str, value: str, level: Level, writing: Writing) -> str | None
     """Rewrite an attribute, without `a=`; None if it is dropped, which is counted."""
     allowed = ALLOWED.get(name)
     if allowed is None or level not in allowed.level:
-        writing.tally.add(Kind.ATTRIBUTE)
+        writing.tally.add(RemovedKind.ATTRIBUTE)
         return None
     kept = allowed.rule(value, writing)
     if kept is None:
-        writing.tally.add(Kind.VALUE)
+        writing.tally.add(RemovedKind.VALUE)
         return None
     return f"{name}:{kept}" if kept else name

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from relay.address import PeerAddress
 from relay.sdp.leg import LegDescription, Relayed
-from relay.sdp.removal import Kind, Removed, Tally
+from relay.sdp.removal import Removed, RemovedKind, Tally
 
 MAX_CANDIDATE_CHARACTERS = 1024
 
@@ -26,10 +26,10 @@ _LINE = re.compile(
 _KEPT_AS_IT_IS = re.compile(r"candidate:[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 _UFRAG = re.compile(rf"{_ICE_CHARS}{{4,256}}")
 _BY_TYPE = {
-    "host": Kind.CANDIDATE_HOST,
-    "srflx": Kind.CANDIDATE_SRFLX,
-    "prflx": Kind.CANDIDATE_PRFLX,
-    "relay": Kind.CANDIDATE_RELAY,
+    "host": RemovedKind.CANDIDATE_HOST,
+    "srflx": RemovedKind.CANDIDATE_SRFLX,
+    "prflx": RemovedKind.CANDIDATE_PRFLX,
+    "relay": RemovedKind.CANDIDATE_RELAY,
 }
 _RTP = 1  # component id, RFC 8839 section 5.1
 _HIGHEST_LOCAL_PREFERENCE = 65_535  # RFC 8445 section 5.1.2.1
@@ -68,51 +68,51 @@ def rebuild_candidate(candidate: str, leg: LegDescription) -> RebuiltCandidate:
 def rewrite(text: str, leg: LegDescription, tally: Tally) -> str | None:
     """Rewrite a candidate so that it may be passed on; None where it may not."""
     if len(text) > MAX_CANDIDATE_CHARACTERS:
-        tally.add(Kind.CANDIDATE_UNREADABLE)
+        tally.add(RemovedKind.CANDIDATE_UNREADABLE)
         return None
     parts = _LINE.fullmatch(" ".join(text.split()))
     if parts is None or not (leg.masked or _KEPT_AS_IT_IS.fullmatch(text)):
-        tally.add(Kind.CANDIDATE_UNREADABLE)
+        tally.add(RemovedKind.CANDIDATE_UNREADABLE)
         return None
     kept = _kept(parts, leg) if leg.masked else _refused(parts[5])
-    if isinstance(kept, Kind):
+    if isinstance(kept, RemovedKind):
         tally.add(kept)
         return None
     rewritten = _written(parts, kept) if kept else text
-    return tally.constant(Kind.CANDIDATE_DETAIL, text, rewritten)
+    return tally.constant(RemovedKind.CANDIDATE_DETAIL, text, rewritten)
 
 
-def _refused(host: str) -> Kind | None:
+def _refused(host: str) -> RemovedKind | None:
     """Why a candidate of an unmasked party is dropped; None if it is kept.
 
     A candidate that names a host is dropped: whoever answers the look-up would learn who asks.
     """
-    return _name(host) or (Kind.CANDIDATE_NAME if "%" in host else None)
+    return _name(host) or (RemovedKind.CANDIDATE_NAME if "%" in host else None)
 
 
-def _name(host: str) -> Kind | None:
+def _name(host: str) -> RemovedKind | None:
     """Which kind of host name this is; None for a numeric address."""
     if host.lower().endswith(".local"):
-        return Kind.CANDIDATE_MDNS
+        return RemovedKind.CANDIDATE_MDNS
     try:
         PeerAddress.parse(host, 0)
     except ValueError:
-        return Kind.CANDIDATE_NAME
+        return RemovedKind.CANDIDATE_NAME
     return None
 
 
-def _kept(parts: re.Match[str], leg: LegDescription) -> Relayed | Kind:
+def _kept(parts: re.Match[str], leg: LegDescription) -> Relayed | RemovedKind:
     """Find the relayed address that a candidate names, or why the candidate is dropped."""
     _, component, transport, _, host, port, kind, _ = parts.groups()
     if transport.lower() != "udp":
-        return Kind.CANDIDATE_TCP
+        return RemovedKind.CANDIDATE_TCP
     named = _name(host)
     if named is not None:
         return named
     relayed = leg.relayed(host, int(port))
     if relayed is None:
-        return _BY_TYPE.get(kind, Kind.CANDIDATE_UNREADABLE)
-    return relayed if int(component) == _RTP else Kind.CANDIDATE_RTCP
+        return _BY_TYPE.get(kind, RemovedKind.CANDIDATE_UNREADABLE)
+    return relayed if int(component) == _RTP else RemovedKind.CANDIDATE_RTCP
 
 
 def _written(parts: re.Match[str], relayed: Relayed) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from relay.sdp.removal import Kind, Tally
+from relay.sdp.removal import RemovedKind, Tally
 
 _compiled = partial(re.compile, flags=re.ASCII)
 
@@ -102,7 +102,7 @@ def extmap(value: str, tally: Tally) -> str | None:
         if not _EXTENSIONS.fullmatch(parts[3] or ""):
             return None
         kept += f" {parts[3]}"
-    return tally.constant(Kind.PARAMETER, value, kept)
+    return tally.constant(RemovedKind.PARAMETER, value, kept)
 
 
 def _parameters(text: str, tally: Tally, is_known: Callable[[str, str, str], bool]) -> str:
@@ -111,7 +111,7 @@ def _parameters(text: str, tally: Tally, is_known: Callable[[str, str, str], boo
         if is_known(*parameter.partition("=")):
             kept.append(parameter)
         else:
-            tally.add(Kind.PARAMETER)
+            tally.add(RemovedKind.PARAMETER)
     return ";".join(kept)
 
 

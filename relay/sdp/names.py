@@ -6,7 +6,7 @@ replacement in a whole description, and rebuilding a description again changes n
 
 import re
 
-from relay.sdp.removal import Kind, Tally
+from relay.sdp.removal import RemovedKind, Tally
 
 _PLAIN = re.compile(r"[A-Za-z0-9{}_+/=-]{1,64}")
 """The form of ids that browsers and applications make for streams and tracks: UUIDs, base64, words.
@@ -29,7 +29,7 @@ class Names:
         Spec: RFC 5576 section 6.1, RFC 7022.
         """
         new = self._cnames.setdefault(name, f"callveil-{len(self._cnames)}")
-        return self._tally.constant(Kind.CNAME, name, new)
+        return self._tally.constant(RemovedKind.CNAME, name, new)
 
     def stream(self, name: str) -> str:
         """Replace the id of a media stream or track. A plain id is kept: applications refer to it.
@@ -39,4 +39,4 @@ class Names:
         if _PLAIN.fullmatch(name):
             return name
         new = self._streams.setdefault(name, f"callveil-stream-{len(self._streams)}")
-        return self._tally.constant(Kind.STREAM_ID, name, new)
+        return self._tally.constant(RemovedKind.STREAM_ID, name, new)

@@ -13,7 +13,7 @@ from relay.sdp.attributes import Level, Writing
 from relay.sdp.leg import LegDescription
 from relay.sdp.lines import Line, refusal, split
 from relay.sdp.names import Names
-from relay.sdp.removal import Kind, Removed, Tally
+from relay.sdp.removal import Removed, RemovedKind, Tally
 from relay.sdp.section import (
     CONNECTION,
     Destination,
@@ -123,7 +123,7 @@ class _Head:
         if parts is None:
             raise refusal(line, "The origin must have six fields.")
         constant = f"- 1 {parts[1]} {CONNECTION}"
-        return f"o={self._writing.tally.constant(Kind.ORIGIN, line.value, constant)}"
+        return f"o={self._writing.tally.constant(RemovedKind.ORIGIN, line.value, constant)}"
 
     def _taken(self, line: Line) -> str | None:
         tally = self._writing.tally
@@ -139,15 +139,15 @@ class _Head:
         if constant is not None:
             tally.constant(_HEAD_KINDS[line.type], line.value, constant)
         else:
-            tally.add(_HEAD_KINDS.get(line.type, Kind.SESSION_TEXT))
+            tally.add(_HEAD_KINDS.get(line.type, RemovedKind.SESSION_TEXT))
         return None
 
 
 _HEAD_KINDS = {
-    "c": Kind.CONNECTION,
-    "s": Kind.SESSION_TEXT,
-    "t": Kind.TIMING,
-    "r": Kind.TIMING,
-    "z": Kind.TIMING,
-    "k": Kind.KEY,
+    "c": RemovedKind.CONNECTION,
+    "s": RemovedKind.SESSION_TEXT,
+    "t": RemovedKind.TIMING,
+    "r": RemovedKind.TIMING,
+    "z": RemovedKind.TIMING,
+    "k": RemovedKind.KEY,
 }

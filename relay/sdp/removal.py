@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Kind(Enum):
+class RemovedKind(Enum):
     """What the relay has removed, or replaced by a constant."""
 
     ORIGIN = "origin"
@@ -48,7 +48,7 @@ class Kind(Enum):
 class Removed:
     """How many things of one kind were removed."""
 
-    kind: Kind
+    kind: RemovedKind
     count: int
 
 
@@ -58,13 +58,13 @@ class Tally:
     __slots__ = ("_counts",)
 
     def __init__(self) -> None:
-        self._counts: dict[Kind, int] = {}
+        self._counts: dict[RemovedKind, int] = {}
 
-    def add(self, kind: Kind) -> None:
+    def add(self, kind: RemovedKind) -> None:
         """Count one more of this kind."""
         self._counts[kind] = self._counts.get(kind, 0) + 1
 
-    def constant(self, kind: Kind, was: str, becomes: str) -> str:
+    def constant(self, kind: RemovedKind, was: str, becomes: str) -> str:
         """Return `becomes`, and count one of this kind if something else stood there."""
         if was != becomes:
             self.add(kind)

@@ -8,7 +8,7 @@ from relay.sdp import candidates
 from relay.sdp.attributes import Level, Writing, rewrite
 from relay.sdp.leg import LegDescription, Relayed
 from relay.sdp.lines import Line, refusal
-from relay.sdp.removal import Kind
+from relay.sdp.removal import RemovedKind
 
 CONNECTION = "IN IP4 0.0.0.0"
 """With port 9, this means "see the candidates": RFC 8839 section 4.3.1, RFC 8840 section 4.1.1."""
@@ -123,7 +123,7 @@ class Section:
             kept = bandwidth(line.value, self._writing)
             self._bandwidths += [kept] if kept else []
         else:
-            tally.add(Kind.KEY if line.type == "k" else Kind.SESSION_TEXT)
+            tally.add(RemovedKind.KEY if line.type == "k" else RemovedKind.SESSION_TEXT)
 
     def close(self, *, is_fingerprinted: bool) -> None:
         """Check the whole section.
@@ -157,11 +157,11 @@ class Section:
         tally = self._writing.tally
         default = NOWHERE if self._leg.ringing else self.destination(session) or NOWHERE
         port = self._port if int(self._port) == 0 else default.port
-        tally.constant(Kind.PORT, self._port, port)
+        tally.constant(RemovedKind.PORT, self._port, port)
         for was in self._connections:
-            tally.constant(Kind.CONNECTION, was, default.connection)
+            tally.constant(RemovedKind.CONNECTION, was, default.connection)
         for was in self._rtcp:
-            tally.constant(Kind.RTCP, was, default.rtcp)
+            tally.constant(RemovedKind.RTCP, was, default.rtcp)
         lines = [f"m={self._kind} {int(port)} {self._transport}{self._formats}"]
         lines += [f"c={default.connection}", *self._bandwidths]
         if self._is_live and "RTP" in self._transport:
@@ -201,7 +201,7 @@ class Section:
         elif name == "rtcp":
             self._rtcp.append(value)
         elif name == "remote-candidates":
-            self._writing.tally.add(Kind.REMOTE_CANDIDATES)
+            self._writing.tally.add(RemovedKind.REMOTE_CANDIDATES)
         elif name == "crypto":
             self._key = line
         elif name != "rtcp-mux":
@@ -226,7 +226,7 @@ class Section:
     def _take_candidate(self, text: str) -> None:
         kept = candidates.rewrite(text, self._leg, self._writing.tally)
         if kept in self._candidates:
-            self._writing.tally.add(Kind.CANDIDATE_DUPLICATE)
+            self._writing.tally.add(RemovedKind.CANDIDATE_DUPLICATE)
         elif kept is not None:
             self._candidates[kept] = None
 
@@ -260,5 +260,5 @@ def bandwidth(value: str, writing: Writing) -> str | None:
     """Compose a `b=` line if its modifier is known: RFC 8866 section 5.8, RFC 3556, RFC 3890."""
     if _BANDWIDTH.fullmatch(value):
         return f"b={value}"
-    writing.tally.add(Kind.BANDWIDTH)
+    writing.tally.add(RemovedKind.BANDWIDTH)
     return None

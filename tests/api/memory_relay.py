@@ -11,7 +11,7 @@ import httpx
 from relay.address import PeerAddress, ServerAddress
 from relay.api.app import make_app
 from relay.api.relay import ControlSettings, Party, Status
-from relay.calls.call import Call, State
+from relay.calls.call import Call, CallState
 from relay.calls.changes import Change
 from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Order
@@ -51,7 +51,6 @@ SETTINGS = ServerSettings(
     ),
     PortSettings(
         addresses=((RELAYED, ServerAddress(RELAYED.packed, 0)),),
-        ports=range(50_000, 60_000),
         mask_mapped_address=True,
         unauthenticated_per_s=10,
         rate_key=bytes(32),
@@ -143,7 +142,7 @@ class MemoryRelay:
     def page(self, after: int, limit: int) -> list[Call]:
         return self.server.page(after, limit)
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[CallState, int]:
         return self.server.counts()
 
     def legs(self, call: Call) -> dict[str, Party]:

@@ -35,7 +35,8 @@ SCHEMAS = {
     *("IceCandidateInit", "IceServer", "RtcConfiguration"),
     *("Permission", "PermissionRequest", "Relationship", "CalleeSettings"),
     *("Health", "Problem", "Removed", "Status"),
-    *("Kind", "MessageRequest", "Reason", "State", "Switch", "Transport"),
+    *("CallState", "MessageRequest", "PermissionReason", "PermissionSwitch"),
+    *("RemovedKind", "Transport"),
 }
 """What a generated client calls its classes; `schemas/base.py` has the scheme."""
 

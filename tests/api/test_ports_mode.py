@@ -37,7 +37,7 @@ def _endpoint(told: dict[str, Any]) -> dict[str, Any]:
     """The endpoint in an answer: of the relay, and with ICE credentials of the relay's, if any."""
     endpoint: dict[str, Any] = told["endpoint"]
     assert endpoint["address"] == "203.0.113.7"
-    assert endpoint["port"] in SETTINGS.ports.ports
+    assert endpoint["port"] in SETTINGS.turn.ports
     assert set(endpoint) - {"ice"} == {"address", "port"}
     if "ice" in endpoint:
         assert set(endpoint["ice"]) == {"ufrag", "pwd"}
@@ -180,8 +180,8 @@ async def test_no_leg_of_it_may_allocate() -> None:
 
 async def test_without_a_free_port_there_is_no_call() -> None:
     one = range(50_000, 50_001)
-    turn, ports = replace(SETTINGS.turn, ports=one), replace(SETTINGS.ports, ports=one)
-    api = Api(MemoryRelay(settings=replace(SETTINGS, turn=turn, ports=ports)))
+    turn = replace(SETTINGS.turn, ports=one)
+    api = Api(MemoryRelay(settings=replace(SETTINGS, turn=turn)))
     answer = await api("POST", "/v1/calls", json=_parties())
     assert (answer.status_code, sum(api.relay.counts().values())) == (503, 0)
     assert answer.json()["type"] == "urn:callveil:problem:out_of_ports"

@@ -13,7 +13,7 @@ SERVER = ("calls", "turn", "ice", "questions", "server")
 """What the one pure server is made of: nothing else changes a call."""
 
 MAY_BE_KNOWN_OF_CALLS = {
-    "relay.calls.call": {"Call", "Leg", "State"},
+    "relay.calls.call": {"Call", "CallState", "Leg"},
     "relay.calls.changes": {"Change", "PartyChange"},
     "relay.calls.credentials": {"Credential", "mint"},
     "relay.calls.ended": {"REGISTERED_PREFIX"},

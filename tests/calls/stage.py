@@ -60,7 +60,6 @@ def settings(peers: str, drawn: range) -> ServerSettings:
     )
     ports = PortSettings(
         addresses=((public, local),),
-        ports=drawn,
         mask_mapped_address=True,
         unauthenticated_per_s=10,
         rate_key=bytes(32),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.calls.call import RING_TIMEOUT_S, TRANSITIONS, State
+from relay.calls.call import RING_TIMEOUT_S, TRANSITIONS, CallState
 from relay.calls.making import Party
 from relay.calls.rules import Rules
 from relay.effects import CallAccepted, EndReason, SetLeg
@@ -19,7 +19,7 @@ def test_a_new_call_has_opaque_names_and_the_whole_time() -> None:
         ("0000000000000000000003", "bob"),
     ]
     assert (call.state, call.expires, call.expires_at, call.bitrate_bps) == (
-        State.ACTIVE,
+        CallState.ACTIVE,
         15_400.0,
         15_400.0 + WALL_AHEAD_S,
         8_000_000,
@@ -29,11 +29,11 @@ def test_a_new_call_has_opaque_names_and_the_whole_time() -> None:
 def test_a_call_rings_until_it_is_accepted() -> None:
     stage = Stage()
     call = stage.create(ring=True)
-    assert call.state is State.RINGING
-    assert stage.server.counts() == {State.RINGING: 1, State.ACTIVE: 0}
+    assert call.state is CallState.RINGING
+    assert stage.server.counts() == {CallState.RINGING: 1, CallState.ACTIVE: 0}
     assert stage.accept(call.id) == [CallAccepted(call.id)]
-    assert (stage.call(call.id), call.state) == (call, State.ACTIVE)
-    assert stage.server.counts() == {State.RINGING: 0, State.ACTIVE: 1}
+    assert (stage.call(call.id), call.state) == (call, CallState.ACTIVE)
+    assert stage.server.counts() == {CallState.RINGING: 0, CallState.ACTIVE: 1}
 
 
 def test_an_active_call_is_not_accepted_again() -> None:
@@ -52,7 +52,7 @@ def test_an_ended_call_is_not_accepted() -> None:
     with pytest.raises(CallError) as fault:
         stage.accept(call.id)
     assert fault.value.kind == "wrong_state"
-    assert stage.call(call.id).state is State.ENDED
+    assert stage.call(call.id).state is CallState.ENDED
 
 
 def test_a_call_whose_ringing_is_over_is_not_accepted_even_before_the_timer_ran() -> None:
@@ -70,7 +70,7 @@ def test_a_call_that_nobody_accepts_ends_after_three_minutes() -> None:
     assert stage.server.next_timeout() == stage.mono + RING_TIMEOUT_S
     assert stage.advance(RING_TIMEOUT_S - 1) == []
     assert stage.advance(1) == [end_of(call.id, EndReason.NOT_ACCEPTED, RING_TIMEOUT_S)]
-    assert stage.server.counts() == {State.RINGING: 0, State.ACTIVE: 0}
+    assert stage.server.counts() == {CallState.RINGING: 0, CallState.ACTIVE: 0}
 
 
 def test_a_ringing_call_ends_with_its_duration_where_that_is_shorter() -> None:
@@ -113,7 +113,7 @@ def test_an_ended_call_is_known_without_its_parties_and_later_not_at_all() -> No
     stage.advance(5)
     stage.end(call.id)
     ended = stage.call(call.id)
-    assert (ended.state, ended.legs, ended.masked) == (State.ENDED, [], [])
+    assert (ended.state, ended.legs, ended.masked) == (CallState.ENDED, [], [])
     assert ended.expires_at == stage.now.wall
     stage.advance(stage.rules.credential_ttl_s)
     with pytest.raises(CallError):
@@ -173,5 +173,5 @@ def test_a_list_goes_on_where_it_stopped_though_calls_ended_in_between() -> None
 
 
 def test_nothing_follows_the_end() -> None:
-    assert TRANSITIONS[State.ENDED] == frozenset()
-    assert set(TRANSITIONS) == set(State)
+    assert TRANSITIONS[CallState.ENDED] == frozenset()
+    assert set(TRANSITIONS) == set(CallState)

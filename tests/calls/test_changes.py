@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from relay.calls.call import RING_TIMEOUT_S, Call, State
+from relay.calls.call import RING_TIMEOUT_S, Call, CallState
 from relay.calls.changes import PartyChange
 from relay.calls.intake import Intake
 from relay.calls.making import Party
@@ -245,7 +245,7 @@ def test_a_ringing_call_is_changed_and_rings_on() -> None:
     stage = Stage()
     call = stage.create(BOB, CAROL, ring=True)
     assert _change(stage, call, on("bob"))
-    assert call.state is State.RINGING
+    assert call.state is CallState.RINGING
     assert stage.allocate(call.id, call.legs[0].id) == 0
     assert not call.carries(stage.mono)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from relay.calls.call import Call, State
+from relay.calls.call import Call, CallState
 from relay.calls.changes import PartyChange
 from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Party
@@ -43,7 +43,7 @@ def test_who_answers_stays_with_the_caller_and_the_others_never_come_back(by: st
         DropLeg(left),
         CallAccepted(call.id),
     ]
-    assert (call.state, _names(call)) == (State.ACTIVE, ["alice", "bob-phone"])
+    assert (call.state, _names(call)) == (CallState.ACTIVE, ["alice", "bob-phone"])
     assert stage.allocate(call.id, tablet) == 403
     assert [stage.allocate(call.id, leg) for leg in (alice, phone)] == [0, 0]
 
@@ -70,7 +70,7 @@ def test_a_wrong_answer_changes_nothing(answered: AnsweredBy, kind: str) -> None
     with pytest.raises(CallError) as fault:
         stage.accept(call.id, answered)
     assert (fault.value.kind, fault.value.call) == (kind, call.id)
-    assert (call.state, len(call.legs)) == (State.RINGING, 3)
+    assert (call.state, len(call.legs)) == (CallState.RINGING, 3)
 
 
 def test_a_party_is_ended_once_and_the_others_go_on() -> None:
@@ -79,7 +79,7 @@ def test_a_party_is_ended_once_and_the_others_go_on() -> None:
     carol = call.legs[2].key
     ended = [stage.end_party(call.id, "carol") for _ in range(2)]
     assert ended == [[LegEnded(carol)], []]
-    assert (_names(call), call.state) == (["alice", "bob"], State.ACTIVE)
+    assert (_names(call), call.state) == (["alice", "bob"], CallState.ACTIVE)
     assert stage.allocate(call.id, carol.leg) == 403
 
 
@@ -88,7 +88,7 @@ def test_with_the_last_but_one_the_call_ends_and_again_is_no_fault() -> None:
     call = stage.create(ALICE, BOB)
     ended = [stage.end_party(call.id, "bob") for _ in range(2)]
     assert ended == [[end_of(call.id, EndReason.ENDED, 0.0)], []]
-    assert call.state is State.ENDED
+    assert call.state is CallState.ENDED
     assert stage.allocate(call.id, "anybody") == 403
 
 
@@ -97,7 +97,7 @@ def test_a_call_that_rings_ends_with_its_caller() -> None:
     ringing, active = (stage.create(ALICE, PHONE, TABLET, ring=ring) for ring in (True, False))
     for call in (ringing, active):
         assert stage.end_party(call.id, "alice")
-    assert (ringing.state, active.state) == (State.ENDED, State.ACTIVE)
+    assert (ringing.state, active.state) == (CallState.ENDED, CallState.ACTIVE)
 
 
 def test_a_party_that_never_was_is_a_fault() -> None:
@@ -207,7 +207,7 @@ def test_a_call_that_is_ended_before_it_began_does_not_begin(room: str) -> None:
     assert [stage.end(room) for _ in range(2)] == [[], []]
     assert stage.allocate(room, "one") == (403 if is_short else NO_ANSWER)
     shown = stage.call(room)
-    assert (shown.state, shown.legs, shown.expires_at) == (State.ENDED, [], stage.now.wall)
+    assert (shown.state, shown.legs, shown.expires_at) == (CallState.ENDED, [], stage.now.wall)
     stage.advance(CREDENTIALS_S)
     assert stage.allocate(room, "one") == (0 if is_short else NO_ANSWER)
 

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from relay.calls.call import RING_TIMEOUT_S, State
+from relay.calls.call import RING_TIMEOUT_S, CallState
 from relay.calls.changes import PartyChange
 from relay.calls.making import Party
 from relay.calls.rules import Rules
@@ -231,7 +231,7 @@ class Calls(RuleBasedStateMachine):
         } == {call: (e.state, e.legs) for call, e in live.items()}
         assert all(self.stage.is_live(c) == (c in live) for c in self.expected)
         ringing = sum(e.state == "ringing" for e in live.values())
-        counts = {State.RINGING: ringing, State.ACTIVE: len(live) - ringing}
+        counts = {CallState.RINGING: ringing, CallState.ACTIVE: len(live) - ringing}
         assert self.stage.server.counts() == counts
         soonest = min((e.deadline for e in live.values()), default=None)
         events = self.stage.events

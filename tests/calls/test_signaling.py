@@ -7,7 +7,7 @@ from relay.calls.leaving import AnsweredBy
 from relay.calls.rules import Masking, Rules
 from relay.calls.signaling import describe, release, trickle
 from relay.errors import CallError
-from relay.sdp import HeldCandidate, Kind, Rebuilt
+from relay.sdp import HeldCandidate, Rebuilt, RemovedKind
 from tests.calls.stage import ALICE, BOB, CAROL, Stage
 from tests.sdp.samples import RELAYED, leaks, sample
 
@@ -67,7 +67,7 @@ def test_a_candidate_before_accept_is_held_once_and_passed_on_after_it() -> None
         assert (trickled.candidate, trickled.held) == (None, True)
     dropped = trickle(call, "alice", HOST, _relayed(call), stage.mono)
     assert (dropped.candidate, dropped.held) == (None, False)
-    assert [each.kind for each in dropped.removed] == [Kind.CANDIDATE_HOST]
+    assert [each.kind for each in dropped.removed] == [RemovedKind.CANDIDATE_HOST]
     stage.accept(call.id)
     assert release(call) == {"alice": ((HeldCandidate(OURS, "0", 0),), "")}
     assert release(call) == {}

@@ -77,7 +77,6 @@ class Stage:
         told = PeerAddress.parse("127.0.0.1", 0)
         ports = PortSettings(
             ((told, here),),
-            settings.ports,
             mask_mapped_address=True,
             unauthenticated_per_s=1000,
             rate_key=bytes(32),

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from relay.address import FiveTuple
-from relay.calls.call import RING_TIMEOUT_S, State
+from relay.calls.call import RING_TIMEOUT_S, CallState
 from relay.clock import Now
 from relay.effects import Count, DropLeg, DropRoute, Effect, LegKey
 from relay.errors import DropReason
@@ -105,7 +105,7 @@ async def test_a_call_that_only_credentials_name_is_forgotten_with_its_last_clie
         assert call.is_active
         assert stage.engine.forwarder.meter(LegKey("a call", "leg"))
         assert (await do(client.request, Method.REFRESH, wire.lifetime(0))).code == 0
-        assert (call.state, sum(stage.engine.counts().values())) == (State.ENDED, 0)
+        assert (call.state, sum(stage.engine.counts().values())) == (CallState.ENDED, 0)
         assert stage.engine.forwarder.meter(LegKey("a call", "leg")) is None
         assert stage.engine.legs(call) == {}
 

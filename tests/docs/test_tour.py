@@ -14,7 +14,7 @@ import httpx
 from relay.address import ServerAddress
 from relay.api.app import make_app
 from relay.api.relay import ControlSettings
-from relay.calls.call import Call, State
+from relay.calls.call import Call, CallState
 from relay.calls.making import Order, Party
 from relay.clock import Now
 from relay.config import Settings
@@ -179,7 +179,7 @@ async def test_the_end_of_a_calls_time_goes_the_way_of_the_tour() -> None:
         lab.clocks.ahead_s = 60.0
         with noting_calls() as called:
             lab.engine.handle_timeout()
-        assert (call.state, lab.engine.forwarder.routes) == (State.ENDED, 0)
+        assert (call.state, lab.engine.forwarder.routes) == (CallState.ENDED, 0)
     names = steps("The end of a call's time")
     assert len(names) >= 5
     assert_in_order(names, called)

@@ -42,12 +42,12 @@ from tests.kit import wire
 PUBLIC_V4, LOCAL_V4 = "192.0.2.1", "10.0.0.1"
 PUBLIC_V6 = "2001:db8::1"
 ANOTHER_OF_THE_HOST = "198.51.100.254"
+PORTS = range(50000, 50100)
 SETTINGS = PortSettings(
     addresses=(
         (PeerAddress.parse(PUBLIC_V4, 0), ServerAddress.parse(LOCAL_V4, 0)),
         (PeerAddress.parse(PUBLIC_V6, 0), ServerAddress.parse(PUBLIC_V6, 0)),
     ),
-    ports=range(50000, 50100),
     mask_mapped_address=True,
     unauthenticated_per_s=10,
     rate_key=bytes(32),
@@ -64,7 +64,7 @@ NO_TURN = TurnSettings(
     realm="r",
     secrets=("none is used",),
     relayed_ips=(),
-    ports=SETTINGS.ports,
+    ports=PORTS,
     peers="call",
     mask_mapped_address=True,
     stun_binding=False,
@@ -89,9 +89,9 @@ def ice(ufrag: str) -> IceCredentials:
     return IceCredentials(ufrag, f"password/of/the/party/{ufrag}")
 
 
-def few(count: int) -> PortSettings:
+def few(count: int) -> range:
     """So many ports and no more."""
-    return replace(SETTINGS, ports=range(50000, 50000 + count))
+    return range(50000, 50000 + count)
 
 
 @dataclass
@@ -131,11 +131,11 @@ class Doing:
 class Stage:
     """One relay and its calls; `asked` is its latest check of each address."""
 
-    def __init__(self, settings: PortSettings = SETTINGS) -> None:
+    def __init__(self, settings: PortSettings = SETTINGS, ports: range = PORTS) -> None:
         self.now = Now(mono=5000.0, wall=1_800_000_000.0)
         self.random = random.Random(7)
         self._tokens: list[str] = []
-        both = ServerSettings(replace(NO_TURN, ports=settings.ports), settings)
+        both = ServerSettings(replace(NO_TURN, ports=ports), settings)
         self.server = Server(both, RULES, self.random.randbytes, lambda: self._tokens.pop(0))
         self.doing = Doing()
         self.events = Events()

@@ -7,7 +7,7 @@ says, or nowhere.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 
 import pytest
@@ -24,7 +24,7 @@ from relay.ice.consent import CONSENT_S
 from relay.ice.port import NOMINATED_S
 from relay.ice.routes import ROUTE_LIFETIME_S
 from relay.stun.attributes import Attribute
-from tests.ice.stage import NOMINATING, RTP, SETTINGS, Leg, Stage, answer, ice, requests_in
+from tests.ice.stage import NOMINATING, RTP, Leg, Stage, answer, ice, requests_in
 
 CALLS = ("cv_one", "cv_two")
 PARTIES = ("alice", "bob")
@@ -79,7 +79,7 @@ class RelayedPorts(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stage = Stage(replace(SETTINGS, ports=_PORTS))
+        self.stage = Stage(ports=_PORTS)
         self.legs: dict[tuple[str, str], Leg] = {}
         self.parties: dict[tuple[str, str], Party] = {}
         self.active: dict[str, bool] = {}

@@ -36,6 +36,7 @@ from tests.ice.stage import (
     CALL,
     LOCAL_V4,
     NOMINATING,
+    PORTS,
     PUBLIC_V4,
     PUBLIC_V6,
     RTP,
@@ -66,7 +67,7 @@ def test_each_leg_gets_its_caps_then_its_port_and_then_the_call_is_there() -> No
     for leg in legs:
         assert leg.port.reveal()[0] == LOCAL_V4
         assert leg.endpoint.address.reveal() == (PUBLIC_V4, leg.port.port)
-        assert leg.port.port in SETTINGS.ports
+        assert leg.port.port in PORTS
 
 
 def test_the_relays_credentials_are_random_and_long_enough() -> None:
@@ -83,7 +84,7 @@ def test_a_port_is_of_the_family_that_the_party_was_declared_at() -> None:
 
 
 def test_ports_are_unique_on_the_relay_and_run_out() -> None:
-    stage = Stage(few(4))
+    stage = Stage(ports=few(4))
     legs = [leg for name in ("cv_a", "cv_b") for leg in stage.call(name=name)]
     assert {leg.port.port for leg in legs} == set(range(50000, 50004))
     assert stage.server.ports_free == 0
@@ -91,7 +92,7 @@ def test_ports_are_unique_on_the_relay_and_run_out() -> None:
 
 
 def test_a_call_for_which_one_port_is_left_gets_none() -> None:
-    stage = Stage(few(3))
+    stage = Stage(ports=few(3))
     stage.call(name="cv_a")
     assert_not_created(stage, "out_of_ports")
     stage.advance(REST_S)
@@ -117,7 +118,7 @@ def replace_of(doing: Doing) -> Doing:
 
 
 def test_a_released_port_rests_for_a_minute() -> None:
-    stage = Stage(few(2))
+    stage = Stage(ports=few(2))
     stage.call(name="cv_before")
     stage.end("cv_before")
     stage.advance(REST_S - 0.1)
@@ -171,7 +172,7 @@ def test_an_address_that_is_no_other_host_is_refused_without_being_named(host: s
     assert refused.detail.startswith("address: ")
     assert not set(refused.detail) & set("0123456789")
     assert stage.server.has_media() is False
-    assert stage.server.ports_free == len(SETTINGS.ports)
+    assert stage.server.ports_free == len(PORTS)
     assert_not_created(stage, "invalid_request", Access(), access)
     assert stage.server.has_media() is False
 

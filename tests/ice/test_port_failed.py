@@ -3,7 +3,7 @@
 import pytest
 
 from relay.address import FiveTuple, ServerAddress, Transport
-from relay.calls.call import State
+from relay.calls.call import CallState
 from relay.effects import (
     NO_CHANNEL,
     CallEnded,
@@ -28,8 +28,8 @@ from tests.ice.stage import (
     BOB,
     CALL,
     NOMINATING,
+    PORTS,
     RTP,
-    SETTINGS,
     Doing,
     Leg,
     Stage,
@@ -111,7 +111,7 @@ def test_both_ports_of_a_call_may_fail() -> None:
 
 
 def test_a_port_that_could_not_be_opened_rests() -> None:
-    stage = Stage(few(3))
+    stage = Stage(ports=few(3))
     alice, _ = stage.pair()
     ports = {alice.port, other_of(stage.fail(alice.port))}
     assert len(ports) == 2
@@ -145,9 +145,9 @@ def assert_nothing_is_left(stage: Stage, resting: int) -> None:
     assert stage.server.has_media() is False
     assert stage.server.next_timeout() is None
     assert stage.server.page(0, 10) == []
-    assert stage.server.ports_free == len(SETTINGS.ports) - resting
+    assert stage.server.ports_free == len(PORTS) - resting
     call = stage.server.call(CALL, stage.now)
-    assert (call.state, call.legs) == (State.ENDED, [])
+    assert (call.state, call.legs) == (CallState.ENDED, [])
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -173,7 +173,7 @@ def test_the_end_of_a_call_whose_parties_were_known_takes_its_routes_first() -> 
 
 
 def test_a_call_ends_where_no_other_port_is_free() -> None:
-    stage = Stage(few(2))
+    stage = Stage(ports=few(2))
     alice, bob = stage.pair()
     assert stage.fail(alice.port) == ended(ClosePort(bob.port))
     assert stage.doing == Doing()

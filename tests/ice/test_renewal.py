@@ -1,7 +1,6 @@
 """Routes that end soon after their daemon, and in no running call before their call."""
 
 import gc
-from dataclasses import replace
 
 from relay.calls.call import RING_TIMEOUT_S
 from relay.effects import Count, Deliver, SetRoute
@@ -10,7 +9,7 @@ from relay.ice.access import Access
 from relay.ice.consent import CONSENT_S
 from relay.ice.port import RelayedPort
 from relay.ice.routes import RENEWAL_S, ROUTE_LIFETIME_S
-from tests.ice.stage import ALICE, AT_ALICE, AT_BOB, CALL, RTP, SETTINGS, Leg, Stage, ice, route
+from tests.ice.stage import ALICE, AT_ALICE, AT_BOB, CALL, RTP, Leg, Stage, ice, route
 
 
 def declared(stage: Stage, call: str = CALL, expires: float = 1e9) -> tuple[Leg, Leg]:
@@ -91,7 +90,7 @@ def test_many_calls_are_renewed_in_turns_of_bounded_length() -> None:
 
 def many_calls() -> tuple[Stage, dict[str, tuple[Leg, Leg]]]:
     """More of them than are attended to in one turn."""
-    stage = Stage(replace(SETTINGS, ports=range(50000, 51000)))
+    stage = Stage(ports=range(50000, 51000))
     names = [f"cv_{number}" for number in range(120)]
     return stage, {name: declared(stage, name) for name in names}
 

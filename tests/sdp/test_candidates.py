@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.sdp import Kind, LegDescription, RebuiltCandidate, rebuild_candidate
+from relay.sdp import LegDescription, RebuiltCandidate, RemovedKind, rebuild_candidate
 from relay.sdp.candidates import MAX_CANDIDATE_CHARACTERS
 from tests.sdp.samples import LEG, leaks
 
@@ -13,7 +13,7 @@ THEIRS = (
 )
 
 
-def _kinds(rebuilt: RebuiltCandidate) -> list[Kind]:
+def _kinds(rebuilt: RebuiltCandidate) -> list[RemovedKind]:
     return [each.kind for each in rebuilt.removed]
 
 
@@ -22,7 +22,7 @@ def _kinds(rebuilt: RebuiltCandidate) -> list[Kind]:
 )
 def test_a_relay_candidate_of_the_leg_is_written_anew(text: str) -> None:
     rebuilt = rebuild_candidate(text, LEG)
-    assert (rebuilt.candidate, _kinds(rebuilt)) == (OURS, [Kind.CANDIDATE_DETAIL])
+    assert (rebuilt.candidate, _kinds(rebuilt)) == (OURS, [RemovedKind.CANDIDATE_DETAIL])
 
 
 def test_what_was_rebuilt_stays_as_it_is() -> None:
@@ -65,31 +65,34 @@ def test_the_local_preference_goes_and_the_order_of_transports_stays() -> None:
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("candidate:1 1 udp 2122260223 10.77.31.9 5000 typ host", Kind.CANDIDATE_HOST),
+        ("candidate:1 1 udp 2122260223 10.77.31.9 5000 typ host", RemovedKind.CANDIDATE_HOST),
         ("candidate:1 1 udp 1 198.51.100.213 5 typ srflx raddr 10.77.31.9 rport 5",
-         Kind.CANDIDATE_SRFLX),
+         RemovedKind.CANDIDATE_SRFLX),
         ("candidate:1 1 udp 1 198.51.100.213 5 typ prflx raddr 10.77.31.9 rport 5",
-         Kind.CANDIDATE_PRFLX),
+         RemovedKind.CANDIDATE_PRFLX),
         ("candidate:1 1 udp 1 203.0.113.55 5 typ relay raddr 10.77.31.9 rport 5",
-         Kind.CANDIDATE_RELAY),
+         RemovedKind.CANDIDATE_RELAY),
         ("candidate:1 1 udp 1 192.0.2.1 50004 typ relay raddr 0.0.0.0 rport 9",
-         Kind.CANDIDATE_RELAY),
-        ("candidate:1 1 tcp 1 192.0.2.1 50000 typ host tcptype passive", Kind.CANDIDATE_TCP),
-        ("candidate:1 1 udp 1 a-b-c-d.local 5 typ host", Kind.CANDIDATE_MDNS),
-        ("candidate:1 1 udp 1 phone.alice.example 5 typ host", Kind.CANDIDATE_NAME),
-        ("candidate:1 1 udp 1 3325256917 5 typ host", Kind.CANDIDATE_NAME),
-        ("candidate:1 1 udp 1 fe80::a4d:1f09%wlan0 5 typ host", Kind.CANDIDATE_HOST),
+         RemovedKind.CANDIDATE_RELAY),
+        ("candidate:1 1 tcp 1 192.0.2.1 50000 typ host tcptype passive", RemovedKind.CANDIDATE_TCP),
+        ("candidate:1 1 udp 1 a-b-c-d.local 5 typ host", RemovedKind.CANDIDATE_MDNS),
+        ("candidate:1 1 udp 1 phone.alice.example 5 typ host", RemovedKind.CANDIDATE_NAME),
+        ("candidate:1 1 udp 1 3325256917 5 typ host", RemovedKind.CANDIDATE_NAME),
+        ("candidate:1 1 udp 1 fe80::a4d:1f09%wlan0 5 typ host", RemovedKind.CANDIDATE_HOST),
         ("candidate:1 2 udp 1 192.0.2.1 50000 typ relay raddr 0.0.0.0 rport 9",
-         Kind.CANDIDATE_RTCP),
-        ("candidate:1 1 udp 1 10.77.31.9 5 typ new", Kind.CANDIDATE_UNREADABLE),
-        ("candidate:1 1 udp x 10.77.31.9 5 typ host", Kind.CANDIDATE_UNREADABLE),
-        ("candidate:1 1 udp 1 10.77.31.9 5", Kind.CANDIDATE_UNREADABLE),
-        ("10.77.31.9", Kind.CANDIDATE_UNREADABLE),
-        ("candidate:1 1 udp 1 192.0.2.1 \u0665\u0660000 typ relay", Kind.CANDIDATE_UNREADABLE),
-        (f"{THEIRS} x {'y' * MAX_CANDIDATE_CHARACTERS}", Kind.CANDIDATE_UNREADABLE),
+         RemovedKind.CANDIDATE_RTCP),
+        ("candidate:1 1 udp 1 10.77.31.9 5 typ new", RemovedKind.CANDIDATE_UNREADABLE),
+        ("candidate:1 1 udp x 10.77.31.9 5 typ host", RemovedKind.CANDIDATE_UNREADABLE),
+        ("candidate:1 1 udp 1 10.77.31.9 5", RemovedKind.CANDIDATE_UNREADABLE),
+        ("10.77.31.9", RemovedKind.CANDIDATE_UNREADABLE),
+        (
+            "candidate:1 1 udp 1 192.0.2.1 \u0665\u0660000 typ relay",
+            RemovedKind.CANDIDATE_UNREADABLE,
+        ),
+        (f"{THEIRS} x {'y' * MAX_CANDIDATE_CHARACTERS}", RemovedKind.CANDIDATE_UNREADABLE),
     ],
 )  # fmt: skip
-def test_every_other_candidate_is_dropped_and_counted(text: str, kind: Kind) -> None:
+def test_every_other_candidate_is_dropped_and_counted(text: str, kind: RemovedKind) -> None:
     rebuilt = rebuild_candidate(text, LEG)
     assert (rebuilt.candidate, _kinds(rebuilt)) == (None, [kind])
     assert leaks(repr(rebuilt)) == []
@@ -117,14 +120,14 @@ def test_an_unmasked_partys_candidate_stays_as_it_is_if_it_is_text() -> None:
 @pytest.mark.parametrize(
     ("host", "kind"),
     [
-        ("8d3b2a71-5f61-4c9a-b0f3-1de2a1c60002.local", Kind.CANDIDATE_MDNS),
-        ("A.LOCAL", Kind.CANDIDATE_MDNS),
-        ("who-rings.attacker.example", Kind.CANDIDATE_NAME),
-        ("fe80::zz", Kind.CANDIDATE_NAME),
-        ("3232235777", Kind.CANDIDATE_NAME),
+        ("8d3b2a71-5f61-4c9a-b0f3-1de2a1c60002.local", RemovedKind.CANDIDATE_MDNS),
+        ("A.LOCAL", RemovedKind.CANDIDATE_MDNS),
+        ("who-rings.attacker.example", RemovedKind.CANDIDATE_NAME),
+        ("fe80::zz", RemovedKind.CANDIDATE_NAME),
+        ("3232235777", RemovedKind.CANDIDATE_NAME),
     ],
 )
-def test_nobody_has_a_name_looked_up_by_the_other_side(host: str, kind: Kind) -> None:
+def test_nobody_has_a_name_looked_up_by_the_other_side(host: str, kind: RemovedKind) -> None:
     text = f"candidate:1 1 udp 2122260223 {host} 5000 typ host"
     for masked in (True, False):
         rebuilt = rebuild_candidate(text, LegDescription(masked=masked))

@@ -3,7 +3,7 @@
 import pytest
 
 from relay.errors import CallError
-from relay.sdp import MAX_BYTES, Kind, LegDescription, Removed, rebuild
+from relay.sdp import MAX_BYTES, LegDescription, Removed, RemovedKind, rebuild
 from relay.sdp.lines import MAX_LINE_CHARACTERS, MAX_LINES
 from relay.sdp.rebuilding import MAX_SECTIONS
 from tests.sdp.samples import LEG, REFUSED, leaks, sample
@@ -118,7 +118,7 @@ def test_what_cannot_be_used_is_refused_with_what_is_wrong(text: str, detail: st
 def test_an_attribute_that_stands_where_it_may_not_is_dropped(head: str, section: str) -> None:
     rebuilt = rebuild(HEAD + head + AUDIO + section, LEG)
     assert rebuilt.sdp == rebuild(HEAD + AUDIO, LEG).sdp
-    assert Removed(Kind.ATTRIBUTE, 1) in rebuilt.removed
+    assert Removed(RemovedKind.ATTRIBUTE, 1) in rebuilt.removed
 
 
 @pytest.mark.parametrize(

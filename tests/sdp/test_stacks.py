@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from relay.sdp import Kind, LegDescription, rebuild
+from relay.sdp import LegDescription, RemovedKind, rebuild
 from tests.sdp.samples import ACCEPTED, LEG, leaks, sample
 
 _MEDIA_NEEDS = re.compile(
@@ -167,21 +167,21 @@ def test_ids_of_streams_are_kept_unless_a_host_could_be_in_them() -> None:
 def test_what_was_removed_is_counted_by_kind_without_a_value() -> None:
     removed = rebuild(sample("sip_phone_offer"), LEG).removed
     assert {each.kind: each.count for each in removed} == {
-        Kind.ORIGIN: 1,
-        Kind.SESSION_TEXT: 6,
-        Kind.CONNECTION: 2,
-        Kind.TIMING: 3,
-        Kind.KEY: 1,
-        Kind.ATTRIBUTE: 8,
-        Kind.PARAMETER: 1,
-        Kind.CANDIDATE_HOST: 3,
-        Kind.CANDIDATE_SRFLX: 1,
-        Kind.CANDIDATE_NAME: 1,
-        Kind.CANDIDATE_DETAIL: 1,
-        Kind.CANDIDATE_RTCP: 1,
-        Kind.REMOTE_CANDIDATES: 1,
-        Kind.RTCP: 1,
-        Kind.PORT: 2,
+        RemovedKind.ORIGIN: 1,
+        RemovedKind.SESSION_TEXT: 6,
+        RemovedKind.CONNECTION: 2,
+        RemovedKind.TIMING: 3,
+        RemovedKind.KEY: 1,
+        RemovedKind.ATTRIBUTE: 8,
+        RemovedKind.PARAMETER: 1,
+        RemovedKind.CANDIDATE_HOST: 3,
+        RemovedKind.CANDIDATE_SRFLX: 1,
+        RemovedKind.CANDIDATE_NAME: 1,
+        RemovedKind.CANDIDATE_DETAIL: 1,
+        RemovedKind.CANDIDATE_RTCP: 1,
+        RemovedKind.REMOTE_CANDIDATES: 1,
+        RemovedKind.RTCP: 1,
+        RemovedKind.PORT: 2,
     }
     assert leaks(repr(removed)) == []
 

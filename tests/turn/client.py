@@ -77,7 +77,6 @@ PARTIES = ("alice", "bob", "carol", "dan")
 
 NO_PORTS = PortSettings(
     addresses=(),
-    ports=SETTINGS.ports,
     mask_mapped_address=True,
     unauthenticated_per_s=10,
     rate_key=bytes(32),

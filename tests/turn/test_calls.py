@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from relay.address import Transport
-from relay.calls.call import State
+from relay.calls.call import CallState
 from relay.effects import (
     Answered,
     CallAccepted,
@@ -274,7 +274,7 @@ def test_of_an_ended_call_its_ports_are_not_remembered() -> None:
     alice.refresh(0).accepted()
     relay.end()
     ended = relay.server.call(CALL, relay.clock.now)
-    assert ended.state is State.ENDED
+    assert ended.state is CallState.ENDED
     assert (ended.legs, ended.by_port, ended.known, ended.pool) == ([], {}, {}, None)
 
 

@@ -10,7 +10,7 @@ from relay.api.schemas.base import CamelCase, PartyId, PartyName, RequestBody, R
 from relay.api.schemas.endpoints import ICE, PartyAccess, PortPartyCreated
 from relay.api.schemas.examples import ACTIVE, HEAD, LEG, SERVERS
 from relay.calls.call import Call as CoreCall
-from relay.calls.call import State
+from relay.calls.call import CallState
 from relay.calls.changes import Change, PartyChange
 from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Order
@@ -159,7 +159,7 @@ class CallHead(ResponseBody):
 
     id: str
     """The relay's name for the call. A call that a credential began has the name given there."""
-    state: State
+    state: CallState
     """`ringing` until you accept the call, then `active`, at last `ended`."""
     relayed: bool
     """True if the parties are told to send media through the relay only."""

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from relay import contacts
 from relay.api.schemas.base import ANY_TYPE, RequestBody, ResponseBody
-from relay.contacts import MessageRequest, Reason, Switch
+from relay.contacts import MessageRequest, PermissionReason, PermissionSwitch
 
 
 class Relationship(RequestBody):
@@ -28,9 +28,11 @@ class CalleeSettings(RequestBody):
 
     calling: bool = True
     """False: the callee takes no calls."""
-    allow: Annotated[tuple[Annotated[Switch, ANY_TYPE], ...], Field(max_length=16), ANY_TYPE] = (
-        Switch.FOLLOW,
-        Switch.ACCEPTED_MESSAGE,
+    allow: Annotated[
+        tuple[Annotated[PermissionSwitch, ANY_TYPE], ...], Field(max_length=16), ANY_TYPE
+    ] = (
+        PermissionSwitch.FOLLOW,
+        PermissionSwitch.ACCEPTED_MESSAGE,
     )
     """The callers that the callee admits. One that fits is enough."""
 
@@ -70,5 +72,5 @@ class Permission(ResponseBody):
     )
 
     allowed: bool
-    reason: Reason
+    reason: PermissionReason
     """For the callee's side only. Tell a caller the same for every refusal."""
