@@ -20,7 +20,7 @@ class PartyChange(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What is asked for.
+    """A change that the signaling server asks for.
 
     Args:
         parties: with different ids.

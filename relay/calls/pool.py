@@ -69,7 +69,7 @@ class PortPool:
         return len(self._free)
 
     def count(self, owner: LegKey, mono: float) -> int:
-        """As `Pool.count`."""
+        """Count a leg's ports, those that rest too: see `Pool.count`."""
         self._wake(mono)
         return self._counts.get(owner, 0)
 
@@ -82,7 +82,10 @@ class PortPool:
         even: bool = False,
         pair: bool = False,
     ) -> int:
-        """As `Pool.draw`. Without an owner the port counts against nobody."""
+        """Take a random free port, or give -1: see `Pool.draw`.
+
+        Without an owner the port counts against nobody.
+        """
         self._wake(mono)
         bag = self._pairs if pair else self._even if even else self._free
         port = bag.pick(entropy)
@@ -145,7 +148,7 @@ class CallPorts:
         self._owners: dict[int, LegKey | None] = {}
 
     def count(self, owner: LegKey, mono: float) -> int:
-        """As `Pool.count`; none rests here."""
+        """Count a leg's ports; in a call's pool none rests: see `Pool.count`."""
         del mono
         return sum(each == owner for each in self._owners.values())
 
@@ -162,7 +165,7 @@ class CallPorts:
         even: bool = False,
         pair: bool = False,
     ) -> int:
-        """As `Pool.draw`."""
+        """Take a random free port of the call, or give -1: see `Pool.draw`."""
         del mono
         step = 2 if even or pair else 1
         start = self._ports.start

@@ -35,7 +35,7 @@ class Views:
         self._started = started
 
     def legs(self, call: Call) -> dict[str, Party]:
-        """What each leg of a call has done so far; legs that never connected are left out."""
+        """Show what each leg of a call has done so far, without legs that never connected."""
         return {
             leg.id: self._leg(leg.key, self._server.transport_of(leg))
             for leg in call.legs

@@ -37,7 +37,7 @@ from relay.forward.user.udp import best_batch
 
 
 class Forwarder:
-    """The user-space path, and what it shares with the kernel's.
+    """Applies the server's effects to listeners, meters and the kernel path.
 
     Every route is here; `kernel` has those that it can take as well, and sees a packet first. So a
     route that leaves the kernel goes on here without a gap.
@@ -84,7 +84,7 @@ class Forwarder:
     def receive_ports(
         self, core: Receiver, gate: Gate | None = None, outer: Gate | None = None
     ) -> None:
-        """Let relayed ports be opened; this core gets what no route of theirs forwards.
+        """Let relayed ports be opened, and give the server what none of their routes forwards.
 
         Args:
             gate: keeps from it what is too much; None where all may ask.
@@ -99,20 +99,20 @@ class Forwarder:
         self._batches.close()
 
     def meter(self, leg: LegKey) -> Meter | None:
-        """What a leg has sent so far; None if there is no such leg."""
+        """Find the meter of a leg; None if there is no such leg."""
         return self._meters.get(leg)
 
     def kernel_leg(self, leg: LegKey) -> LegCounts | None:
-        """What the kernel has forwarded for a leg; None where it has none of it."""
+        """Count what the kernel path has forwarded for a leg; None if it does not know the leg."""
         return self.kernel.leg(leg)
 
     def is_in_kernel(self, leg: LegKey) -> bool:
-        """Whether the kernel forwards for a leg now."""
+        """Tell whether the kernel path has a route of a leg now."""
         return self.kernel.has_route(leg)
 
     @property
     def routes(self) -> int:
-        """How many routes the user path has."""
+        """Count the routes of the user path."""
         return sum(listener.routes for listener in set(self._listeners.values()))
 
     def _send(self, effect: Send) -> None:
@@ -166,7 +166,7 @@ class Forwarder:
             self.port_failed(effect, error.errno or 0)
 
     def _listen(self, effect: OpenPort) -> None:
-        """Receive there; nothing of it is left behind where it fails. Raises: OSError."""
+        """Open a relayed port; if it fails, nothing of it is left behind. Raises: OSError."""
         if not self.descriptors.find_room():
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         core, address, gate = self._port_core, effect.address, self._port_gates[effect.is_outer]
@@ -197,10 +197,10 @@ class Forwarder:
             meter.dropped += 1
 
     def _listener_of(self, client: FiveTuple) -> Listener | None:
-        """Where a client is reached; None if that is closed."""
+        """Find the listener that a client talks to; None if it is closed."""
         return self._listeners.get((client.transport, client.server))
 
     def _outlet_to(self, client: FiveTuple) -> Outlet | None:
-        """How relayed data is sent to a client; None if it is gone."""
+        """Find the way to send relayed data to a client; None if the client is gone."""
         listener = self._listener_of(client)
         return None if listener is None else listener.outlet(client)

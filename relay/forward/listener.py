@@ -33,7 +33,7 @@ class Listener(ABC):
 
     @abstractmethod
     def outlet(self, client: FiveTuple) -> Outlet | None:
-        """How relayed data is sent to a client; None if it is gone."""
+        """Find the way to send relayed data to a client; None if the client is gone."""
 
     @abstractmethod
     def set_route(self, client: FiveTuple, channel: Via, route: Route) -> None:
@@ -41,9 +41,9 @@ class Listener(ABC):
 
     @abstractmethod
     def drop_route(self, client: FiveTuple, channel: Via) -> None:
-        """Forward it no longer. A route that does not exist is no error."""
+        """Forward no longer on this channel. A route that does not exist is no error."""
 
     @property
     @abstractmethod
     def routes(self) -> int:
-        """How many routes start here."""
+        """Count the routes that start at this listener."""

@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 class OwnAddresses:
-    """Listed once, and again after each change.
+    """Knows the addresses of this host: it lists them once, and again after each change.
 
     Where the kernel cannot be asked, every address may be this host's.
     """

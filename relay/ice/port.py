@@ -83,7 +83,7 @@ class RelayedPort(RelayedAddress):
 
     @property
     def endpoint(self) -> Endpoint:
-        """What the party is told."""
+        """The endpoint that the party is told."""
         return Endpoint(self.relayed, None if self.is_declared else self.own)
 
     def declare(self, declared: Candidate) -> None:

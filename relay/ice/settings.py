@@ -1,4 +1,4 @@
-"""What the core of relayed ports is told once, at start."""
+"""The settings of ports mode, which the server is given once, at start."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ def long_term_key_sha256(username: str, realm: str, password: str) -> bytes:
 
 
 def userhash(username: str, realm: str) -> bytes:
-    """What USERHASH says instead of USERNAME. Spec: RFC 8489 section 14.4."""
+    """Build the value of USERHASH, which stands for USERNAME. Spec: RFC 8489 section 14.4."""
     return hashlib.sha256(f"{username}:{realm}".encode()).digest()
 
 

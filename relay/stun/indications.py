@@ -34,7 +34,7 @@ _PADDING = (b"", bytes(3), bytes(2), bytes(1))
 
 
 def peer_key(peer: PeerAddress) -> bytes:
-    """What `read` gives for an indication to this peer."""
+    """Build the key that `read` gives for an indication to this peer."""
     return encode_xor_address(peer, bytes(TRANSACTION_ID_SIZE))
 
 
@@ -76,7 +76,7 @@ class DataIndications:
         self._size = _V4_SIZE if self._is_v4 else _V6_SIZE
 
     def head(self, size: int, transaction_id: bytes) -> bytes:
-        """Everything before so many bytes of data."""
+        """Build everything that stands before so many bytes of data."""
         length = self._size - _HEADER_SIZE + (size + 3 & ~3)
         if self._is_v4:
             start, value, pack = _XOR_PEER_V4, self._value, _V4_HEAD.pack
@@ -86,7 +86,7 @@ class DataIndications:
         return pack(_DATA, length, COOKIE, transaction_id, start, value, _DATA_ATTRIBUTE, size)
 
     def tail(self, size: int) -> bytes:
-        """The padding after them."""
+        """Build the padding after so many bytes of data."""
         return _PADDING[size & 3]
 
 

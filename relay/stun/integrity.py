@@ -61,13 +61,13 @@ def verify(message: Signed, key: bytes) -> None:
 
 
 def append_integrity(datagram: bytes | bytearray, key: bytes) -> bytes:
-    """The message with MESSAGE-INTEGRITY after what is there. Spec: RFC 8489 section 14.5."""
+    """Append MESSAGE-INTEGRITY to a message. Spec: RFC 8489 section 14.5."""
     mac = _mac(datagram, len(datagram), 20, key, "sha1")
     return _append(datagram, _SHA1, mac)
 
 
 def append_integrity_sha256(datagram: bytes | bytearray, key: bytes) -> bytes:
-    """The message with MESSAGE-INTEGRITY-SHA256 after what is there, untruncated.
+    """Append MESSAGE-INTEGRITY-SHA256, untruncated, to a message.
 
     Spec: RFC 8489 section 14.6.
     """
@@ -76,7 +76,7 @@ def append_integrity_sha256(datagram: bytes | bytearray, key: bytes) -> bytes:
 
 
 def append_fingerprint(datagram: bytes | bytearray) -> bytes:
-    """The message with FINGERPRINT as its last attribute. Spec: RFC 8489 section 14.7."""
+    """Append FINGERPRINT to a message, as its last attribute. Spec: RFC 8489 section 14.7."""
     value = fingerprint(datagram, len(datagram))
     return _append(datagram, _FINGERPRINT, _UINT32.pack(value))
 

@@ -51,12 +51,12 @@ class Allocation(Peer):
 
 
 def allocations_of(leg: Leg) -> tuple[Allocation, ...]:
-    """What a leg holds that is not in ports mode, the latest last (some clients open a dozen)."""
+    """List the allocations of a leg, the latest last (some clients open a dozen)."""
     return cast("tuple[Allocation, ...]", leg.held)
 
 
 def allocations_in(call: Call) -> list[Allocation]:
-    """What the legs of a call hold that is not in ports mode, the latest last."""
+    """List the allocations of a call, the latest last."""
     return cast("list[Allocation]", list(call.by_port.values()))
 
 

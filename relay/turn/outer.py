@@ -39,7 +39,7 @@ class OwnAddress(Peer):
         self.is_alive = False
 
     def belong(self, leg: Leg) -> None:
-        """It is this party's."""
+        """Take the address for this party's: it has authenticated from its IP."""
         self.leg = leg
         self.is_alive = True
         self.clear()
@@ -47,7 +47,7 @@ class OwnAddress(Peer):
         self.bind(Binding(self, NO_CHANNEL, of.relayed, of, math.inf))
 
     def end(self) -> None:
-        """It belongs to no party any more."""
+        """Take the address for nobody's."""
         self.is_alive = False
         forget_demand(self.port.of, self.relayed)
         self.clear()

@@ -32,7 +32,7 @@ class Table:
         """Live allocations by their clients' transports."""
 
     def pool_of(self, call: Call) -> Pool:
-        """What the ports of a call are drawn from."""
+        """Give the pool that the ports of a call are drawn from."""
         if call.pool is None:
             call.pool = self._shared_pool or CallPorts(self._ports)
         return call.pool

@@ -23,46 +23,46 @@ class AbsentPath:
         self.status = status
 
     def set_route(self, effect: SetRoute) -> bool:
-        """The user path has to forward it."""
+        """Take no route: the user path forwards it."""
         return False
 
     def drop_route(self, effect: DropRoute) -> None:
-        """There is none to drop."""
+        """Do nothing: no route is in the kernel."""
 
     def open_port(self, address: ServerAddress) -> None:
-        """Nothing guards it here."""
+        """Do nothing: without a program nothing guards a port."""
 
     def close_port(self, address: ServerAddress) -> None:
-        """Nothing has guarded it here."""
+        """Do nothing: without a program nothing has guarded a port."""
 
     def set_leg(self, effect: SetLeg) -> bool:
-        """There is no room for it."""
+        """Take no leg."""
         return False
 
     def drop_leg(self, effect: DropLeg) -> None:
-        """It was never here."""
+        """Do nothing: the kernel knows no leg."""
 
     def leg(self, leg: LegKey) -> LegCounts | None:
-        """No leg is known here."""
+        """Know no leg."""
         return None
 
     def has_route(self, leg: LegKey) -> bool:
-        """No route of any leg is here."""
+        """Have no route."""
         return False
 
     def counters(self) -> Tally:
-        """Zeros."""
+        """Count nothing."""
         return Tally()
 
     def renew(self, now_ns: int) -> None:
-        """There is no lease."""
+        """Do nothing: without a program there is no lease."""
 
     def give_to(self, uid: int) -> None:
-        """There is nothing to give."""
+        """Do nothing: without a program nothing is pinned."""
 
     def follow(self) -> bool:
         """Nothing here depends on this host's interfaces."""
         return False
 
     def close(self, leave_running: bool) -> None:
-        """There is nothing to close."""
+        """Do nothing: nothing is open."""

@@ -16,7 +16,7 @@ _VALUE_MAX = 4096
 
 
 def maps_of(program_id: int) -> dict[str, int]:
-    """File descriptors of a program's maps, those of our names. Raises: OSError."""
+    """Open those maps of a program that have our names. Raises: OSError."""
     program = libbpf.call("bpf_prog_get_fd_by_id", program_id)
     found: dict[str, int] = {}
     try:
@@ -36,7 +36,7 @@ def maps_of(program_id: int) -> dict[str, int]:
 
 
 def is_ours(found: dict[str, int]) -> bool:
-    """Whether these are all our maps, and mean what ours mean."""
+    """Tell whether these are all of our maps, laid out as ours are now."""
     if found.keys() != MAPS.keys():
         return False
     for name, fd in found.items():
@@ -72,6 +72,6 @@ def has_ended(config_fd: int, now_ns: int) -> bool:
 
 
 def close_maps(maps: dict[str, int]) -> None:
-    """Give the file descriptors back."""
+    """Close the file descriptors."""
     for fd in maps.values():
         os.close(fd)

@@ -8,7 +8,7 @@ REST_NS = 1_000_000_000
 
 
 class Indexes:
-    """The numbers 0..size-1.
+    """Hands out the numbers 0..size-1, each to one user at a time.
 
     Args:
         taken: numbers that are in use already.
@@ -21,7 +21,7 @@ class Indexes:
         self._resting: deque[tuple[int, int]] = deque()
 
     def take(self, now_ns: int) -> int | None:
-        """A number that nobody uses; None if there is none."""
+        """Take a number that nobody uses; None if there is none."""
         if self._resting and self._resting[0][0] <= now_ns:
             return self._resting.popleft()[1]
         while self._next < self._size:

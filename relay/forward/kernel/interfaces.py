@@ -24,7 +24,7 @@ class Way(NamedTuple):
 
 
 class Interfaces:
-    """The interfaces of this network namespace.
+    """Knows the interfaces of this network namespace, and which way packets leave.
 
     Args:
         names: those to use; empty for those that carry the addresses given here.
@@ -55,7 +55,7 @@ class Interfaces:
             raise
 
     def refresh(self) -> None:
-        """Look again what there is."""
+        """Read interfaces and addresses again."""
         self._links = {link.ifindex: link for link in self._netlink.links()}
         self._addresses = self._netlink.addresses()
 

@@ -24,7 +24,7 @@ class LegCounts(NamedTuple):
 
 
 class Legs:
-    """Legs by key.
+    """Keeps the caps and counts of legs in the map `legs`.
 
     Args:
         memory: the map `legs`.
@@ -58,11 +58,11 @@ class Legs:
             self._indexes.give(index, now_ns)
 
     def index(self, leg: LegKey) -> int | None:
-        """Its number; None if there is no such leg."""
+        """Find the number of a leg; None if there is no such leg."""
         return self._index.get(leg)
 
     def counts(self, leg: LegKey) -> LegCounts | None:
-        """What it has done so far; None if there is no such leg."""
+        """Read what the kernel path has done for a leg; None if there is no such leg."""
         index = self._index.get(leg)
         if index is None:
             return None
@@ -71,14 +71,14 @@ class Legs:
         return LegCounts(words[at + _PACKETS], words[at + _BYTES], words[at + _DROPPED])
 
     def release(self, index: int, now_ns: int) -> None:
-        """The last route of an earlier daemon that used this number is gone."""
+        """Free the number of an earlier daemon's leg: its last route is gone."""
         digest = self._words[index * _WORDS + _DIGEST]
         if self._adopted.get(digest) == index:
             del self._adopted[digest]
             self._indexes.give(index, now_ns)
 
     def close(self) -> None:
-        """Give the map back."""
+        """Close the map."""
         self._memory.close()
 
     def _claim(self, leg: LegKey, now_ns: int) -> int | None:

@@ -109,7 +109,7 @@ class BpfObject:
         call("bpf_map__reuse_fd", self._map(name), fd)
 
     def set_value(self, name: str, value: bytes) -> None:
-        """What a map of constants holds when the object is loaded."""
+        """Set what a map of constants holds when the object is loaded."""
         call("bpf_map__set_initial_value", self._map(name), value, len(value))
 
     def load(self) -> None:
@@ -117,7 +117,7 @@ class BpfObject:
         call("bpf_object__load", self._at)
 
     def why(self) -> str:
-        """The last lines of what the kernel said of a program it refused."""
+        """Read the last lines of what the kernel said about a program that it refused."""
         lines = self._log.value.decode(errors="replace").splitlines()
         return " ".join(line for line in lines[-3:] if not line.startswith("processed "))
 
@@ -131,7 +131,7 @@ class BpfObject:
         return call("bpf_program__fd", program)
 
     def close(self) -> None:
-        """Give back what is not attached, pinned or held elsewhere."""
+        """Free what is not attached, pinned or held elsewhere."""
         load_library().bpf_object__close(self._at)
         self._at = None
 
@@ -142,7 +142,7 @@ class BpfObject:
 
 @cache
 def load_library() -> ctypes.CDLL:
-    """libbpf itself. Raises: FastPathError."""
+    """Load libbpf. Raises: FastPathError."""
     try:
         library = ctypes.CDLL(LIBRARY, use_errno=True)
     except OSError:
@@ -164,7 +164,7 @@ def call(name: str, *arguments: Any) -> int:
 
 
 def attach(ifindex: int, program_fd: int, handle: int, priority: int) -> None:
-    """Filter what arrives at an interface; takes the place of a filter with the same handle."""
+    """Attach a program to an interface's ingress, in place of a filter with the same handle."""
     hook = _hook(ifindex)
     with suppress(FileExistsError):  # somebody else's, or ours of an earlier start
         call("bpf_tc_hook_create", ctypes.byref(hook))
@@ -174,7 +174,7 @@ def attach(ifindex: int, program_fd: int, handle: int, priority: int) -> None:
 
 
 def attached(ifindex: int, handle: int, priority: int) -> int | None:
-    """The id of the program that filters at this handle; None if there is none."""
+    """Find the id of the program that filters at this handle; None if there is none."""
     hook, options = _hook(ifindex), _filter(handle, priority)
     try:
         call("bpf_tc_query", ctypes.byref(hook), ctypes.byref(options))
@@ -190,7 +190,7 @@ def detach(ifindex: int, handle: int, priority: int) -> None:
 
 
 def map_ids(program_fd: int) -> Sequence[int]:
-    """The maps a program uses."""
+    """List the ids of the maps that a program uses."""
     info = ProgramInfo(map_count=64)
     ids = (ctypes.c_uint32 * 64)()
     info.map_ids = ctypes.addressof(ids)
@@ -199,7 +199,7 @@ def map_ids(program_fd: int) -> Sequence[int]:
 
 
 def map_info(map_fd: int) -> MapInfo:
-    """What a map is."""
+    """Read name, type and sizes of a map."""
     info = MapInfo()
     _info(map_fd, info)
     return info

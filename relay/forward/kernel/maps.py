@@ -25,7 +25,7 @@ class HashMap:
         self._delete = library.bpf_map_delete_elem
 
     def set(self, key: bytes, value: int) -> bool:
-        """Returns: whether there was room for it."""
+        """Set an entry. Returns: whether there was room for it."""
         self._value.value = value
         return bool(self._update(self._fd, key, self._at, 0) == 0)
 
@@ -44,7 +44,7 @@ class HashMap:
                 yield before, self._value.value
 
     def close(self) -> None:
-        """Give back the file descriptor."""
+        """Close the file descriptor."""
         os.close(self._fd)
 
 
@@ -62,7 +62,7 @@ class Array:
         self.words = self._bytes.cast("Q")
 
     def close(self) -> None:
-        """Give back memory and file descriptor."""
+        """Unmap the memory and close the file descriptor."""
         self.words.release()
         self._bytes.release()
         self.memory.close()
@@ -84,7 +84,7 @@ class PerCpu:
         return [sum(self._values[word :: self._words]) for word in range(self._words)]
 
     def close(self) -> None:
-        """Give back the file descriptor."""
+        """Close the file descriptor."""
         os.close(self._fd)
 
 

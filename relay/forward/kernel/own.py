@@ -12,7 +12,7 @@ from relay.forward.kernel.maps import HashMap
 
 
 class OwnTransportAddresses:
-    """Listeners, and relayed ports while they are open.
+    """Tells the program which transport addresses are the relay's own: listeners and open ports.
 
     Args:
         hashed: the map `listeners`; what an earlier daemon has left in it goes.
@@ -29,12 +29,12 @@ class OwnTransportAddresses:
             hashed.set(key, 0)
 
     def open_port(self, key: bytes) -> None:
-        """A relayed port is open."""
+        """Guard a relayed port that is open."""
         self._ports.add(key)
         self._hashed.set(key, 0)
 
     def close_port(self, key: bytes) -> None:
-        """It is no longer; one that was not open is no error."""
+        """Guard a relayed port no longer; one that was not open is no error."""
         self._ports.discard(key)
         if key not in self._listeners:
             self._hashed.drop(key)
@@ -44,5 +44,5 @@ class OwnTransportAddresses:
         return key in self._listeners or key in self._ports
 
     def close(self) -> None:
-        """Give the map back; what is in it stays."""
+        """Close the map; what is in it stays."""
         self._hashed.close()

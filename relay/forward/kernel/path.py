@@ -154,16 +154,16 @@ class FastPath:
             self._legs.drop(effect.leg, now_ns)
 
     def leg(self, leg: LegKey) -> LegCounts | None:
-        """What the kernel forwarded and dropped for a leg; None if there is no such leg."""
+        """Read what the kernel path did for a leg; None if there is no such leg."""
         return self._legs.counts(leg)
 
     def has_route(self, leg: LegKey) -> bool:
-        """Whether any of the leg's routes is in the kernel."""
+        """Tell whether any route of a leg is in the kernel."""
         index = self._legs.index(leg)
         return index is not None and self._table.uses(index) > 0
 
     def counters(self) -> Tally:
-        """What the kernel forwarded and dropped in all."""
+        """Read what the kernel path forwarded and dropped in all."""
         tally = Tally()
         tally.packets, tally.bytes = self._totals.sums()
         tally.drops = [self._drops.sums(reason)[0] for reason in DropReason]
@@ -171,7 +171,7 @@ class FastPath:
 
     @property
     def routes(self) -> int:
-        """How many routes are in the kernel."""
+        """Count the routes in the kernel."""
         return len(self._table)
 
     def renew(self, now_ns: int) -> None:
@@ -218,7 +218,7 @@ class FastPath:
         return bool(self._doubtful)
 
     def close(self, leave_running: bool) -> None:
-        """Give everything back.
+        """Detach the program, or leave it running, and close what is open.
 
         Args:
             leave_running: the kernel goes on until the lease is over, and the next daemon takes

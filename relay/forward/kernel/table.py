@@ -106,7 +106,7 @@ class RouteTable:
         return self._drop_adopted(over, now_ns)
 
     def drop_adopted_at(self, port: bytes, now_ns: int) -> list[int]:
-        """The same, of what comes to one relayed port, a key of the map `listeners`."""
+        """Take away an earlier daemon's routes of one port, a key of the map `listeners`."""
         return self._drop_adopted(self._adopted_ports.pop(port, []), now_ns)
 
     def uses(self, leg: int) -> int:
@@ -156,7 +156,7 @@ class RouteTable:
         return self._slots.memory[at + _BODY_AT : at + ROUTE.size]
 
     def _live_entries(self, now_ns: int) -> Iterator[tuple[bytes, Entry]]:
-        """What the hash names; what is over is removed."""
+        """List the entries whose route has not run out, and remove the others."""
         for key, slot in list(self._hashed.items()):
             if slot < self._slots.length and self._slots.words[slot * _WORDS] > now_ns:
                 route = self._slots.memory[slot * ROUTE.size : (slot + 1) * ROUTE.size]

@@ -24,15 +24,15 @@ _RECORD_HEAD, _RECORD_MAX = 5, 1 << 14  # bytes of it: the last two of its head 
 
 
 class Stream(asyncio.BufferedProtocol):
-    """What reads a connection once it has said something."""
+    """Reads a connection from its first bytes on."""
 
     def cut(self) -> bool:
-        """End it at once. Returns: False where there is no transport to end yet."""
+        """End the connection at once. Returns: False where there is no transport to end yet."""
         raise NotImplementedError
 
 
 class Acceptor(Protocol):
-    """The listener that has accepted it."""
+    """Accepts connections: what an arrival asks of its listener."""
 
     context: ssl.SSLContext | None
     streams: Streams
@@ -43,7 +43,7 @@ class Acceptor(Protocol):
         ...
 
     def forget(self, arrival: "Arrival") -> None:
-        """The connection is no more."""
+        """Forget a connection that has ended."""
         ...
 
 
@@ -81,11 +81,11 @@ class Arrival:
         self._loop.add_reader(sock, self._on_first_byte)
 
     def begun(self) -> None:
-        """The stream can be read; over TLS the handshake is done."""
+        """Stop the handshake timer: the stream can be read."""
         self._timer.cancel()
 
     def greet(self) -> None:
-        """Its client has an allocation: no stranger any more."""
+        """Count the client no longer as a stranger: it has an allocation."""
         self.is_stranger = False
         self._listener.streams.strangers.leave(self)
         self._listener.streams.in_tls.leave(self)
@@ -106,7 +106,7 @@ class Arrival:
         self.cut()
 
     def end(self) -> None:
-        """The connection is no more."""
+        """Forget a connection that has ended."""
         if self._is_over:
             return
         self._is_over = True

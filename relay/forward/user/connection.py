@@ -40,7 +40,7 @@ after them and is no allocation yet, counts against the rate of all strangers of
 
 
 class StreamListener(Protocol):
-    """The listener whose connection it is."""
+    """What a connection asks of its listener."""
 
     core: Core
     tally: Tally
@@ -49,7 +49,7 @@ class StreamListener(Protocol):
 
 
 class Connection(Stream):
-    """A client that has begun to speak."""
+    """Carries one client's stream: frames in, answers and media out."""
 
     __slots__ = (
         "_arrival",
@@ -99,7 +99,7 @@ class Connection(Stream):
             self._listener.core.disconnect(self._client)
 
     def get_buffer(self, _: int) -> memoryview:
-        """Where to read into: at most so much at a time."""
+        """Give the buffer to read into, which bounds one read."""
         streams = self._listener.streams
         return streams.strangers_buffer if self._arrival.is_stranger else streams.buffer
 
@@ -153,7 +153,7 @@ class Connection(Stream):
         self._lane().wait(self._arrival.source if is_stranger else self, self._go_on)
 
     def _go_on(self) -> None:
-        """It is this connection's turn, with what it could not take before."""
+        """Take what had to wait for this connection's turn."""
         if not self._take(_SLICE):
             self._wait()
         elif self._transport is not None:

@@ -6,7 +6,7 @@ from relay.address import FiveTuple
 
 
 class Receiver(Protocol):
-    """What decides about datagrams, with the effects of its decisions applied."""
+    """Decides about datagrams, and applies the effects."""
 
     def receive(self, datagram: bytes, client: FiveTuple) -> None:
         """Take a datagram, or a frame of a stream, that no route forwards."""
@@ -14,7 +14,7 @@ class Receiver(Protocol):
 
 
 class Judge(Protocol):
-    """What knows clients from strangers, and strangers from forged ones."""
+    """Tells clients from strangers, and strangers from forged sources."""
 
     def is_known(self, client: FiveTuple) -> bool:
         """Whether this client holds an allocation, or else is one that this is for."""
@@ -26,10 +26,10 @@ class Judge(Protocol):
 
 
 class Core(Receiver, Protocol):
-    """The TURN server."""
+    """Decides about what clients of a listener send."""
 
     def disconnect(self, client: FiveTuple) -> None:
-        """A client's connection has ended."""
+        """Hear that a client's connection has ended."""
         ...
 
     def is_known(self, client: FiveTuple) -> bool:

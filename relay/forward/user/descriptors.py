@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 class Descriptors:
-    """A count of sockets that clients cause: their connections, and relayed ports.
+    """Counts the sockets that clients cause: their connections, and relayed ports.
 
     `make_room` has a connection give way that nobody needs, and says whether there was one; it is
     no more a little later, in a turn of the loop of its own.

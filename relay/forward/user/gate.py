@@ -51,7 +51,7 @@ and each time after twice as long; a flood that has few datagrams repeats them s
 
 
 class Lane:
-    """A generic cell rate."""
+    """One generic cell rate: so many per second, with a quarter of a second's burst."""
 
     __slots__ = ("_due_ns", "_each_ns")
 
@@ -132,7 +132,7 @@ class Gate:
         self._checks = Lane(_CHECKS_PER_S), Lane(_CHECKS_PER_S)  # likewise
 
     def door(self, server: ServerAddress) -> "Door":
-        """The same for one listener."""
+        """Make the door of one listener or relayed port."""
         return Door(self, self._judge, server)
 
     def admits(self, batch: Batch, slot: int, server: ServerAddress, now_ns: int) -> bool:

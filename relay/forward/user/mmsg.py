@@ -40,16 +40,16 @@ class MmsgBatch(Batch):
         self.send_lengths = memoryview(send_iovecs).cast("B").cast("Q")[1::2]
 
     def use(self, sock: socket.socket) -> None:
-        """The calls are told a file descriptor; that of a closed socket is none, and fails."""
+        """Use this socket's file descriptor from now on; that of a closed socket fails."""
         self._socket, self._fd = sock, sock.fileno()
 
     def receive(self) -> int:
-        """One recvmmsg."""
+        """Receive a batch with one recvmmsg."""
         count = self._recvmmsg(self._fd, self._receive_at, SLOTS, _DONTWAIT, None)
         return count if count > 0 else 0
 
     def send(self, start: int, stop: int) -> int:
-        """One sendmmsg, and one more after each datagram that the kernel refuses."""
+        """Send with one sendmmsg, and one more after each datagram that the kernel refuses."""
         lost = 0
         while start < stop:
             at = self._send_at + start * _HEADER.size

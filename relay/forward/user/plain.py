@@ -20,11 +20,11 @@ class PlainBatch(Batch):
         memory.release()
 
     def use(self, sock: socket.socket) -> None:
-        """The calls of this one."""
+        """Use this socket from now on."""
         self._socket = sock
 
     def receive(self) -> int:
-        """A recvfrom per datagram, until none is left."""
+        """Receive with one recvfrom per datagram, until none is left."""
         for slot, payload in enumerate(self._payloads):
             try:
                 self.lengths[slot], name = self._socket.recvfrom_into(payload)
@@ -35,7 +35,7 @@ class PlainBatch(Batch):
         return SLOTS
 
     def send(self, start: int, stop: int) -> int:
-        """A sendto per datagram."""
+        """Send with one sendto per datagram."""
         lost = 0
         for slot in range(start, stop):
             payload = self._payloads[slot][: self.send_lengths[slot]]

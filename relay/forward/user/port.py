@@ -33,7 +33,7 @@ class SharedBatches:
         self._batches: dict[int, Batch] = {}
 
     def of(self, sock: socket.socket) -> Batch:
-        """The batch for sockets of this one's family."""
+        """Find the batch for the address family of this socket."""
         batch = self._batches.get(sock.family)
         if batch is None:
             batch = self._batches[sock.family] = self._make(sock)
@@ -53,17 +53,17 @@ class PortListener(UdpListener):
     has_requests_apart = False
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The batch stays: other ports use it."""
+        """Receive no longer; the batch stays, since other ports use it."""
         loop.remove_reader(self.socket.fileno())
         self.socket.close()
 
     def clients(self) -> list[FiveTuple]:
-        """Where routes start."""
+        """List the clients from which routes start."""
         found = map(sockets.unpack, self._routes)
         return [FiveTuple(Transport.UDP, client, self.address) for client in found]
 
     def set_route(self, client: FiveTuple, channel: Via, route: Route) -> None:
-        """What leaves bare, by a port of the same family, stays in its batch."""
+        """Forward what this client sends; bare data to the same family stays in its batch."""
         if route.is_bare and len(route.name) == self._batch.name_size:
             route.rewrite = route.name
         self._routes[sockets.pack(client.client)] = route

@@ -11,7 +11,7 @@ from relay.stun.indications import TRANSACTION_ID_SIZE, DataIndications
 
 
 def _transaction_ids() -> Iterator[bytes]:
-    """Random ones without end; asking the kernel for each takes as long as all else together."""
+    """Give random transaction ids; asking the kernel for each would double a packet's cost."""
     while True:
         pool = os.urandom(256 * TRANSACTION_ID_SIZE)
         for at in range(0, len(pool), TRANSACTION_ID_SIZE):
@@ -22,7 +22,7 @@ _TRANSACTION_IDS = _transaction_ids()
 
 
 class Outlet:
-    """How relayed data is sent to a client.
+    """Sends relayed data to one client.
 
     Args:
         send: sends a whole message.
@@ -86,7 +86,7 @@ class Route:
 
     @property
     def is_bare(self) -> bool:
-        """Whether the target gets the data as it is."""
+        """Tell whether the target gets the data without any framing."""
         return not self.channel and self._indications is None
 
     def head(self, size: int) -> bytes:
@@ -96,7 +96,7 @@ class Route:
         return self.channel + size.to_bytes(2) if self.channel else b""
 
     def tail(self, size: int) -> bytes:
-        """What it gets after them."""
+        """What the target gets after so many bytes of application data."""
         return self._indications.tail(size) if self._indications is not None else b""
 
     def pass_on(self, payload: bytes) -> None:

@@ -66,23 +66,23 @@ def unpack(name: bytes) -> ClientAddress:
 
 
 def pack_name(name: tuple[str, int]) -> bytes:
-    """The same, of what the socket module calls an address; flow label and scope are left out."""
+    """Pack an address of the socket module, without flow label and scope."""
     return pack(ClientAddress.parse(*name[:2]))
 
 
 def unpack_name(name: bytes) -> tuple[str, int]:
-    """A packed socket address as the socket module takes it."""
+    """Unpack a socket address into what the socket module takes."""
     return unpack(name).reveal()
 
 
 def bound_address(sock: socket.socket) -> ServerAddress:
-    """Where a socket is bound, the port that the kernel chose included."""
+    """Read where a socket is bound, with the port that the kernel chose."""
     host, port = sock.getsockname()[:2]
     return ServerAddress.parse(host, port)
 
 
 def open_udp(address: ServerAddress, buffer_bytes: int) -> socket.socket:
-    """A bound, non-blocking UDP socket that queues so much each way. Raises: OSError."""
+    """Open and bind a non-blocking UDP socket that queues so much each way. Raises: OSError."""
     sock = socket.socket(family_of(address), socket.SOCK_DGRAM)
     try:
         _normalise(sock)
@@ -96,7 +96,7 @@ def open_udp(address: ServerAddress, buffer_bytes: int) -> socket.socket:
 
 
 def open_beside(sock: socket.socket, buffer_bytes: int) -> socket.socket | None:
-    """A second UDP socket on the address of the first, which gets all that is no media.
+    """Open a second UDP socket on the address of the first, which gets all that is no media.
 
     So a flood of requests, forged ones too, fills a queue of its own and loses only requests.
 
@@ -138,7 +138,7 @@ def send(sock: socket.socket, datagram: bytes | memoryview, name: tuple[str, int
 def _send_in_fragments(
     sock: socket.socket, datagram: bytes | memoryview, name: tuple[str, int]
 ) -> bool:
-    """As RFC 8656 section 14 has it: with DF clear, and an IP-ID that is this host's own."""
+    """Send with DF clear and an IP-ID that is this host's own: RFC 8656 section 14."""
     try:
         sock.setsockopt(*_mtu_discovery(sock, _PMTUDISC_DONT))
         try:
@@ -151,7 +151,7 @@ def _send_in_fragments(
 
 
 def open_tcp(address: ServerAddress) -> socket.socket:
-    """A non-blocking TCP socket that listens, so that nobody else has its port. Raises: OSError."""
+    """Open a non-blocking TCP socket that listens at once, to own the port. Raises: OSError."""
     sock = socket.socket(family_of(address), socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

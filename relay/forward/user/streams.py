@@ -25,7 +25,7 @@ class Stranger(Protocol):
     """A connection without an allocation."""
 
     def crowd_out(self) -> None:
-        """Make room: it ends at once."""
+        """End the connection at once, to make room for another."""
         ...
 
 

@@ -92,7 +92,7 @@ class TcpListener(Listener):
 
     @property
     def strangers(self) -> int:
-        """How many connections without an allocation there are."""
+        """Count the connections without an allocation."""
         return sum(arrival.is_stranger for arrival in self._arrivals)
 
     def make_stream(self, arrival: Arrival, transport: Transport) -> Connection:
@@ -100,7 +100,7 @@ class TcpListener(Listener):
         return Connection(self, arrival, FiveTuple(transport, arrival.client, self.address))
 
     def forget(self, arrival: Arrival) -> None:
-        """A connection is no more."""
+        """Forget a connection that has ended."""
         self._arrivals.discard(arrival)
 
     def _accept(self) -> None:

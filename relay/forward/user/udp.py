@@ -78,7 +78,7 @@ class UdpListener(Listener):
         self.socket.close()
 
     def set_route(self, client: FiveTuple, channel: Via, route: Route) -> None:
-        """What leaves by this socket, and on a channel, stays in its batch."""
+        """Forward what this client sends; data on a channel of this socket stays in its batch."""
         if route.channel and route.leaves_by is self.socket:
             route.rewrite = route.name + route.channel
         if isinstance(channel, PeerAddress):
@@ -93,12 +93,12 @@ class UdpListener(Listener):
             self._routes.pop(_key(client, channel), None)
 
     def outlet(self, client: FiveTuple) -> Outlet:
-        """Always there: over UDP nobody is connected, and nobody is gone."""
+        """Give a way to send to a client; over UDP there always is one."""
         address = client.client
         return Outlet(partial(self._send_to, address.reveal()), sockets.pack(address), self.socket)
 
     def send(self, client: FiveTuple, datagram: bytes) -> None:
-        """A full queue loses it, as UDP does."""
+        """Send an answer; a full queue loses it, as UDP does."""
         self._send_to(client.client.reveal(), datagram)
 
     @property
@@ -233,7 +233,7 @@ class UdpListener(Listener):
 
 
 def best_batch() -> type[Batch]:
-    """The quickest way to receive and send that this system has."""
+    """Choose the quickest way to receive and send that this system has."""
     return MmsgBatch if mmsg.is_available() else PlainBatch
 
 
