@@ -64,6 +64,19 @@ class Counters:
         self.seconds += seconds
 
 
+@dataclass(slots=True)
+class CertificateState:
+    """The certificate of tls:// listeners.
+
+    Args:
+        expires_at_s: when the one in use expires, in Unix time; None without one.
+        is_refused: its files hold something else, which no client would accept.
+    """
+
+    expires_at_s: float | None = None
+    is_refused: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The gauges and totals of the daemon at one moment.
@@ -76,6 +89,7 @@ class Snapshot:
         ports_free: how many ports of relayed transport addresses are free.
         fastpath_attached: the fast path is attached.
         restarts_adopted: 1 if this daemon took over the routes of an earlier one.
+        certificate: the state of the certificate.
     """
 
     calls: Mapping[str, int] = field(default_factory=dict)
@@ -87,6 +101,7 @@ class Snapshot:
     ports_free: int = 0
     fastpath_attached: bool = False
     restarts_adopted: int = 0
+    certificate: CertificateState = field(default_factory=CertificateState)
 
 
 def render(snapshot: Snapshot, counters: Counters) -> bytes:
@@ -130,6 +145,18 @@ class _Scrape(Collector):
             "1 if this daemon took over the routes of an earlier one, else 0.",
             value=float(now.restarts_adopted),
         )
+        yield GaugeMetricFamily(
+            "callveil_certificate_fault",
+            "1 while the relay refuses what the certificate's files hold, else 0.",
+            value=float(now.certificate.is_refused),
+        )
+        expiry = GaugeMetricFamily(
+            "callveil_certificate_expiry_seconds",
+            "When the certificate in use expires, in Unix time. Without TLS there is no value.",
+        )
+        if now.certificate.expires_at_s is not None:
+            expiry.add_metric([], now.certificate.expires_at_s)
+        yield expiry
 
     def _drops(self) -> Metric:
         family = CounterMetricFamily(

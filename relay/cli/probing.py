@@ -114,7 +114,7 @@ def _first_listener(settings: "Settings") -> "TurnUrl":
 
     listen = settings.listen[0]
     try:
-        return TurnUrl.of(listen)
+        return TurnUrl.of(listen, settings.relay.names)
     except ValueError:
         raise ConfigError(
             f"listen[0]: {listen.url!r}: expected a port to probe; give --url"

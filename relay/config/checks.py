@@ -4,14 +4,15 @@ callveil refuses a configuration rather than run it with less privacy than it as
 """
 
 import ipaddress
-import ssl
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from relay.address import Transport
+from relay.config.certificate import View
+from relay.config.pair import ReadPair, context_of
 from relay.config.settings import Peers, Settings
 from relay.config.values import IPAddress, Listen, advertised, ip_of
+from relay.errors import ConfigError
 
 _PRIVATE = tuple(
     ipaddress.ip_network(text)
@@ -23,13 +24,13 @@ _PRIVATE = tuple(
 """RFC 1918, 6598, 3927, 4193, 4291: hosts outside of the network cannot reach these."""
 
 
-def check(settings: Settings) -> list[str]:
+def check(settings: Settings, read_pair: ReadPair) -> list[str]:
     """Find every fault of a configuration whose keys are each well formed."""
     return [
         *_listeners(settings),
         *_relay_addresses(settings),
         *_api(settings),
-        *_tls(settings),
+        *_tls(settings, read_pair),
         *_unavailable(settings),
     ]
 
@@ -99,6 +100,8 @@ def _relay_addresses(settings: Settings) -> list[str]:
         for key, each in _private_relays(settings)
         if not ip_of(each.address).is_unspecified
     ]
+    if len(set(settings.relay.names)) < len(settings.relay.names):
+        faults.append("relay.names: expected two different names, or one for both families")
     return faults
 
 
@@ -140,32 +143,34 @@ def _api(settings: Settings) -> list[str]:
     ]
 
 
-def _tls(settings: Settings) -> list[str]:
-    """Find what keeps the certificate and its key from being loaded together."""
+def _tls(settings: Settings, read_pair: ReadPair) -> list[str]:
+    """Find what keeps the certificate and its key from being loaded together, or from being the
+    relay's.
+    """
     tls = settings.tls
     if not tls.certificate and not tls.key:
-        is_needed = any(listen.transport is Transport.TLS for listen in settings.listen)
-        return (
-            ["tls.certificate: '': expected a file, since listen has tls://"] if is_needed else []
-        )
-    faults = []
-    for key, name in (("certificate", tls.certificate), ("key", tls.key)):
-        try:
-            Path(name).open("rb").close()
-        except (OSError, ValueError):
-            shown = f"{name!r}: " if key == "certificate" else ""
-            faults.append(f"tls.{key}: {shown}expected a PEM file that can be read")
-    if faults:
-        return faults
+        if settings.uses_tls:
+            return ["tls.certificate: '': expected a file, since listen has tls://"]
+        return []
     try:
-        # An empty password makes a protected key a fault instead of a question on the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key, "")
-    except (OSError, ValueError):
-        return [
-            f"tls.certificate: {tls.certificate!r}: expected a PEM certificate, "
-            "and its unencrypted key in tls.key"
-        ]
-    return []
+        pair = read_pair(tls)
+        view = View(context_of(tls, pair), pair)
+    except ConfigError as error:
+        return list(error.faults)
+    return unheld_names(settings, view) if settings.uses_tls else []
+
+
+def unheld_names(settings: Settings, view: View) -> list[str]:
+    """Find names that clients are told and that the certificate does not hold."""
+    names = settings.relay.names
+    unfit = view.unfit(names)
+    held = ", ".join(view.names[:3]) or "no name at all"
+    return [
+        f"relay.names[{index}]: {name!r}: expected a name that tls.certificate is for; it is for "
+        f"{held}"
+        for index, name in enumerate(names)
+        if name in unfit
+    ]
 
 
 def _unavailable(settings: Settings) -> list[str]:

@@ -9,9 +9,11 @@ import socket
 from typing import NamedTuple
 
 from relay.address import Transport
-from relay.config.certificate import Seen, examine
+from relay.config.certificate import View
+from relay.config.pair import context_of, read_pair
 from relay.config.settings import Settings
-from relay.config.values import IPAddress, advertised, ip_of
+from relay.config.values import advertised, ip_of
+from relay.errors import ConfigError
 
 _DAY_S = 86_400
 
@@ -57,7 +59,7 @@ def _is_user(name: str) -> bool:
 
 
 def look_at_certificate(settings: Settings, now_s: float) -> Found:
-    """Check that clients will accept the certificate now, for the addresses that they are told.
+    """Check that clients will accept the certificate now, for the hosts that they are told.
 
     Args:
         now_s: Unix time.
@@ -65,32 +67,36 @@ def look_at_certificate(settings: Settings, now_s: float) -> Found:
     tls = settings.tls
     if not tls.certificate:
         return Found([], [])
+    try:
+        pair = read_pair(tls)
+        view = View(context_of(tls, pair), pair)
+    except ConfigError as error:  # replaced since the configuration was loaded
+        return Found(list(error.faults), [])
     place = f"tls.certificate: {tls.certificate!r}: "
-    hosts = tuple(str(ip) for ip in _told(settings))
-    seen = examine(tls.certificate, tls.key, hosts, now_s)
-    if seen.fault:
-        return Found([place + seen.fault], [])
-    return Found([], [place + sentence for sentence in _cautions(seen)])
+    if view.fault:
+        return Found([place + view.fault], [])
+    return Found([], [place + sentence for sentence in _cautions(settings, view, now_s)])
 
 
-def _cautions(seen: Seen) -> list[str]:
+def _cautions(settings: Settings, view: View, now_s: float) -> list[str]:
     found = []
-    if seen.is_expiring and seen.expires_in_s is not None:
+    validity, unfit = view.validity, view.unfit(_told(settings))
+    if validity is not None and validity.is_expiring(now_s):
+        days = max(0, int((validity.ends_s - now_s) / _DAY_S))
+        found.append(f"the certificate expires in {days} days; renew it")
+    if unfit:
+        names = ", ".join(view.names[:3]) or "no name at all"
         found.append(
-            f"the certificate expires in {max(0, int(seen.expires_in_s / _DAY_S))} days; renew it"
-        )
-    if seen.unfit:
-        names = ", ".join(seen.names[:3]) or "no name at all"
-        found.append(
-            f"the certificate is for {names}, and not for {', '.join(seen.unfit)}, which the relay "
-            "tells clients: they refuse it unless your signaling server tells them a name that the "
-            "certificate is for"
+            f"the certificate is for {names}, and not for {', '.join(unfit)}, which the relay "
+            "tells clients: they refuse it; write a name that it is for into relay.names"
         )
     return found
 
 
-def _told(settings: Settings) -> dict[IPAddress, None]:
-    """List the addresses of tls:// listeners as clients are told them."""
+def _told(settings: Settings) -> list[str]:
+    """List the addresses of tls:// listeners, where clients are told those: names are checked."""
+    if settings.relay.names:
+        return []
     listening = [each.address for each in settings.listen if each.transport is Transport.TLS]
     told = (advertised(address, settings.relay.addresses) for address in listening)
-    return {ip_of(address): None for address in told if address is not None}
+    return list({str(ip_of(address)): None for address in told if address is not None})

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from relay.config import document
 from relay.config.checks import check, private_relays
 from relay.config.environment import overlay
+from relay.config.pair import ReadPair, read_pair
 from relay.config.settings import Settings
 from relay.errors import ConfigError
 
@@ -28,19 +29,22 @@ SHORT_SECRET = 16
 _SHOWN = 80
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+def load(
+    path: Path | None, environ: Mapping[str, str], read_pair: ReadPair = read_pair
+) -> Settings:
     """Read the configuration.
 
     Args:
         path: the YAML file; None for defaults and environment alone.
         environ: where `CALLVEIL__SECTION__KEY` and `env:NAME` are looked up.
+        read_pair: reads the certificate and its key.
     Raises:
         ConfigError: with every fault found. Nothing else.
     """
-    return parse(b"" if path is None else document.read(path), environ)
+    return parse(b"" if path is None else document.read(path), environ, read_pair)
 
 
-def parse(content: bytes, environ: Mapping[str, str]) -> Settings:
+def parse(content: bytes, environ: Mapping[str, str], read_pair: ReadPair = read_pair) -> Settings:
     """Read a configuration from the bytes of a file; see `load`."""
     tree = document.parse(content)
     for name in Settings.model_fields:
@@ -52,7 +56,7 @@ def parse(content: bytes, environ: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         faults += _lines(error.errors(include_url=False))
         raise ConfigError(*faults) from None
-    faults += check(settings)
+    faults += check(settings, read_pair)
     if faults:
         raise ConfigError(*faults)
     return settings

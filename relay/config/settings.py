@@ -18,6 +18,8 @@ from pydantic import (
     SecretStr,
 )
 
+from relay.address import Transport
+from relay.config.names import host_name
 from relay.config.secrets import resolve
 from relay.config.values import (
     AllowedPrivate,
@@ -75,6 +77,7 @@ Token = Annotated[SecretStr, BeforeValidator(resolve), Field(min_length=16)]
 
 _Listen = Annotated[InstanceOf[Listen], BeforeValidator(Listen.parse)]
 _RelayAddress = Annotated[InstanceOf[RelayAddress], BeforeValidator(RelayAddress.parse)]
+_HostName = Annotated[str, AfterValidator(host_name)]
 _Interface = Annotated[str, AfterValidator(_interface)]
 
 
@@ -97,6 +100,9 @@ class RelaySettings(Section):
     )
     ports: Annotated[InstanceOf[PortRange], BeforeValidator(PortRange.parse)] = PortRange(
         49152, 65535
+    )
+    names: Annotated[tuple[_HostName, ...], _FROM_LIST] = Field(
+        default=(), max_length=2, description="a list of at most two host names, one per family"
     )
     peers: Annotated[Peers, _word(Peers)] = Field(
         default=Peers.CALL, description="call, relay or any"
@@ -240,6 +246,11 @@ class Settings(Section):
         default="", description="the name of a user, or empty"
     )
     debug: DebugSettings = Field(default=DebugSettings(), description="a section")
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether a listener needs the certificate."""
+        return any(listen.transport is Transport.TLS for listen in self.listen)
 
     def with_secret(self, entropy: Callable[[int], bytes]) -> Self:
         """Return these settings, with a generated secret where the operator gave none.

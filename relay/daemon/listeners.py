@@ -4,13 +4,14 @@ import asyncio
 import ipaddress
 import os
 import ssl
+from collections.abc import Sequence
 
 from relay.address import ServerAddress, Transport
 from relay.api.relay import turn_url
 from relay.calls.rate import SourceRate
 from relay.config import Listen, Settings, advertised
 from relay.daemon.engine import Engine
-from relay.errors import ConfigError, RelayError
+from relay.errors import RelayError
 from relay.forward.listener import Listener
 from relay.forward.netlink import Netlink
 from relay.forward.user.gate import Gate
@@ -20,9 +21,13 @@ from relay.forward.user.udp import UdpListener
 
 
 class Listeners:
-    """All sockets that clients talk to."""
+    """All sockets that clients talk to.
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    Args:
+        context: what tls:// listeners begin with; None where there is no such listener.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, context: ssl.SSLContext | None) -> None:
         self._settings = settings
         self._engine = engine
         self._gate = Gate(engine, settings.limits.unauthenticated_per_s)
@@ -30,8 +35,8 @@ class Listeners:
         self._tls: list[TcpListener] = []
         rate = SourceRate(settings.limits.unauthenticated_per_s, os.urandom(32))
         self._shared = Streams(rate, engine.forwarder.descriptors)
-        self._context = tls_context(settings) if _uses_tls(settings) else None
-        self.urls: list[str] = []
+        self._context = context
+        self._told: list[tuple[Transport, str, int]] = []
 
     def open(self) -> None:
         """Bind everything. Raises: RelayError, naming the listener that could not be bound."""
@@ -47,6 +52,19 @@ class Listeners:
         """Where the UDP listeners are bound."""
         return [each.address for each in self._listeners if Transport.UDP in each.transports]
 
+    def urls(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Where clients find each listener, in the order of the configuration.
+
+        Args:
+            names: host names, each of which is told in place of numeric addresses.
+        """
+        urls = (
+            turn_url(transport.value, host, port)
+            for transport, number, port in self._told
+            for host in names or (number,)
+        )
+        return tuple(dict.fromkeys(urls))
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Accept traffic from now on."""
         for listener in self._listeners:
@@ -57,17 +75,10 @@ class Listeners:
         for listener in self._listeners:
             listener.close(loop)
 
-    def reload_certificate(self, settings: Settings) -> None:
-        """Use what is in the files now for later connections. Raises: ConfigError.
-
-        Settings without TLS count from the next start on, and name no files.
-        """
-        if self._context is not None and _uses_tls(settings):
-            # A context of its own: loaded into the one before, a certificate with another kind of
-            # key would stand beside the old one instead of replacing it.
-            context = tls_context(settings)
-            for listener in self._tls:
-                listener.context = context
+    def show(self, context: ssl.SSLContext) -> None:
+        """Use another certificate for later connections."""
+        for listener in self._tls:
+            listener.context = context
 
     def _open(self, transport: Transport, address: ServerAddress) -> Listener:
         engine = self._engine
@@ -85,24 +96,7 @@ class Listeners:
         told = advertised(listen.address, self._settings.relay.addresses)
         if told is None:
             return
-        url = turn_url(listen.transport.value, told.reveal()[0], listener.address.port)
-        if url not in self.urls:
-            self.urls.append(url)
-
-
-def tls_context(settings: Settings) -> ssl.SSLContext:
-    """A server context with the configured certificate. Raises: ConfigError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.tls.certificate, settings.tls.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"tls.certificate: {error.strerror or 'not usable'}") from None
-    return context
-
-
-def _uses_tls(settings: Settings) -> bool:
-    return any(listen.transport is Transport.TLS for listen in settings.listen)
+        self._told.append((listen.transport, told.reveal()[0], listener.address.port))
 
 
 def _expand(listen: Listen) -> list[ServerAddress]:

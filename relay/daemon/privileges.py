@@ -15,6 +15,7 @@ from relay.errors import RelayError
 _VERSION_3 = 0x20080522  # _LINUX_CAPABILITY_VERSION_3, <linux/capability.h>
 _PR_SET_DUMPABLE = 4
 _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 8, 24, 38
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 _CAP_NET_ADMIN, _CAP_BPF = 12, 39
 _UNPRIVILEGED_MAPS = (5, 19)
 """From this kernel version on, a process without CAP_BPF may use maps that it has opened."""
@@ -36,15 +37,32 @@ def drop(user: str, filters: bool) -> None:
         keep |= 1 << _CAP_BPF
     keep &= _permitted()
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    for capability in range(64):
-        libc.prctl(
-            _PR_CAPBSET_DROP, capability, 0, 0, 0
-        )  # fails where we may not, or it is unknown
+    _gain_nothing(libc)
     if user:
         libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
         _become(user)
     _keep_only(libc, keep)
+
+
+def loses_files(user: str) -> bool:
+    """Whether a file that this process can read now may be closed to it after `drop`.
+
+    Raises: RelayError, where there is no such user.
+    """
+    if sys.platform != "linux":
+        return False
+    is_another = user != "" and find(user).pw_uid != os.geteuid()
+    return is_another or _reading() != 0
+
+
+def keep_reading() -> None:
+    """Give up every capability but one that lets this process read what it can read now.
+
+    Raises: RelayError, where it may not give them up.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    _gain_nothing(libc)
+    _keep_only(libc, _reading())
 
 
 def set_core_dumps(is_allowed: bool) -> None:
@@ -70,6 +88,20 @@ def find(user: str) -> pwd.struct_passwd:
         return pwd.getpwnam(user)
     except KeyError:
         raise RelayError(f"user: {user}: there is no such user on this host") from None
+
+
+def _reading() -> int:
+    """The least capability of this process that opens every file for reading; 0 for none."""
+    permitted = _permitted()
+    return permitted & 1 << _CAP_DAC_READ_SEARCH or permitted & 1 << _CAP_DAC_OVERRIDE
+
+
+def _gain_nothing(libc: ctypes.CDLL) -> None:
+    """Let no program that this process runs have more than it has."""
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    for capability in range(64):
+        # Fails where we may not, or it is unknown.
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
 def _become(user: str) -> None:

@@ -19,6 +19,7 @@ from relay.api.relay import ControlSettings, stun_urls
 from relay.clock import Now
 from relay.config import Settings, load
 from relay.daemon import files, privileges
+from relay.daemon.certificates import Certificates
 from relay.daemon.engine import Engine
 from relay.daemon.fastpath import close_fastpath, follow, open_fastpath
 from relay.daemon.http import bind_api, make_api
@@ -35,7 +36,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _RESTART = (
     "realm",
     "listen",
-    "relay",
+    *("relay.addresses", "relay.ports", "relay.peers", "relay.denied_peers"),
     "ports",
     "privacy.mask_mapped_address",
     "privacy.stun_binding",
@@ -88,7 +89,9 @@ class Daemon:
         told, rules = server_settings_of(settings, OwnAddresses().has), rules_of(settings)
         self._clocks = SystemClocks()
         self.engine = Engine(told, rules, self._clocks, os.urandom, self._reload)
-        self._listeners = Listeners(settings, self.engine)
+        self._certificates = Certificates(settings, self.engine.views.certificate)
+        self._listeners = Listeners(settings, self.engine, self._certificates.context)
+        self._certificates.replaced = self._listeners.show
         self._files = files.share()
         self.engine.forwarder.descriptors.most = self._files.clients
         self._stop = asyncio.Event()
@@ -102,14 +105,11 @@ class Daemon:
         """
         user = self._settings.user
         uid = privileges.find(user).pw_uid if user else None
+        self._certificates.keep_readable(user)
         self._listeners.open()
         self._api_socket = bind_api(self._settings)
-        self._control = ControlSettings(
-            tuple(self._listeners.urls),
-            self._secrets()[0],
-            self._tokens(),
-            stun_urls(self._listeners.urls) if self._settings.privacy.stun_binding else (),
-        )
+        self._control = ControlSettings((), self._secrets()[0], self._tokens())
+        self._tell_urls()
         kernel = self.engine.forwarder.kernel = open_fastpath(
             self._settings.fastpath,
             self._listeners.udp_addresses,
@@ -138,13 +138,16 @@ class Daemon:
         self.engine.start(loop)
         self.engine.is_ready = True
         self._say_ready()
+        watching = asyncio.create_task(self._certificates.watch())
         await self._run_until_stopped(serving)
+        watching.cancel()
         api.should_exit = True
         # Told twice to stop: calls are running, and the next daemon may take their routes over.
         close_fastpath(loop, self.engine.forwarder, leave_running=self._is_replaced)
         self._listeners.close(loop)
         self.engine.forwarder.close_ports()
         await serving
+        self._certificates.close()
         log.info("stopped")
         for number in _SIGNALS:  # closing the loop would let one more of them kill what has ended
             loop.remove_signal_handler(number)
@@ -190,13 +193,11 @@ class Daemon:
 
         Raises: ConfigError.
         """
-        fresh = load(self._config, os.environ)
-        if not fresh.api.tokens and not self._started_with.api.listen.is_loopback:
-            raise ConfigError(
-                "api.tokens: []: expected at least one token until a restart, since other hosts "
-                "reach the API"
-            )
-        self._listeners.reload_certificate(fresh)
+        try:
+            fresh = self._load()
+        except ConfigError:
+            self._certificates.look()
+            raise
         if not fresh.auth.secrets:  # the secret that was generated at start stays
             auth = fresh.auth.model_copy(update={"secrets": self._settings.auth.secrets})
             fresh = fresh.model_copy(update={"auth": auth})
@@ -208,7 +209,25 @@ class Daemon:
         self.engine.server.replace_secrets(self._secrets())
         self._control.secret = self._secrets()[0]
         self._control.tokens = self._tokens()
+        self._tell_urls()
         log.info("reloaded")
+
+    def _load(self) -> Settings:
+        """Read the configuration, and the certificate that it names. Raises: ConfigError."""
+        fresh = load(self._config, os.environ, self._certificates.read_pair)
+        if not fresh.api.tokens and not self._started_with.api.listen.is_loopback:
+            raise ConfigError(
+                "api.tokens: []: expected at least one token until a restart, since other hosts "
+                "reach the API"
+            )
+        self._certificates.reload(fresh)
+        return fresh
+
+    def _tell_urls(self) -> None:
+        """Tell the API where clients find the listeners."""
+        urls = self._listeners.urls(self._settings.relay.names)
+        self._control.urls = urls
+        self._control.stun_urls = stun_urls(urls) if self._started_with.privacy.stun_binding else ()
 
     def _secrets(self) -> tuple[str, ...]:
         return tuple(secret.get_secret_value() for secret in self._settings.auth.secrets)
@@ -217,7 +236,7 @@ class Daemon:
         return tuple(token.get_secret_value() for token in self._settings.api.tokens)
 
     def _say_ready(self) -> None:
-        urls, api = self._listeners.urls, url_of(self._api_socket)
+        urls, api = self._control.urls, url_of(self._api_socket)
         logs.say("ready", f"ready {' '.join(urls)} api {api}", urls=urls, api=api)
 
 

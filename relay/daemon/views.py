@@ -10,7 +10,7 @@ from relay.effects import LegKey
 from relay.errors import DropReason
 from relay.forward.forwarder import Forwarder
 from relay.forward.meter import Tally
-from relay.metrics import Counters, Snapshot, render
+from relay.metrics import CertificateState, Counters, Snapshot, render
 from relay.server import Server
 
 
@@ -33,6 +33,7 @@ class Views:
         self._tally = tally
         self._counters = counters
         self._started = started
+        self.certificate = CertificateState()
 
     def legs(self, call: Call) -> dict[str, Party]:
         """Show what each leg of a call has done so far, without legs that never connected."""
@@ -73,6 +74,7 @@ class Views:
             ports_free=server.ports_free,
             fastpath_attached=kernel.is_attached,
             restarts_adopted=int(kernel.adopted > 0),
+            certificate=self.certificate,
         )
         return render(snapshot, self._counters)
 

@@ -3,7 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from relay.errors import DropReason
-from relay.metrics import BUCKETS_S, Counters, Snapshot, render
+from relay.metrics import BUCKETS_S, CertificateState, Counters, Snapshot, render
 from relay.stun.message import Method
 
 LABELS = {
@@ -18,6 +18,8 @@ LABELS = {
     "callveil_ports_free": set(),
     "callveil_fastpath_attached": set(),
     "callveil_restarts_adopted": set(),
+    "callveil_certificate_fault": set(),
+    "callveil_certificate_expiry_seconds": set(),
 }
 
 
@@ -58,6 +60,7 @@ def test_a_scrape_shows_what_the_daemon_counts() -> None:
         ports_free=12,
         fastpath_attached=True,
         restarts_adopted=13,
+        certificate=CertificateState(expires_at_s=1.75e9, is_refused=True),
     )
     shown = {key: value for key, value in _samples(snapshot, counters).items() if value}
     assert shown == {
@@ -78,6 +81,8 @@ def test_a_scrape_shows_what_the_daemon_counts() -> None:
         ("callveil_ports_free",): 12,
         ("callveil_fastpath_attached",): 1,
         ("callveil_restarts_adopted_total",): 13,
+        ("callveil_certificate_fault",): 1,
+        ("callveil_certificate_expiry_seconds",): 1.75e9,
     }
 
 

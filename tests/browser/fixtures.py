@@ -17,7 +17,7 @@ from tests.kit.api import TOKEN
 from tests.kit.namespaces import Namespace
 from tests.kit.polling import wait_until
 from tests.kit.requirements import PACKAGES, require
-from tests.lab.relay import Relay
+from tests.lab.relay import NAME, Relay
 from tests.lab.topology import RELAY, Lab
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +31,7 @@ _FLAGS = [
     "--use-fake-ui-for-media-stream",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     f"--unsafely-treat-insecure-origin-as-secure={URL}",
+    f"--host-resolver-rules=MAP {NAME} {RELAY.v4}",
     *("--no-sandbox", "--disable-gpu", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]

@@ -57,4 +57,10 @@ def test_what_is_no_url_is_refused(text: str) -> None:
     ],
 )
 def test_a_listener_is_reached(listen: str, url: str) -> None:
-    assert str(TurnUrl.of(Listen.parse(listen))) == url
+    assert str(TurnUrl.of(Listen.parse(listen), [])) == url
+
+
+def test_a_listener_is_reached_by_the_first_name_that_clients_are_told() -> None:
+    listen = Listen.parse("tls://[2001:db8::1]:443")
+    names = ["turn.example", "six.example"]
+    assert str(TurnUrl.of(listen, names)) == "turns:turn.example:443?transport=tcp"

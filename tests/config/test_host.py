@@ -21,10 +21,11 @@ def _look(
     hosts: tuple[str, ...] = _ALL,
     days: tuple[float, float] = (-30, 60),
     content: str = _LISTEN,
+    relay: str = _ADDRESSES,
 ) -> Found:
     files = certificates.write(directory / "tls", hosts=hosts, days=days)
     tls = f"tls: {{certificate: {files.certificate}, key: {files.key}}}\n"
-    found = look_at_certificate(parse((_ADDRESSES + tls + content).encode(), {}), time.time())
+    found = look_at_certificate(parse((relay + tls + content).encode(), {}), time.time())
     place = f"tls.certificate: {str(files.certificate)!r}: "
     lines = [*found.faults, *found.cautions]
     assert all(line.startswith(place) for line in lines)
@@ -75,8 +76,13 @@ def test_one_for_others_than_clients_are_told_is_a_caution(
     (caution,) = _look(tmp_path, hosts).cautions
     assert caution == (
         f"the certificate is for {names}, and not for {unfit}, which the relay tells clients: they "
-        "refuse it unless your signaling server tells them a name that the certificate is for"
+        "refuse it; write a name that it is for into relay.names"
     )
+
+
+def test_numbers_that_no_client_is_told_do_not_count(tmp_path: Path) -> None:
+    content = _LISTEN + "relay: {addresses: [192.0.2.7, '2001:db8::7'], names: [turn.example]}\n"
+    assert _look(tmp_path, ("turn.example",), content=content, relay="") == ([], [])
 
 
 def test_only_what_is_told_of_tls_listeners_counts(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from relay.address import IPV4, IPV6
 from tests.daemon.talking import hears, joined
 from tests.kit import certificates, namespaces, requirements, wire
 from tests.kit.command import Outcome, callveil
-from tests.kit.daemon import config_of, configured, place_of, running
+from tests.kit.daemon import CONFIGURATION, Daemon, config_of, configured, place_of, running
 from tests.kit.namespaces import Namespace
 
 NOWHERE = "198.51.100.7"
@@ -102,6 +103,81 @@ def test_clients_are_told_the_public_side_of_nat(tmp_path: Path) -> None:
         client = daemon.stranger("call", "leg", url=f"turn:127.0.0.1:{port}?transport=udp")
         assert client.allocate().code == 0
         assert client.relayed.packed == socket.inet_aton(NOWHERE)
+
+
+def test_clients_are_told_names_in_place_of_numbers(tmp_path: Path) -> None:
+    """Each once per listener, in the order given, and over every transport."""
+    requirements.require_ipv6()
+    one, two = "turn.example.org", "xn--trn-hoa.example.org"
+    files = certificates.write(tmp_path / "tls", hosts=["127.0.0.1", "*.example.org"])
+    config = config_of(
+        listen=["udp://127.0.0.1:0", "tls://127.0.0.1:0", "tcp://[::1]:0"],
+        relay={
+            "addresses": ["127.0.0.1", "::1"],
+            "names": ["Turn.example.org", "türn.example.org"],
+        },
+        privacy={"stun_binding": True},
+        tls=files.section,
+    )
+    with running(tmp_path, config) as daemon:
+        udp, tls, tcp = (place_of(url).port for url in daemon.urls[::2])
+        told = [
+            f"turn:{one}:{udp}?transport=udp",
+            f"turn:{two}:{udp}?transport=udp",
+            f"turns:{one}:{tls}?transport=tcp",
+            f"turns:{two}:{tls}?transport=tcp",
+            f"turn:{one}:{tcp}?transport=tcp",
+            f"turn:{two}:{tcp}?transport=tcp",
+        ]
+        assert daemon.urls == told
+        assert _told(daemon) == told
+        parties = daemon.ask("POST", "/v1/calls", {"parties": [{"id": "a"}, {"id": "b"}]}).body
+        (server,) = parties["parties"]["a"]["rtc_configuration"]["iceServers"]
+        assert server["urls"] == [*told, f"stun:{one}:{udp}", f"stun:{two}:{udp}"]
+
+
+def test_one_port_on_two_addresses_is_told_once_by_its_name(tmp_path: Path, taken: int) -> None:
+    config = config_of(
+        listen=[f"udp://127.0.0.2:{taken}", f"udp://127.0.0.3:{taken}"],
+        relay={"addresses": ["127.0.0.1"], "names": ["turn.example.org"]},
+    )
+    with running(tmp_path, config) as daemon:
+        assert daemon.urls == [f"turn:turn.example.org:{taken}?transport=udp"]
+
+
+def test_a_reload_changes_the_names_that_clients_are_told(tmp_path: Path) -> None:
+    files = certificates.write(tmp_path / "tls", hosts=["127.0.0.1"])
+    tls = {"listen": ["tls://127.0.0.1:0"], "tls": files.section}
+    with running(tmp_path, config_of(**tls)) as daemon:
+        (before,) = _told(daemon)
+        daemon.configure(config_of(**tls, relay={"names": ["turn.example.org"]}))
+        daemon.signal(signal.SIGHUP)
+        daemon.until_said("relay.names\\[0\\]: 'turn.example.org': expected a name that tls.")
+        assert _told(daemon) == [before]
+        certificates.write(tmp_path / "tls", hosts=["turn.example.org"])
+        daemon.signal(signal.SIGHUP)
+        daemon.until_said("reloaded")
+        assert _told(daemon) == [before.replace("127.0.0.1", "turn.example.org")]
+        assert not any("needs_restart" in line for line in daemon.lines)
+
+
+def test_a_name_that_the_certificate_is_not_for_keeps_the_daemon_from_starting(
+    tmp_path: Path,
+) -> None:
+    files = certificates.write(tmp_path / "tls", hosts=["*.example.org"])
+    tls = {"listen": ["tls://127.0.0.1:0"], "tls": files.section}
+    done = serve(tmp_path, **tls, relay={"names": ["example.org"]})
+    fault = "relay.names[0]: 'example.org': expected a name that tls.certificate is for; it is for"
+    assert (done.code, done.err) == (2, f"callveil: {fault} *.example.org\n")
+    checked = callveil("check-config", str(tmp_path / CONFIGURATION))
+    assert (checked.code, checked.err) == (2, done.err)
+
+
+def _told(daemon: Daemon) -> list[str]:
+    """What clients of a new call are told."""
+    (server,) = daemon.create_call()["parties"]["bob"]["rtc_configuration"]["iceServers"]
+    urls: list[str] = server["urls"]
+    return urls
 
 
 @pytest.fixture

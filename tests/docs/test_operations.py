@@ -11,7 +11,7 @@ import pytest
 from relay.cli.api import Api
 from relay.config import Settings
 from relay.errors import CommandError, DropReason
-from relay.metrics import Counters, Snapshot, render
+from relay.metrics import CertificateState, Counters, Snapshot, render
 from tests.docs.pages import ROOT, read
 from tests.kit.daemon import Daemon, serving
 from tests.kit.polling import wait_until
@@ -88,7 +88,8 @@ def test_sighup_takes_the_new_configuration_or_keeps_the_old_one(tmp_path: Path)
 
 
 def test_every_metric_is_listed_with_its_labels() -> None:
-    text = render(Snapshot(), Counters()).decode()
+    snapshot = Snapshot(certificate=CertificateState(expires_at_s=0.0))
+    text = render(snapshot, Counters()).decode()
     scraped: dict[str, set[str]] = {}
     for name, labels in re.findall(r"^(callveil_\w+?)(?:_bucket)?(?:\{(.*?)\})? ", text, re.M):
         if not name.endswith(("_count", "_sum")):

@@ -12,6 +12,8 @@ from tests.kit.command import COMMAND
 from tests.kit.daemon import SECRET, Config, Daemon, configured
 from tests.lab.topology import CALLEE, CALLER, RELAY, Lab
 
+NAME = "turn.callveil.example"
+"""What the certificate is for, beside the relay's addresses; nobody can look it up."""
 UDP_PORT = TCP_PORT = 3478
 TLS_PORT = 5349
 FOR_AIORTC: Config = {
@@ -45,7 +47,7 @@ class Relay(Daemon):
     ) -> None:
         self.lab = lab
         self.path = path
-        self.certificate = certificates.write(directory, hosts=RELAY)
+        self.certificate = certificates.write(directory, hosts=[*RELAY, NAME])
         config = _merged(self._defaults(), overrides or {})
         super().__init__(
             directory,

@@ -1,6 +1,7 @@
 """TURN URLs: `turn:host:port?transport=udp`. Spec: RFC 7065 section 3.1."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -50,12 +51,18 @@ class TurnUrl:
         return cls(match["v6"] or match["host"], port, transport, is_tls)
 
     @classmethod
-    def of(cls, listen: Listen) -> Self:
-        """How to reach a listener from its own host."""
+    def of(cls, listen: Listen, names: Sequence[str]) -> Self:
+        """How to reach a listener.
+
+        Args:
+            names: what clients are told; without any, the listener's address on its own host.
+        """
         host, _, port = listen.url.partition("://")[2].rpartition(":")
         scheme = "turns" if listen.transport is Transport.TLS else "turn"
         transport = "udp" if listen.transport is Transport.UDP else "tcp"
-        return cls.parse(f"{scheme}:{_LOCAL.get(host, host)}:{port}?transport={transport}")
+        return cls.parse(
+            f"{scheme}:{names[0] if names else _LOCAL.get(host, host)}:{port}?transport={transport}"
+        )
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
