@@ -216,7 +216,10 @@ class Engine:
 
     def _on_timer(self) -> None:
         self._timer, self._timer_at = None, 0.0
-        self.handle_timeout()
+        try:
+            self.handle_timeout()
+        finally:  # a fault that the server does not know of: the loop logs it, and time goes on
+            self._watch()
 
     def _watch(self) -> None:
         """Be called when something is due next."""

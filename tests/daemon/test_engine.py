@@ -1,5 +1,6 @@
 """The engine with real listeners and clients, and clocks that only the test moves."""
 
+import asyncio
 import logging
 from typing import get_args
 
@@ -15,6 +16,7 @@ from tests.daemon.stage import Stage, do
 from tests.daemon.talking import CHANNEL, has_heard_nothing, hears
 from tests.kit import wire
 from tests.kit.loops import on_uvloop
+from tests.kit.polling import wait_until
 
 
 @on_uvloop
@@ -197,6 +199,30 @@ async def test_a_fault_with_what_is_due_is_logged(
     stage.pass_time(101)
     assert [record.message for record in caplog.records] == ["timeout_failed"]
     assert caplog.records[0].exc_info is not None
+
+
+@on_uvloop
+async def test_a_fault_while_looking_at_what_is_due_does_not_stop_the_clock(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, faults = asyncio.get_running_loop(), list[BaseException | None]()
+    loop.set_exception_handler(lambda _, context: faults.append(context.get("exception")))
+    call = stage.create(max_duration_s=100)
+    stage.clocks.advance(100)
+    look = stage.engine.server.handle_timeout
+
+    def fail_once(now: Now) -> list[Effect]:
+        monkeypatch.setattr(stage.engine.server, "handle_timeout", look)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(stage.engine.server, "handle_timeout", fail_once)
+    stage.engine.start(loop)
+
+    def has_ended() -> bool:
+        return stage.engine.call(call.id).state is CallState.ENDED
+
+    await do(wait_until, has_ended, "the end of the call", 10.0)
+    assert [type(fault) for fault in faults] == [ZeroDivisionError]
 
 
 def test_every_effect_has_its_handler() -> None:
