@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 haproxy iproute2 janus libnginx-mod-stream nftables nginx procps python3-gi python3-venv tcpdump
+PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 haproxy iproute2 janus libnginx-mod-stream nftables nginx nodejs procps python3-gi python3-venv tcpdump
 PROGRAM := $(wildcard $(addprefix relay/forward/kernel/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/sdp tests/api tests/config
 

@@ -6,6 +6,10 @@
     │   ├── Malformed          the relay drops the datagram and counts its DropReason
     │   └── Rejected           the relay answers with the STUN error code
     ├── CallError              the relay cannot do what a signaling server asks: kind, detail
+    ├── ClientError            a request of relay.client failed
+    │   ├── ApiFault           the API refused it: kind, status, title, detail, call
+    │   ├── NoAnswer           the relay did not answer
+    │   └── BadAnswer          what answered is no callveil
     ├── CommandError           a command failed: why, and what to check
     └── FastPathError          the kernel cannot forward: what is missing
 
@@ -113,6 +117,57 @@ class CallError(RelayError):
         self.kind = kind
         self.detail = detail
         self.call = call
+
+
+class ClientError(RelayError):
+    """A request of `relay.client` failed. The message is a sentence that a page may show."""
+
+
+class ApiFault(ClientError):
+    """The API refused a request.
+
+    Args:
+        kind: the last word of the problem's `type`, of a closed list in docs/api.md; empty if the
+            answer is no problem of callveil, such as that of a proxy.
+        status: that of the HTTP answer.
+        title: what the relay says of every problem of this kind.
+        detail: what is wrong with this request, and what is expected.
+        call: the id of the call, if the problem is about one that the relay knows.
+    """
+
+    def __init__(
+        self, kind: str, status: int, title: str = "", detail: str = "", call: str = ""
+    ) -> None:
+        super().__init__(detail or title or f"The relay refuses ({status}).")
+        self.kind = kind
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.call = call
+
+
+class NoAnswer(ClientError):
+    """The relay did not answer.
+
+    Args:
+        reason: the system's words, such as "Connection refused".
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The relay does not answer.")
+        self.reason = reason
+
+
+class BadAnswer(ClientError):
+    """Something answered, and not as callveil does.
+
+    Args:
+        reason: what the answer is, such as "is not JSON".
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The answer {reason}.")
+        self.reason = reason
 
 
 class CommandError(RelayError):

@@ -17,9 +17,9 @@ from fastapi import FastAPI
 
 from examples.signaling.app import make_app
 from examples.signaling.calls import RING_S
-from examples.signaling.callveil import Callveil, CallveilError
 from examples.signaling.messages import MAX_BYTES
 from relay import logs
+from relay.client import AsyncClient, ClientError
 from relay.daemon.privileges import set_core_dumps
 from relay.daemon.serving import bind, url_of
 from relay.errors import RelayError
@@ -53,17 +53,21 @@ def main(
     set_core_dumps(False)
     logs.configure()
     try:
-        callveil = Callveil(api, os.environ.get("CALLVEIL_API_TOKEN", ""))
+        callveil = AsyncClient(api, os.environ.get("CALLVEIL_API_TOKEN", ""))
         after = (urlsplit(api).port or 8080) + 1
     except ValueError:
         raise typer.BadParameter(
             f"{api!r}: expected http://host:port", param_hint="--api"
         ) from None
     server = _Server(_configured(make_app(callveil, ring_s, name or ())))
+
+    async def run() -> None:
+        async with callveil:
+            await _wait_for(callveil, api)
+            await server.serve([_bind(host, [after % 65536, 0] if port is None else [port])])
+
     with suppress(KeyboardInterrupt):
-        asyncio.run(_wait_for(callveil, api))
-        sock = _bind(host, [after % 65536, 0] if port is None else [port])
-        asyncio.run(server.serve([sock]))
+        asyncio.run(run())
 
 
 def _configured(app: FastAPI) -> uvicorn.Config:
@@ -86,19 +90,25 @@ def _configured(app: FastAPI) -> uvicorn.Config:
     return config
 
 
-async def _wait_for(callveil: Callveil, api: str) -> None:
-    """Ask the relay until it is ready, and say what it waits for."""
-    said = None
-    while True:
-        try:
-            return await callveil.check_ready()
-        except CallveilError as error:
-            if str(error) != said:
-                said = str(error)
-                hint = "--api names another relay, CALLVEIL_API_TOKEN its token"
-                text = f"demo: waiting for the relay at {api}: {said} ({hint})"
-                logs.say("waiting", text, "warning", api=api, reason=said)
+async def _wait_for(callveil: AsyncClient, api: str) -> None:
+    """Ask the relay until it is ready and takes our token, and say what is waited for."""
+    said = ""
+    while missing := await _missing(callveil):
+        if missing != said:
+            said = missing
+            hint = "--api names another relay, CALLVEIL_API_TOKEN its token"
+            text = f"demo: waiting for the relay at {api}: {said} ({hint})"
+            logs.say("waiting", text, "warning", api=api, reason=said)
         await asyncio.sleep(RETRY_S)
+
+
+async def _missing(callveil: AsyncClient) -> str:
+    """Why the relay makes no calls for us yet; empty if it does."""
+    try:
+        status = await callveil.status()
+    except ClientError as error:
+        return str(error)
+    return "" if status["ready"] else "The relay takes no new calls."
 
 
 def _bind(host: str, ports: Sequence[int]) -> socket.socket:

@@ -19,9 +19,9 @@ from starlette.types import Scope
 
 from examples.signaling import messages
 from examples.signaling.calls import RING_S
-from examples.signaling.callveil import Callveil
 from examples.signaling.hosts import OwnHosts
 from examples.signaling.switchboard import Switchboard
+from relay.client import AsyncClient
 
 PAGE = Path(__file__).parents[1] / "page"
 MAX_UNSENT = 1_000
@@ -40,7 +40,7 @@ HEADERS = {
 }
 
 
-def make_app(callveil: Callveil, ring_s: float = RING_S, names: Iterable[str] = ()) -> FastAPI:
+def make_app(callveil: AsyncClient, ring_s: float = RING_S, names: Iterable[str] = ()) -> FastAPI:
     """Make the application.
 
     Args:

@@ -11,9 +11,10 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from examples.signaling.callveil import Callveil, CallveilError, Document
 from examples.signaling.messages import Accept, Candidate, Description, Reveal
 from examples.signaling.people import People, Person, permission
+from relay.client import AsyncClient, ClientError
+from relay.client.bodies import CallCreated, PartyCreate, PartyUpdate, Removed
 
 RING_S = 45.0
 """Well below the three minutes after which callveil ends a call that nobody accepts."""
@@ -58,7 +59,7 @@ class Calls:
         ring_s: how long a call may ring.
     """
 
-    def __init__(self, people: People, callveil: Callveil, ring_s: float = RING_S) -> None:
+    def __init__(self, people: People, callveil: AsyncClient, ring_s: float = RING_S) -> None:
         self._people = people
         self._callveil = callveil
         self._ring_s = ring_s
@@ -81,14 +82,14 @@ class Calls:
         """Have callveil make a call, and tell both; nobody knows of it before."""
         asked = _wishes_of(call)
         try:
-            made = await self._callveil.create(asked)
-        except CallveilError as error:
+            made = await self._callveil.create_call(_parties(asked))
+        except ClientError as error:
             await self._fail(call, call.caller, error)
             return
         try:
             for role in _switched_on(call, asked):
-                made = await self._callveil.tighten(made["id"], role)
-        except CallveilError as error:
+                made = await self._tightened(made["id"], role)
+        except ClientError as error:
             call.id = made["id"]
             await self._fail(call, call.caller, error)
             return
@@ -100,7 +101,7 @@ class Calls:
         loop = asyncio.get_running_loop()
         call.ring = loop.call_later(self._ring_s, lambda: self._start(self.end(call, "unanswered")))
 
-    def _tell_both(self, call: Call, to_caller: str, to_callee: str, made: Document) -> None:
+    def _tell_both(self, call: Call, to_caller: str, to_callee: str, made: CallCreated) -> None:
         """Give each page its own way to the relay."""
         for person, kind in ((call.caller, to_caller), (call.callee, to_callee)):
             role, other = call.role(person), call.role(call.other(person))
@@ -125,8 +126,8 @@ class Calls:
         if call.ring is not None:
             call.ring.cancel()
         try:
-            await self._callveil.accept(call.id)
-        except CallveilError as error:
+            await self._callveil.accept_call(call.id)
+        except ClientError as error:
             await self._fail(call, callee, error)
             return
         if call.is_over:
@@ -140,8 +141,8 @@ class Calls:
         if call is None:
             return
         try:
-            rebuilt = await self._callveil.description(call.id, call.role(person), sent.sdp)
-        except CallveilError as error:
+            rebuilt = await self._callveil.rebuild_description(call.id, call.role(person), sent.sdp)
+        except ClientError as error:
             await self._fail(call, person, error)
             return
         passed = {"call": call.id, "kind": sent.kind, "sdp": rebuilt["sdp"]}
@@ -153,8 +154,10 @@ class Calls:
         if call is None:
             return
         try:
-            rebuilt = await self._callveil.candidate(call.id, call.role(person), sent.candidate)
-        except CallveilError as error:
+            rebuilt = await self._callveil.rebuild_candidate(
+                call.id, call.role(person), {"candidate": sent.candidate}
+            )
+        except ClientError as error:
             await self._fail(call, person, error)
             return
         kept = rebuilt["candidate"]
@@ -174,8 +177,8 @@ class Calls:
         if call is None:
             return
         try:
-            view = await self._callveil.view(call.id)
-        except CallveilError as error:
+            view = await self._callveil.show_call(call.id)
+        except ClientError as error:
             await self._fail(call, person, error)
             return
         if view["state"] == "ended":
@@ -191,8 +194,8 @@ class Calls:
         if call is None or not call.id:
             return
         try:
-            made = await self._callveil.tighten(call.id, call.role(person))
-        except CallveilError as error:
+            made = await self._tightened(call.id, call.role(person))
+        except ClientError as error:
             await self._fail(call, person, error)
             return
         was, call.privacy = call.privacy, _privacy_of(made)
@@ -225,21 +228,26 @@ class Calls:
             person.tell({"type": "ended", "call": call.id, "why": why})
         await self._whole(self._forget(call))
 
+    async def _tightened(self, call: str, role: str) -> CallCreated:
+        """Switch a party's privacy on in a call that rings or runs."""
+        party: PartyUpdate = {"id": role, "enhanced_call_privacy": True}
+        return await self._callveil.change_call(call, parties=[party])
+
     async def _forget(self, call: Call) -> None:
         """Have callveil end its side, if it has one yet."""
         if not call.id:
             return
         try:
-            await self._callveil.end(call.id)
-        except CallveilError as error:  # it ends by itself when its time is up
+            await self._callveil.end_call(call.id)
+        except ClientError as error:  # it ends by itself when its time is up
             call.caller.tell({"type": "refused", "detail": str(error)})
 
-    async def _fail(self, call: Call, person: Person, error: CallveilError) -> None:
+    async def _fail(self, call: Call, person: Person, error: ClientError) -> None:
         person.tell({"type": "refused", "detail": str(error)})
         await self.end(call, "failed")
 
     def _carry(
-        self, call: Call, person: Person, kind: str, passed: dict[str, Any], removed: list[Document]
+        self, call: Call, person: Person, kind: str, passed: dict[str, Any], removed: list[Removed]
     ) -> None:
         """Tell the other page, and the sender's what it was that the other got."""
         if call.is_over:
@@ -279,6 +287,10 @@ def _wishes_of(call: Call) -> dict[str, bool]:
     return {CALLER: call.caller.wants_privacy, CALLEE: call.callee.wants_privacy}
 
 
+def _parties(privacy: dict[str, bool]) -> list[PartyCreate]:
+    return [{"id": role, "enhanced_call_privacy": on} for role, on in privacy.items()]
+
+
 def _switched_on(call: Call, asked: dict[str, bool]) -> Iterator[str]:
     """Who has switched privacy on since it was asked for: one after the other, until nobody has."""
     while switched := [role for role, on in _wishes_of(call).items() if on and not asked[role]]:
@@ -286,5 +298,5 @@ def _switched_on(call: Call, asked: dict[str, bool]) -> Iterator[str]:
         yield switched[0]
 
 
-def _privacy_of(made: Document) -> tuple[bool, list[str]]:
+def _privacy_of(made: CallCreated) -> tuple[bool, list[str]]:
     return made["relayed"], made["masked"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from examples.signaling import messages
 from examples.signaling.calls import Calls
-from examples.signaling.callveil import Callveil
 from examples.signaling.people import Contact, Page, People, Person
+from relay.client import AsyncClient
 from relay.contacts import CalleeSettings, MessageRequest
 
 Handler = Callable[[Person, Any], Awaitable[None]]
@@ -24,7 +24,7 @@ class Switchboard:
         ring_s: how long a call may ring.
     """
 
-    def __init__(self, callveil: Callveil, ring_s: float) -> None:
+    def __init__(self, callveil: AsyncClient, ring_s: float) -> None:
         self._people = People()
         self._calls = Calls(self._people, callveil, ring_s)
         self._signed_in: dict[Page, Person] = {}

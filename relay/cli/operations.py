@@ -2,15 +2,17 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from relay.cli.options import Api, Config, Json
 
 if TYPE_CHECKING:
-    from relay.cli.api import Api as ApiClient
+    from relay.client import Client
+    from relay.client.bodies import Call
 
 
 def register(app: typer.Typer) -> None:
@@ -29,11 +31,13 @@ def register(app: typer.Typer) -> None:
     app.command("reload", short_help="Read the configuration again.")(reload)
 
 
-def _api(url: str | None, config: Any) -> "ApiClient":
-    from relay.cli.api import connect  # noqa: PLC0415
+@contextmanager
+def _api(url: str | None, config: Any) -> "Iterator[Client]":
+    from relay.cli.api import connected  # noqa: PLC0415
     from relay.config import load  # noqa: PLC0415
 
-    return connect(url, load(config, os.environ))
+    with connected(url, load(config, os.environ)) as client:
+        yield client
 
 
 def list_calls(
@@ -43,7 +47,8 @@ def list_calls(
     if context.invoked_subcommand is not None:
         context.obj = (api, config)
         return
-    listed = _all_calls(_api(api, config))
+    with _api(api, config) as client:
+        listed = [*client.list_calls()]
     if as_json:
         typer.echo(json.dumps({"calls": listed}))
         return
@@ -58,18 +63,7 @@ def list_calls(
         typer.echo("  ".join(cells).rstrip())
 
 
-def _all_calls(api: "ApiClient") -> list[dict[str, Any]]:
-    """Fetch every page of the list."""
-    listed: list[dict[str, Any]] = []
-    after: int | None = 0
-    while after is not None:
-        answer = api.ask("GET", f"/v1/calls?after={after}")
-        listed += answer["calls"]
-        after = answer["next"]
-    return listed
-
-
-def _row(call: dict[str, Any]) -> tuple[str, ...]:
+def _row(call: "Call") -> tuple[str, ...]:
     parties = call["parties"].values()
     connected = sum(party["connected"] for party in parties)
     relayed = "yes" if call["relayed"] else "no"
@@ -87,14 +81,15 @@ def end_call(
     Write -- before an ID that begins with a hyphen.
     """
     before = context.obj or (None, None)  # options may stand before "end" too
-    client = _api(api or before[0], config or before[1])
-    client.ask("DELETE", f"/v1/calls/{quote(os.fsencode(call), safe='')}")
+    with _api(api or before[0], config or before[1]) as client:
+        client.end_call(call)
     typer.echo(f"ended {call}")
 
 
 def status(api: Api = None, config: Config = None, as_json: Json = False) -> None:
     """Print whether the relay takes new calls, and how many calls it has."""
-    answer = _api(api, config).ask("GET", "/v1/status")
+    with _api(api, config) as client:
+        answer = client.status()
     if as_json:
         typer.echo(json.dumps(answer))
         return
@@ -113,11 +108,13 @@ def _words(value: Any) -> str:
 
 def drain(api: Api = None, config: Config = None) -> None:
     """Make the relay take no new calls. Running calls go on."""
-    _api(api, config).ask("POST", "/v1/drain")
+    with _api(api, config) as client:
+        client.drain()
     typer.echo("draining")
 
 
 def reload(api: Api = None, config: Config = None) -> None:
     """Make the relay read its configuration and certificates again."""
-    _api(api, config).ask("POST", "/v1/reload")
+    with _api(api, config) as client:
+        client.reload()
     typer.echo("reloaded")

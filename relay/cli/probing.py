@@ -7,8 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import ssl
 
     from relay.calls.credentials import Credential
+    from relay.client.bodies import CallCreated, PartyCreate
     from relay.config import Settings
     from relay.tools.probe import Report, TurnUrl
 
@@ -130,18 +130,18 @@ def _call(
     They are made here where a secret is known and no API was named. Otherwise the API creates a
     call, and ends it when the probe is over.
     """
-    from relay.cli.api import connect  # noqa: PLC0415
+    from relay.cli.api import connected  # noqa: PLC0415
 
     if api is None and (known := _secret(secret, settings)) is not None:
         yield _minted(known), None
         return
-    client = connect(api, settings)
-    parties = [{"id": name, "enhanced_call_privacy": True} for name in ("a", "b")]
-    call = client.ask("POST", "/v1/calls", {"parties": parties, "ring": False})
-    try:
-        yield _told(call)
-    finally:
-        client.ask("DELETE", f"/v1/calls/{quote(call['id'], safe='')}")
+    with connected(api, settings) as client:
+        parties: list[PartyCreate] = [{"id": name, "enhanced_call_privacy": True} for name in "ab"]
+        call = client.create_call(parties, ring=False)
+        try:
+            yield _told(call)
+        finally:
+            client.end_call(call["id"])
 
 
 def _secret(given: str | None, settings: "Settings") -> str | None:
@@ -165,7 +165,7 @@ def _minted(secret: str) -> tuple["Credential", "Credential"]:
     return mint(secret, call, "a", expiry), mint(secret, call, "b", expiry)
 
 
-def _told(call: Any) -> tuple[tuple["Credential", "Credential"], str]:
+def _told(call: "CallCreated") -> tuple[tuple["Credential", "Credential"], str]:
     """Read the credentials of both parties, and the URL, from the API's answer."""
     from relay.calls.credentials import Credential  # noqa: PLC0415
     from relay.errors import CommandError  # noqa: PLC0415

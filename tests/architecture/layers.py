@@ -41,7 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": GROUND,
     "daemon": _WIRED,
     "tools": {*GROUND, "stun", "calls", "config"},
-    "cli": {*GROUND, "calls", "config", "logs", "tools", "daemon"},
+    "client": {"errors"},
+    "cli": {*GROUND, "calls", "config", "logs", "client", "tools", "daemon"},
 }
 """Who may import whom, by the first name below `relay`; the table of the design, row by row. The
 last rows wire: each may import those before it. A dotted name allows that one module."""
@@ -117,6 +118,7 @@ RULES: dict[Rule, list[Breach]] = {
     upward_imports: [
         ("relay/stun/a.py", "from relay.calls.pool import Pool"),
         ("relay/calls/a.py", "from relay.ice.dispatch import PortsMode"),
+        ("relay/client/a.py", "from relay.api.problems import KINDS"),
         ("relay/calls/a.py", "def f():\n    from relay.turn import table"),
         ("relay/forward/a.py", "from relay.turn.dispatch import Turn"),
         ("relay/forward/a.py", "from relay.stun import framing, message"),
@@ -129,6 +131,6 @@ RULES: dict[Rule, list[Breach]] = {
     import_circles: [],  # one module is no circle: it has a test of its own
     undeclared_imports: [
         ("relay/daemon/a.py", "def f():\n    from pyroute2 import IPRoute"),
-        ("relay/api/a.py", "import httpx"),
+        ("relay/api/a.py", "import aiortc"),
     ],
 }

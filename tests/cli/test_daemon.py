@@ -132,10 +132,14 @@ def test_the_api_that_is_not_there_says_what_to_check() -> None:
         )
 
 
-class _Forbids(http.server.BaseHTTPRequestHandler):
+class _Other(http.server.BaseHTTPRequestHandler):
+    """Something that is no callveil."""
+
+    status, body = 200, b""
+
     def do_GET(self) -> None:
-        body = json.dumps({"detail": "Use localhost."}).encode()
-        self.send_response(403)
+        body = self.body
+        self.send_response(self.status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -144,11 +148,31 @@ class _Forbids(http.server.BaseHTTPRequestHandler):
         """Nothing: it would be on the terminal."""
 
 
-def test_what_forbids_something_else_than_the_token_says_so_itself() -> None:
-    with http.server.HTTPServer(("127.0.0.1", 0), _Forbids) as server:
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (403, b'{"detail": "Use localhost."}', "the API refused (403): Use localhost."),
+        (502, b"<html>", "the API refused (502): Bad Gateway"),
+        (599, b"", "the API refused (599): a status that HTTP does not have"),
+        (200, b"<html>", "the answer is not JSON; check that --api names a callveil"),
+        (200, b"{}", "the answer has no calls; check that --api names a callveil"),
+    ],
+)
+def test_what_is_no_callveil_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, status: int, body: bytes, said: str
+) -> None:
+    monkeypatch.setattr(_Other, "status", status)
+    monkeypatch.setattr(_Other, "body", body)
+    with http.server.HTTPServer(("127.0.0.1", 0), _Other) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        done = callveil("status", "--api", f"http://127.0.0.1:{server.server_port}")
-    assert (done.code, done.err) == (1, "callveil: the API refused (403): Use localhost.\n")
+        done = callveil("calls", "--api", f"http://127.0.0.1:{server.server_port}")
+    assert (done.code, done.err) == (1, f"callveil: {said}\n")
+
+
+@pytest.mark.parametrize("url", [[], ["--api", "http://127.0.0.1:9"]])
+def test_a_token_that_no_header_can_hold_is_a_fault_of_the_configuration(url: list[str]) -> None:
+    done = callveil("status", *url, env={"CALLVEIL_API_TOKEN": "tökén"})
+    assert (done.code, done.err) == (2, "callveil: CALLVEIL_API_TOKEN: expected printable ASCII\n")
 
 
 def test_a_token_comes_from_the_configuration_or_the_environment(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from relay.calls.credentials import mint
-from relay.cli.api import Api
 from relay.errors import CommandError
 from relay.tools.probe import Plan, TurnUrl, run
 from tests.kit.daemon import Daemon, serving
@@ -34,4 +33,4 @@ async def test_legs_of_two_calls_are_refused_a_channel_and_deleted(
 ) -> None:
     with pytest.raises(CommandError, match=r"^ChannelBind was refused with 403: check that the"):
         await run(_plan(daemon.urls[index], "one", "other"))
-    assert Api(daemon.api, "").ask("GET", "/v1/status")["allocations"] == 0
+    assert daemon.ask("GET", "/v1/status").body["allocations"] == 0

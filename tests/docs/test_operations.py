@@ -4,20 +4,20 @@ import ast
 import re
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from relay.cli.api import Api
+from relay.client import ApiFault, Client
+from relay.client.bodies import PartyCreate, Status
 from relay.config import Settings
-from relay.errors import CommandError, DropReason
+from relay.errors import DropReason
 from relay.metrics import CertificateState, Counters, Snapshot, render
 from tests.docs.pages import ROOT, read
 from tests.kit.daemon import Daemon, serving
 from tests.kit.polling import wait_until
 
 PAGE = "docs/operations.md"
-CALL = {"parties": [{"id": "a"}, {"id": "b"}]}
+PARTIES: list[PartyCreate] = [{"id": "a"}, {"id": "b"}]
 OLD, NEW = "the-old-token-of-the-tests", "the-new-token-of-the-tests"
 
 
@@ -29,38 +29,40 @@ def _table(head: str) -> dict[str, list[str]]:
     return {first.strip("`"): rest for first, *rest in cells if first.startswith("`")}
 
 
-def _status(daemon: Daemon, token: str = "") -> dict[str, Any]:
-    answer: dict[str, Any] = Api(daemon.api, token).ask("GET", "/v1/status")
-    return answer
+def _status(daemon: Daemon, token: str = "") -> Status:
+    with Client(daemon.api, token) as client:
+        return client.status()
 
 
 def _is_accepted(daemon: Daemon, token: str) -> bool:
     try:
         _status(daemon, token)
-    except CommandError:
+    except ApiFault:
         return False
     return True
 
 
 def test_the_first_sigterm_drains_and_the_second_stops() -> None:
     with serving() as daemon:
-        Api(daemon.api, "").ask("POST", "/v1/calls", CALL)
+        daemon.create_call(ring=True)
         daemon.signal(signal.SIGTERM)
         wait_until(lambda: _status(daemon)["draining"], "it drains")
         assert _status(daemon)["calls"] == {"ringing": 1, "active": 0}
-        for method, path in (("POST", "/v1/calls"), ("GET", "/readyz")):
-            with pytest.raises(CommandError, match=r"\(503\)"):
-                Api(daemon.api, "").ask(method, path, CALL if method == "POST" else None)
+        with Client(daemon.api) as client:
+            assert not client.is_ready()
+            with pytest.raises(ApiFault) as caught:
+                client.create_call(PARTIES)
+        assert (caught.value.status, caught.value.kind) == (503, "draining")
         daemon.signal(signal.SIGTERM)
         assert daemon.ended() == 0
 
 
 def test_a_drained_relay_ends_with_its_last_call() -> None:
     with serving() as daemon:
-        call = Api(daemon.api, "").ask("POST", "/v1/calls", CALL)["id"]
+        call = daemon.create_call(ring=True)
         daemon.signal(signal.SIGTERM)
         wait_until(lambda: _status(daemon)["draining"], "it drains")
-        Api(daemon.api, "").ask("DELETE", f"/v1/calls/{call}")
+        daemon.end_call(call)
         assert daemon.ended() == 0
 
 
@@ -68,7 +70,8 @@ def test_sighup_takes_the_new_configuration_or_keeps_the_old_one(tmp_path: Path)
     file = tmp_path / "callveil.yaml"
     file.write_text(f"api: {{tokens: [{OLD}]}}\n")
     with serving("--config", str(file)) as daemon:
-        call = Api(daemon.api, OLD).ask("POST", "/v1/calls", CALL)["id"]
+        with Client(daemon.api, OLD) as client:
+            call = client.create_call(PARTIES)["id"]
 
         file.write_text(f"api: {{tokens: [{NEW}]}}\nlimits: {{call_duration_s: none}}\n")
         daemon.signal(signal.SIGHUP)
@@ -81,7 +84,8 @@ def test_sighup_takes_the_new_configuration_or_keeps_the_old_one(tmp_path: Path)
         daemon.signal(signal.SIGHUP)
         wait_until(lambda: _is_accepted(daemon, NEW), "the new token is taken")
         assert not _is_accepted(daemon, OLD)
-        assert Api(daemon.api, NEW).ask("GET", f"/v1/calls/{call}")["state"] == "ringing"
+        with Client(daemon.api, NEW) as client:
+            assert client.show_call(call)["state"] == "ringing"
         daemon.stop()
         assert "needs_restart key=realm" in daemon.log_text()
         assert "reloaded" in daemon.log_text()

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
-from examples.signaling.callveil import Callveil, Document
 from examples.signaling.messages import parse
 from examples.signaling.switchboard import Switchboard
-from relay.cli.api import Api
+from relay.client import AsyncClient
 from tests.kit.daemon import Daemon, serving
 from tests.kit.polling import PATIENCE_S, wait_until
 
@@ -20,20 +20,20 @@ def daemon() -> Iterator[Daemon]:
         yield running
 
 
-class SlowCallveil(Callveil):
-    """The relay's API over a line on which requests of one method wait."""
+class Slow(httpx.AsyncHTTPTransport):
+    """A line on which requests of one method wait."""
 
-    def __init__(self, url: str, slow: str) -> None:
-        super().__init__(url)
+    def __init__(self, slow: str) -> None:
+        super().__init__()
         self.slow = slow
         self.has_asked = asyncio.Event()
         self.may_go = asyncio.Event()
 
-    async def _ask(self, method: str, path: str, body: object = None) -> Document:
-        if method == self.slow:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == self.slow:
             self.has_asked.set()
             await self.may_go.wait()
-        return await super()._ask(method, path, body)
+        return await super().handle_async_request(request)
 
 
 class Page:
@@ -70,55 +70,58 @@ PRIVACY_ON = parse(
 async def test_privacy_switched_on_while_a_call_is_being_made_holds_for_that_call(
     daemon: Daemon, who: str
 ) -> None:
-    callveil = SlowCallveil(daemon.api, "POST")
-    switchboard = Switchboard(callveil, 20)
-    alice, bob = await two_pages(switchboard)
-    calling = asyncio.create_task(switchboard.take(alice, CALL))
-    await callveil.has_asked.wait()
-    await switchboard.take(alice if who == "caller" else bob, PRIVACY_ON)
-    callveil.may_go.set()
-    await calling
-    for page, kind in ((alice, "calling"), (bob, "ringing")):
-        told = await page.until(kind)
-        assert told["relayed"]
-        assert told["rtc_configuration"]["iceTransportPolicy"] == "relay"
-    await switchboard.left(alice)
+    line = Slow("POST")
+    async with AsyncClient(daemon.api, transport=line) as callveil:
+        switchboard = Switchboard(callveil, 20)
+        alice, bob = await two_pages(switchboard)
+        calling = asyncio.create_task(switchboard.take(alice, CALL))
+        await line.has_asked.wait()
+        await switchboard.take(alice if who == "caller" else bob, PRIVACY_ON)
+        line.may_go.set()
+        await calling
+        for page, kind in ((alice, "calling"), (bob, "ringing")):
+            told = await page.until(kind)
+            assert told["relayed"]
+            assert told["rtc_configuration"]["iceTransportPolicy"] == "relay"
+        await switchboard.left(alice)
 
 
 async def test_a_call_whose_caller_goes_while_it_is_being_made_is_ended_at_the_relay(
     daemon: Daemon,
 ) -> None:
-    callveil = SlowCallveil(daemon.api, "POST")
-    switchboard = Switchboard(callveil, 20)
-    alice, bob = await two_pages(switchboard)
-    before = _ringing(daemon)
-    calling = asyncio.create_task(switchboard.take(alice, CALL))
-    await callveil.has_asked.wait()
-    await _close(switchboard, alice, calling)
-    await bob.until("ended")
-    callveil.slow = "DELETE"
-    callveil.has_asked.clear()
-    callveil.may_go.set()
-    await asyncio.wait_for(callveil.has_asked.wait(), PATIENCE_S)  # the relay has made it by now
-    await asyncio.to_thread(wait_until, lambda: _ringing(daemon) == before, "it has been ended")
+    line = Slow("POST")
+    async with AsyncClient(daemon.api, transport=line) as callveil:
+        switchboard = Switchboard(callveil, 20)
+        alice, bob = await two_pages(switchboard)
+        before = _ringing(daemon)
+        calling = asyncio.create_task(switchboard.take(alice, CALL))
+        await line.has_asked.wait()
+        await _close(switchboard, alice, calling)
+        await bob.until("ended")
+        line.slow = "DELETE"
+        line.has_asked.clear()
+        line.may_go.set()
+        await asyncio.wait_for(line.has_asked.wait(), PATIENCE_S)  # the relay has made it by now
+        await asyncio.to_thread(wait_until, lambda: _ringing(daemon) == before, "it has been ended")
 
 
 async def test_a_call_is_ended_at_the_relay_though_who_hung_up_is_gone_at_once(
     daemon: Daemon,
 ) -> None:
-    callveil = SlowCallveil(daemon.api, "DELETE")
-    switchboard = Switchboard(callveil, 20)
-    alice, bob = await two_pages(switchboard)
-    before = _ringing(daemon)
-    await switchboard.take(alice, CALL)
-    call = (await bob.until("ringing"))["call"]
-    hang_up = parse(f'{{"type":"hang_up","call":"{call}"}}')
-    ending = asyncio.create_task(switchboard.take(alice, hang_up))
-    await callveil.has_asked.wait()
-    assert _ringing(daemon) == before + 1
-    await _close(switchboard, alice, ending)
-    callveil.may_go.set()
-    await asyncio.to_thread(wait_until, lambda: _ringing(daemon) == before, "it has been ended")
+    line = Slow("DELETE")
+    async with AsyncClient(daemon.api, transport=line) as callveil:
+        switchboard = Switchboard(callveil, 20)
+        alice, bob = await two_pages(switchboard)
+        before = _ringing(daemon)
+        await switchboard.take(alice, CALL)
+        call = (await bob.until("ringing"))["call"]
+        hang_up = parse(f'{{"type":"hang_up","call":"{call}"}}')
+        ending = asyncio.create_task(switchboard.take(alice, hang_up))
+        await line.has_asked.wait()
+        assert _ringing(daemon) == before + 1
+        await _close(switchboard, alice, ending)
+        line.may_go.set()
+        await asyncio.to_thread(wait_until, lambda: _ringing(daemon) == before, "it has been ended")
 
 
 async def _close(switchboard: Switchboard, page: Page, task: "asyncio.Task[None]") -> None:
@@ -129,5 +132,5 @@ async def _close(switchboard: Switchboard, page: Page, task: "asyncio.Task[None]
 
 
 def _ringing(daemon: Daemon) -> int:
-    ringing: int = Api(daemon.api, "").ask("GET", "/v1/status")["calls"]["ringing"]
+    ringing: int = daemon.ask("GET", "/v1/status").body["calls"]["ringing"]
     return ringing

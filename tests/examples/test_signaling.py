@@ -17,7 +17,6 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from relay.cli.api import Api
 from tests.docs.pages import ROOT
 from tests.examples.person import Heard, Person, open_socket, signed_in
 from tests.kit.command import environment
@@ -85,7 +84,7 @@ def accept(callee: Person, caller: Person, call: str) -> None:
 
 
 def state_of(daemon: Daemon, call: str) -> str:
-    state: str = Api(daemon.api, "").ask("GET", f"/v1/calls/{call}")["state"]
+    state: str = daemon.view(call)["state"]
     return state
 
 
@@ -241,7 +240,7 @@ def test_every_refusal_is_told_the_caller_in_the_same_words(
         said[why] = {key: value for key, value in answer.items() if key != "name"}
     assert len(said) == 7
     assert all(each == {"type": "unavailable"} for each in said.values())
-    assert Api(daemon.api, "").ask("GET", "/v1/calls")["calls"] == []
+    assert daemon.ask("GET", "/v1/calls").body["calls"] == []
 
 
 def test_somebody_who_is_in_a_call_is_not_available_to_others(url: str) -> None:

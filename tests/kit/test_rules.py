@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 _HERE = Path(__file__).parent
-_OF_TESTS = ("pytest", "hypothesis", "cryptography", "aiortc", "httpx")
+_OF_TESTS = ("pytest", "hypothesis", "cryptography", "aiortc")
 
 
 @pytest.mark.parametrize("module", ["wire", "turn", "frames"])
