@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import count
 
 from relay.address import FiveTuple, ServerAddress
-from relay.calls import signaling
 from relay.calls.book import Book, drop, ended
 from relay.calls.call import Call, CallState, Leg
 from relay.calls.changes import Change
@@ -20,14 +19,13 @@ from relay.calls.making import Order
 from relay.calls.pool import Entropy, PortPool
 from relay.calls.rules import Rules
 from relay.clock import Now
+from relay.descriptions import Descriptions
 from relay.effects import CallAccepted, CallChanged, CallCreated, Effect, EndReason, Fault, LegEnded
 from relay.errors import CallError
 from relay.ice.access import Access
 from relay.ice.dispatch import PortsMode
 from relay.ice.port import RelayedPort
 from relay.ice.settings import PortSettings
-from relay.questions import Questions
-from relay.sdp import HeldCandidate, Rebuilt
 from relay.turn.dispatch import Turn
 from relay.turn.settings import TurnSettings
 
@@ -44,7 +42,7 @@ class ServerSettings:
     ports: PortSettings
 
 
-class Server(Questions):
+class Server(Descriptions):
     """
     Args:
         rules: what the operator decided about calls; `set_rules` replaces them.
@@ -127,6 +125,7 @@ class Server(Questions):
         Raises: CallError `draining`, `invalid_request` or `out_of_ports`, and then there is no
             such call. Nothing else.
         """
+        self._turn.check_media_servers(party.listed for party in order.parties)
         call = self._book.create(name, order, self._token, now)
         created = CallCreated(name, is_ringing=order.ring)
         if not call.ports:
@@ -204,28 +203,6 @@ class Server(Questions):
             raise CallError("wrong_state", detail, name)
         return self._ports.set_access(call.leg_of(party), access, now)
 
-    def describe(self, name: str, party: str, sdp: str, now: Now) -> Rebuilt:
-        """Rebuild a party's description for the others; nothing is to be done for it.
-
-        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state`, `too_many`,
-            `bad_description` or `plain_media`. Nothing else.
-        """
-        call = self._book.live(name, now)
-        return signaling.describe(call, party, sdp, self.relayed_of(call), now.mono)
-
-    def trickle(self, name: str, party: str, sent: HeldCandidate, now: Now) -> signaling.Trickled:
-        """Rebuild a party's candidate for the others, or hold it while the call rings.
-
-        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state` or `too_many`. Nothing
-            else.
-        """
-        call = self._book.live(name, now)
-        return signaling.trickle(call, party, sent, self.relayed_of(call), now.mono)
-
-    def release(self, call: Call) -> dict[str, signaling.Released]:
-        """What parties sent while the call rang; then nothing is held any more."""
-        return signaling.release(call)
-
     # What the operator decides
 
     def set_rules(self, rules: Rules) -> None:
@@ -294,7 +271,7 @@ class Server(Questions):
 
     def _left(self, call: Call, legs: list[Leg], now: Now) -> list[Effect]:
         """These have left a call that goes on."""
-        effects = self._turn.confine_own(call)
+        effects = self._turn.confine_outside(call)
         for leg in legs:
             effects += [*self._turn.end_leg(leg, now), LegEnded(leg.key), *drop([leg])]
         return effects

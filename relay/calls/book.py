@@ -182,8 +182,9 @@ class Book:
         A call that only a credential names begins here: active, with everybody masked. Who is
         admitted and gets no allocation is given back with `release`.
 
-        Raises: Rejected 403 (no such call or leg, or it has ended), 486 (too many legs) or 508
-            (the relay is draining, and the call would be a new one). Nothing else.
+        Raises: Rejected 403 (no such call or leg, it has ended, or it is a media server's), 486
+            (too many legs) or 508 (the relay is draining, and the call would be a new one). Nothing
+            else.
         """
         found = self._calls.get(name)
         if self.is_draining and found is None:
@@ -194,7 +195,10 @@ class Book:
             found = self._begin(name, now)
         elif found.deadline() <= now.mono or found.ports:
             raise Rejected(403)
-        return found.leg(leg) or self._add_leg(found, leg)
+        admitted = found.leg(leg) or self._add_leg(found, leg)
+        if admitted.listed is not None:
+            raise Rejected(403)
+        return admitted
 
     def release(self, leg: Leg, now: Now) -> list[Effect]:
         """A leg holds nothing, or nothing any more.

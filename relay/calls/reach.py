@@ -5,11 +5,26 @@ world; what a client names is its own choice; what a datagram comes from may be 
 of this relay, of its host or of a network behind it must not become a destination by any of them.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from relay.address import Address
 from relay.special_use import LOOPBACK, NOWHERE, Denied, IPNetwork, is_in
+
+_PORTS = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?", re.ASCII)
+
+
+def ports_of(text: str) -> range:
+    """Read `10000-20000`, both ends included, or `10000`. Raises: ValueError. Nothing else."""
+    match = _PORTS.fullmatch(text)
+    if match is None:
+        raise ValueError
+    first = int(match[1])
+    last = int(match[2] or first)
+    if not first <= last <= 65535:
+        raise ValueError
+    return range(first, last + 1)
 
 
 class Listed(NamedTuple):
@@ -33,6 +48,7 @@ class Reach:
     Args:
         own: what clients are told and what this host calls it, packed.
         ports: those that the relay listens on; where it is on loopback, nobody else is there.
+        relayed: likewise, ports that it may open.
         denied: networks that nobody is in.
         is_this_host: whether a packed IP address is one of this host's, now.
     """
@@ -43,9 +59,11 @@ class Reach:
         ports: Iterable[int],
         denied: Denied,
         is_this_host: Callable[[bytes], bool],
+        relayed: range = range(0),
     ) -> None:
         self._own = frozenset(own)
         self._ports = set(ports)
+        self._relayed = relayed
         self._denied = denied
         self._is_this_host = is_this_host
         self._is_local = all(is_in(packed, LOOPBACK) for packed in self._own)
@@ -65,7 +83,7 @@ class Reach:
     def is_own(self, address: Address) -> bool:
         """Whether it is the relay's or its host's; on loopback the port tells."""
         if self._is_loopback(address):
-            return address.port in self._ports
+            return address.port in self._ports or address.port in self._relayed
         return address.packed in self._own or self._is_this_host(address.packed)
 
     def is_reachable(self, address: Address) -> bool:

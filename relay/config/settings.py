@@ -20,12 +20,10 @@ from pydantic import (
 
 from relay.address import Transport
 from relay.config.names import host_name
+from relay.config.networks import AllowedPrivate, Balancers, DeniedPeers, ListedPeer
 from relay.config.secrets import resolve
 from relay.config.values import (
-    AllowedPrivate,
     ApiListen,
-    Balancers,
-    DeniedPeers,
     Listen,
     PortRange,
     RelayAddress,
@@ -40,6 +38,7 @@ class Peers(StrEnum):
 
     CALL = "call"
     RELAY = "relay"
+    LISTED = "listed"
     ANY = "any"
 
 
@@ -78,6 +77,7 @@ Token = Annotated[SecretStr, BeforeValidator(resolve), Field(min_length=16)]
 
 _Listen = Annotated[InstanceOf[Listen], BeforeValidator(Listen.parse)]
 _RelayAddress = Annotated[InstanceOf[RelayAddress], BeforeValidator(RelayAddress.parse)]
+_ListedPeer = Annotated[InstanceOf[ListedPeer], BeforeValidator(ListedPeer.parse)]
 _HostName = Annotated[str, AfterValidator(host_name)]
 _Interface = Annotated[str, AfterValidator(_interface)]
 
@@ -106,7 +106,13 @@ class RelaySettings(Section):
         default=(), max_length=2, description="a list of at most two host names, one per family"
     )
     peers: Annotated[Peers, _word(Peers)] = Field(
-        default=Peers.CALL, description="call, relay or any"
+        default=Peers.CALL, description="call, relay, listed or any"
+    )
+    listed_peers: Annotated[tuple[_ListedPeer, ...], _FROM_LIST] = Field(
+        default=(), max_length=256, description="a list of addresses with their ports"
+    )
+    allow_private: Annotated[InstanceOf[AllowedPrivate], BeforeValidator(AllowedPrivate.parse)] = (
+        AllowedPrivate(())
     )
     denied_peers: Annotated[InstanceOf[DeniedPeers], BeforeValidator(DeniedPeers.parse)] = (
         DeniedPeers(default=True, networks=())

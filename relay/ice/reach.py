@@ -1,4 +1,4 @@
-"""At which addresses a party may be, declared or learned: `relay.calls.reach`, with a fault each."""
+"""At which addresses a party may be: `relay.calls.reach`, with a fault for each way to be told."""
 
 from relay.address import ClientAddress
 from relay.calls.reach import Reach

@@ -1,10 +1,14 @@
 """What the TURN server is told once, at start."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from itertools import chain
 
+from relay.calls.reach import Listed
+from relay.special_use import Denied, IPNetwork
+
 _DISCARD = 9  # RFC 863
+_DENIED = Denied(default=True)
 _WELL_KNOWN = 1023
 """The last port that a WebRTC client takes for no candidate's, but for 80 and 443."""
 
@@ -18,8 +22,13 @@ class TurnSettings:
         relayed_ips: packed IPs that relayed addresses are advertised on, at most one per family.
         local_ips: what this host calls them, in the same order; empty for no outer ports.
         ports: relayed ports.
-        peers: `call` (legs of the same call) or `relay` (any allocation of this relay).
+        peers: `call` (legs of the same call), `relay` (any allocation of this relay), `listed`
+            (and the hosts of `listed_peers`) or `any` (and all but `denied_peers`).
         mask_mapped_address: tell a masked leg that its mapped address is the relay's.
+        listed_peers, denied_peers: see `peers`.
+        allow_private: special-use networks that listed peers and media servers of calls may be in.
+        is_this_host: whether a packed IP address is one of this host's, now.
+        own_ports: those that this relay listens on; where it is on loopback, nobody is there.
         masked_port: of that address; no leg's relayed address, and no listener's. Clients take a
             mapped address for a candidate of its own, and one that is there twice for none.
         stun_binding: answer plain Binding requests.
@@ -41,6 +50,11 @@ class TurnSettings:
     nonce_key: bytes
     local_ips: tuple[bytes, ...] = ()
     masked_port: int = _DISCARD
+    listed_peers: tuple[Listed, ...] = ()
+    denied_peers: Denied = _DENIED
+    allow_private: tuple[IPNetwork, ...] = ()
+    is_this_host: Callable[[bytes], bool] = lambda _: False
+    own_ports: frozenset[int] = frozenset()
 
 
 def port_of_nobody(ports: range, taken: Container[int]) -> int:

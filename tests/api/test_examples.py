@@ -34,7 +34,7 @@ SCHEMAS = {
     *("Description", "DescriptionCreate", "Candidate", "CandidateCreate"),
     *("IceCandidateInit", "IceServer", "RtcConfiguration"),
     *("Permission", "PermissionRequest", "Relationship", "CalleeSettings"),
-    *("Health", "Problem", "Removed", "Status"),
+    *("Health", "MediaServerCreated", "Problem", "Removed", "Status"),
     *("CallState", "MessageRequest", "PermissionReason", "PermissionSwitch"),
     *("RemovedKind", "Transport"),
 }

@@ -9,7 +9,7 @@ from relay.turn.allocation import Allocation
 from relay.turn.peer import Peer
 from tests.architecture.source import Breach, Module, Rule
 
-SERVER = ("calls", "turn", "ice", "questions", "server")
+SERVER = ("calls", "turn", "ice", "questions", "descriptions", "server")
 """What the one pure server is made of: nothing else changes a call."""
 
 MAY_BE_KNOWN_OF_CALLS = {
@@ -20,6 +20,7 @@ MAY_BE_KNOWN_OF_CALLS = {
     "relay.calls.leaving": {"AnsweredBy"},
     "relay.calls.making": {"Order", "Party"},
     "relay.calls.rate": {"SourceRate"},
+    "relay.calls.reach": {"Listed", "ports_of"},
     "relay.calls.rules": {"Masking", "Policy", "Rules"},
     "relay.calls.signaling": {"Released", "Trickled"},
     "relay.ice.access": {"PWD", "UFRAG", "Access", "Endpoint", "IceCredentials"},
