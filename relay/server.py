@@ -103,7 +103,7 @@ class Server(Descriptions):
             is_taken: another program of this host has it, so that another port may do.
         """
         if self._turn.has_outer_port(port):
-            return self._turn.port_failed(port)
+            return self._turn.port_failed(port, now)
         failed = self._ports.port_failed(port, is_taken=is_taken, now=now)
         if failed is None:
             return []

@@ -104,10 +104,18 @@ class Turn:
         outer = self._table.by_outer_port.get(client.server)
         return outer is not None and outer.is_known(client.client)
 
-    def port_failed(self, port: ServerAddress) -> list[Effect]:
-        """An outer port could not be opened: nobody reaches the allocation from outside."""
+    def port_failed(self, port: ServerAddress, now: Now) -> list[Effect]:
+        """An outer port could not be opened: nobody reaches the allocation from outside.
+
+        One that was made for peers outside ends: its client hears 437, and allocates again.
+        """
         outer = self._table.by_outer_port.get(port)
-        return self._lifetimes.lose(outer) if outer is not None else []
+        if outer is None:
+            return []
+        effects = self._lifetimes.lose(outer)
+        if not outer.outside.is_needed or not isinstance(outer.of, Allocation):
+            return effects
+        return effects + self._lifetimes.remove(outer.of, now)
 
     def disconnect(self, client: FiveTuple, now: Now) -> list[Effect]:
         """A client's TCP or TLS connection has ended, and its allocation with it."""

@@ -27,11 +27,13 @@ _PEERS = 256
 class Outside(Protocol):
     """Who may be a peer of an allocation that has an outer port.
 
-    `most`: so many at once. `leg`: what comes from there is charged to it, unless it is a leg's of
-    the call. `is_over`: nobody is a peer, any more.
+    `most`: so many at once. `is_needed`: without any, the allocation is of no use. `leg`: what
+    comes from there is charged to it, unless it is a leg's of the call. `is_over`: nobody is a
+    peer, any more.
     """
 
     most: int
+    is_needed: bool
 
     @property
     def leg(self) -> Leg | None: ...
@@ -60,6 +62,7 @@ class Unmasked:
     """
 
     most = _OWN_ADDRESSES
+    is_needed = False
     leg = None
 
     def __init__(self, call: Call) -> None:
@@ -90,6 +93,7 @@ class MediaServers:
     """The media servers of a call, at the addresses that the signaling server declared."""
 
     most = _PEERS
+    is_needed = True
     leg = None
 
     def __init__(self, call: Call, reach: Reach) -> None:
@@ -123,6 +127,7 @@ class Anywhere:
     """
 
     most = _PEERS
+    is_needed = True
 
     def __init__(self, leg: Leg, reach: Reach, listed: Sequence[Listed] | None) -> None:
         self.leg: Leg = leg

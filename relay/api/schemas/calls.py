@@ -58,8 +58,8 @@ class PartyCreate(PartyAccess):
     credential. The other parties may exchange data with it: they know its address, and it sees the
     relay's."""
     address: _Address | None = None
-    """In `ports` mode: the party's address, if it does not do ICE. With `ports`: the IP address of a
-    media server, as text."""
+    """In `ports` mode: the party's address, if it does not do ICE. With `ports`: the IP address of
+    a media server, as text."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
