@@ -13,6 +13,10 @@ REGISTERED_PREFIX = "cv_"
 """Starts the id of every call that the API creates. A call so named exists only if this registry
 knows it, so that a restarted daemon cannot take a ringing call for one that may talk."""
 
+IDENTIFIED_PREFIX = "ci_"
+"""Starts the name of every call that an identifier stands for (`credentials.call_of`). A credential
+begins such a call; it is closed, whatever `relay.peers` is."""
+
 _REMEMBER_IMPLICIT_S = 86_400.0
 """How long an ended call that only credentials named stays ended: their lifetime is the signaling
 server's choice, and a day is the longest that is customary."""
@@ -108,6 +112,11 @@ class Ended:
 def is_registered(call: str) -> bool:
     """Whether that is the id of a call that the API creates."""
     return call.startswith(REGISTERED_PREFIX)
+
+
+def is_identified(call: str) -> bool:
+    """Whether that is the name of a call that an identifier stands for."""
+    return call.startswith(IDENTIFIED_PREFIX)
 
 
 def may_be_credentials(call: str, leg: str = "") -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from relay.calls.call import Call, CallState, Leg
+from relay.calls.ended import is_identified
 from relay.calls.rules import Rules
 from relay.clock import Now
 from relay.errors import CallError
@@ -77,7 +78,7 @@ def ordered(name: str, order: Order, origin: Origin, token: Callable[[], str], n
 
 def named(name: str, origin: Origin, now: Now) -> Call:
     """Make a call that a credential begins."""
-    rules, closed = origin.rules, origin.closed
+    rules, closed = origin.rules, origin.closed or is_identified(name)
     call = Call(name, origin.number, is_registered=False, relayed=True, closed=closed)
     _begin(call, rules.call_duration_s, rules.bitrate_bps, now)
     return call

@@ -146,7 +146,7 @@ class PrivacySettings(Section):
 
 
 class LimitSettings(Section):
-    """`limits`: what one leg, one call and one stranger may use."""
+    """`limits`: what one leg, one call, one caller of the API and one stranger may use."""
 
     legs_per_call: int = Field(
         default=8, ge=2, le=1024, description="a whole number from 2 to 1024"
@@ -165,6 +165,9 @@ class LimitSettings(Section):
     )
     unauthenticated_per_s: int = Field(
         default=10, ge=1, le=1_000_000, description="a whole number from 1 to 1000000"
+    )
+    mints_per_s: int = Field(
+        default=50, ge=1, le=1_000_000, description="a whole number from 1 to 1000000"
     )
 
 

@@ -15,11 +15,13 @@ SERVER = ("calls", "turn", "ice", "questions", "server")
 MAY_BE_KNOWN_OF_CALLS = {
     "relay.calls.call": {"Call", "CallState", "Leg"},
     "relay.calls.changes": {"Change", "PartyChange"},
-    "relay.calls.credentials": {"Credential", "mint"},
+    "relay.calls.credentials": {
+        *("Credential", "call_of", "identified_leg_of", "mint", "mint_user"),
+    },
     "relay.calls.ended": {"REGISTERED_PREFIX"},
     "relay.calls.leaving": {"AnsweredBy"},
     "relay.calls.making": {"Order", "Party"},
-    "relay.calls.rate": {"SourceRate"},
+    "relay.calls.rate": {"Rate", "SourceRate"},
     "relay.calls.rules": {"Masking", "Policy", "Rules"},
     "relay.calls.signaling": {"Released", "Trickled"},
     "relay.ice.access": {"PWD", "UFRAG", "Access", "Endpoint", "IceCredentials"},
