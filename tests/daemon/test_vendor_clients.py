@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import twilio.base.client_base
 from twilio.base.exceptions import TwilioRestException
@@ -115,6 +116,26 @@ def test_twilios_client_says_what_is_wrong(slow_daemon: Daemon) -> None:
     with pytest.raises(TwilioRestException) as caught:
         [ask_twilio(daemon, "weekly") for _ in range(200)]
     assert (caught.value.status, caught.value.code) == (429, 20429)
+
+
+def _asked_as_if_by_others(daemon: Daemon, times: int) -> list[int]:
+    """The statuses of requests that each claim to come from another source."""
+    path = f"/turn?key={TOKEN}&username=weekly%3Ax"
+    with httpx.Client(base_url=daemon.api) as client:
+        return [
+            client.get(path, headers={"x-forwarded-for": f"192.0.2.{n}"}).status_code
+            for n in range(times)
+        ]
+
+
+def test_nobody_has_a_rate_of_his_own_by_saying_so(slow_daemon: Daemon) -> None:
+    assert 429 in _asked_as_if_by_others(slow_daemon, 200)
+
+
+def test_a_reload_changes_the_rate(slow_daemon: Daemon) -> None:
+    slow_daemon.configure(config_of(limits={"mints_per_s": 1000}))
+    assert slow_daemon.ask("POST", "/v1/reload").status == 200
+    assert set(_asked_as_if_by_others(slow_daemon, 200)) == {200}
 
 
 def test_fastrtc_passes_on_a_configuration_that_masks(daemon: Daemon) -> None:

@@ -26,7 +26,7 @@ LONGEST_TTL_S = 86_400
 long it is remembered that a leg has ended."""
 
 LONGEST_IDENTIFIER = 256
-"""Characters. Cloudflare takes 64."""
+"""Bytes. Cloudflare takes 64 characters."""
 
 
 FAULTS = (
