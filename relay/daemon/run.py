@@ -47,6 +47,7 @@ _RESTART = (
     "api.listen",
     "state",
     "fleet",
+    "proxy_protocol",
     "user",
     "debug",
 )
