@@ -206,7 +206,7 @@ class Daemon:
                 log.warning("needs_restart", extra={"key": key})
         self._settings = fresh
         self.engine.server.set_rules(rules_of(fresh))
-        self.engine.server.replace_secrets(self._secrets())
+        self.engine.server.replace_secrets(self._secrets(), {})
         self._control.secret = self._secrets()[0]
         self._control.tokens = self._tokens()
         self._tell_urls()
