@@ -10,7 +10,7 @@ from relay.api import problems, viewer
 from relay.api.guard import Guard
 from relay.api.relay import ControlSettings, Relay
 from relay.api.requirements import look_up
-from relay.api.routes import calls, operations, permission, signaling
+from relay.api.routes import calls, operations, permission, signaling, users
 from relay.api.vendors import cloudflare, turn_rest, twilio
 from relay.api.vendors.minting import MintRate
 
@@ -36,6 +36,7 @@ def make_app(relay: Relay, settings: ControlSettings) -> FastAPI:
     app.state.mint_rate = MintRate()
     app.include_router(calls.router)
     app.include_router(signaling.router)
+    app.include_router(users.router)
     app.include_router(permission.router)
     app.include_router(turn_rest.router)
     app.include_router(cloudflare.router)

@@ -56,3 +56,8 @@ PartyId = Annotated[
     Path(description="The id of the party. In a call that a credential began: its leg."),
     AfterValidator(checked),
 ]
+UserId = Annotated[
+    str,
+    Path(description="The name of the user: the username of its credentials without the expiry."),
+    AfterValidator(checked),
+]

@@ -57,6 +57,7 @@ ROUTES: dict[str, Requirements] = {
     "/v1/calls/{call}/description": _DESCRIPTION,
     "/v1/calls/{call}/candidate": _CANDIDATE,
     "/v1/calls/{call}/parties/{party}": _TOKEN,
+    "/v1/users/{name}": _TOKEN,
     "/v1/permission": _TOKEN,
     "/v1/status": _TOKEN,
     "/v1/drain": _TOKEN,
