@@ -13,9 +13,9 @@ from typing import NamedTuple
 from relay.calls.ended import IDENTIFIED_PREFIX
 from relay.stun.credentials import rest_password
 
-_IDENTIFIED = re.compile(
-    rf"[0-9]{{1,12}}:({IDENTIFIED_PREFIX}[A-Za-z0-9_-]{{22}}):([A-Za-z0-9_-]{{22}})"
-)
+_TOKEN = "[A-Za-z0-9_-]{22}"  # noqa: S105  the form of one
+_USER = re.compile(f"([0-9]{{1,12}}):({_TOKEN})")
+_IDENTIFIED = re.compile(f"[0-9]{{1,12}}:({IDENTIFIED_PREFIX}{_TOKEN}):({_TOKEN})")
 
 
 class Credential(NamedTuple):
@@ -61,3 +61,9 @@ def identified_leg_of(username: str) -> tuple[str, str] | None:
     """Call and leg, where this is the username of a credential for an identifier."""
     found = _IDENTIFIED.fullmatch(username)
     return (found[1], found[2]) if found else None
+
+
+def minted_user_of(username: str) -> tuple[str, int] | None:
+    """The user and the expiry, where `mint_user` may have made this username."""
+    found = _USER.fullmatch(username)
+    return (found[2], int(found[1])) if found else None

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from relay.calls.call import CallState
+from relay.errors import Rejected
 from tests.api.memory_relay import Api
 from tests.api.vendors import (
     ASKS,
@@ -109,8 +110,39 @@ async def test_what_was_revoked_before_it_came_does_not_come() -> None:
     username = credential_of(await cloudflare(api, "weekly")).username
     encoded = username.replace(":", "%3A")
     assert (await api("POST", REVOKE.format(encoded))).status_code == 204
-    with pytest.raises(Exception, match="403"):
+    with pytest.raises(Rejected, match="403"):
         api.relay.begin(*username.split(":")[1:])
+
+
+@pytest.mark.parametrize("ask", ASKS)
+async def test_a_user_is_revoked_until_its_credential_has_expired(ask: Ask) -> None:
+    api = api_for_users()
+    credential = credential_of(await ask(api))
+    other = credential_of(await ask(api))
+    for _ in range(2):
+        assert (await api("POST", REVOKE.format(credential.username))).status_code == 204
+    user = credential.username.partition(":")[2]
+    lasts_s = credential.expiry - api.relay.now().wall
+    api.relay.advance(lasts_s - 1)
+    with pytest.raises(Rejected, match="403"):
+        api.relay.server._book.admit_user(user, api.relay.now())
+    api.relay.server._book.admit_user(other.username.partition(":")[2], api.relay.now())
+    api.relay.advance(1)
+    api.relay.server._book.admit_user(user, api.relay.now())
+
+
+async def test_revoking_what_has_expired_changes_nothing_for_long() -> None:
+    api = api_for_users()
+    user = "u" * 22
+    assert (await api("POST", REVOKE.format(f"1:{user}"))).status_code == 204
+    api.relay.advance(1)
+    api.relay.server._book.admit_user(user, api.relay.now())
+
+
+async def test_where_there_are_no_users_none_is_revoked() -> None:
+    answer = await Api()("POST", REVOKE.format("1:" + "u" * 22))
+    assert answer.status_code == 409
+    assert "relay.peers" in said(answer)
 
 
 @pytest.mark.parametrize("name", ["x", "1:2", "1:ci_short:leg", "1:cv_a:b", "%FF", "1:a:b:c"])

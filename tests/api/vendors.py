@@ -1,13 +1,15 @@
 """Requests in the shapes of the vendors, and what each answer says, whatever its shape."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import httpx
 
 from relay.calls.rules import Rules
+from relay.server import ServerSettings
 from relay.stun.credentials import rest_password
-from tests.api.memory_relay import SECRET, Api, MemoryRelay
+from tests.api.memory_relay import SECRET, SETTINGS, Api, MemoryRelay
 
 TOKENS = ("first token of two", "second token of two")
 
@@ -111,6 +113,7 @@ def check_opens(credential: Credential) -> None:
 
 def api_for_users(**rules: Any) -> Api:
     """A relay whose `relay.peers` is not `call`."""
-    api = Api(MemoryRelay(Rules(**rules)))
+    turn = replace(SETTINGS.turn, peers="relay")
+    api = Api(MemoryRelay(Rules(**rules), ServerSettings(turn, SETTINGS.ports)))
     api.settings.takes_users = True
     return api

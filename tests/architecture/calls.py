@@ -17,6 +17,7 @@ MAY_BE_KNOWN_OF_CALLS = {
     "relay.calls.changes": {"Change", "PartyChange"},
     "relay.calls.credentials": {
         *("Credential", "call_of", "identified_leg_of", "mint", "mint_user"),
+        "minted_user_of",
     },
     "relay.calls.ended": {"REGISTERED_PREFIX"},
     "relay.calls.leaving": {"AnsweredBy"},

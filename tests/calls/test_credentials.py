@@ -46,3 +46,19 @@ def test_a_username_for_an_identifier_is_known_by_its_form(
     username: str, leg: tuple[str, str] | None
 ) -> None:
     assert credentials.identified_leg_of(username) == leg
+
+
+@pytest.mark.parametrize(
+    ("username", "user"),
+    [
+        (f"12:{'a' * 22}", ("a" * 22, 12)),
+        (f"12:{'a' * 23}", None),
+        (f"{'1' * 13}:{'a' * 22}", None),
+        (f"{'a' * 22}:12", None),
+        ("12:alice", None),
+    ],
+)
+def test_a_username_of_a_user_that_was_minted_is_known_by_its_form(
+    username: str, user: tuple[str, int] | None
+) -> None:
+    assert credentials.minted_user_of(username) == user

@@ -32,6 +32,13 @@ def slow_daemon(tmp_path: Path) -> Iterator[Daemon]:
         yield started
 
 
+@pytest.fixture
+def wide_daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """One that takes users too."""
+    with running(tmp_path, config_of(relay={"peers": "relay"})) as started:
+        yield started
+
+
 def ask_twilio(
     daemon: Daemon, identifier: str = "", ttl: int | None = None, token: str = TOKEN
 ) -> Any:
@@ -50,12 +57,13 @@ def by_twilio(daemon: Daemon, identifier: str) -> Credential:
 
 
 def by_fastrtc(daemon: Daemon, identifier: str) -> Credential:
-    _, server = cloudflare_of_fastrtc(daemon, identifier)["iceServers"]
+    server = cloudflare_of_fastrtc(daemon, identifier)["iceServers"][1]
     return Credential(server["username"], server["credential"])
 
 
 def by_turn_rest(daemon: Daemon, identifier: str) -> Credential:
-    answer = daemon.ask("GET", f"/turn?service=turn&username={identifier}:x&key={TOKEN}", token="")
+    username = f"{identifier}%3Ax" if identifier else "x"
+    answer = daemon.ask("GET", f"/turn?service=turn&username={username}&key={TOKEN}", token="")
     assert answer.status == 200, answer
     return Credential(answer.body["username"], answer.body["password"])
 
@@ -177,6 +185,24 @@ def test_revoking_silences_one_leg_and_it_does_not_come_back(daemon: Daemon) -> 
         assert one.bind(CHANNEL + 1, other.relayed) == 0
     carol.send_on(CHANNEL + 1, b"the others go on")
     assert bob.receive() is not None
+
+
+@pytest.mark.parametrize("ask", [by_twilio, by_fastrtc, by_turn_rest])
+def test_without_an_identifier_they_are_users_who_meet(wide_daemon: Daemon, ask: Ask) -> None:
+    daemon = wide_daemon
+    alice, bob = [daemon.client(ask(daemon, "")) for _ in range(2)]
+    join(alice, bob)
+    assert hears(alice, bob, b"there")
+    carol = daemon.client(ask(daemon, "weekly"))
+    assert carol.allocate().code == 0
+    for one, other in ((alice, carol), (carol, alice)):
+        assert one.bind(CHANNEL + 1, other.relayed) == 403
+    path = f"/v1/turn/keys/any/credentials/{bob.turn.credential.username}/revoke"
+    assert daemon.ask("POST", path).status == 204
+    alice.send_on(CHANNEL, b"is anybody there?")
+    bob.send_on(CHANNEL, b"I am")
+    assert _is_silent(bob, alice)
+    assert bob.allocate().code == 403
 
 
 def _is_silent(ended: TurnClient, other: TurnClient) -> bool:

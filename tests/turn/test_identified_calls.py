@@ -56,3 +56,17 @@ def test_no_user_reaches_them() -> None:
         assert client.bind(0x4001, other.relayed).code == 403
         assert client.permit(other.relayed).code == 403
     assert relay.forwarding.routes == {}
+
+
+def test_a_leg_that_was_revoked_before_it_came_does_not_come(relay: Relay) -> None:
+    relay.end_party("alice", WEEKLY)
+    assert relay.client("alice", WEEKLY).allocate().code == 403
+    allocated(relay, WEEKLY, "bob")
+
+
+def test_it_is_listed_and_ended_as_any_call(relay: Relay) -> None:
+    allocated(relay, WEEKLY, "alice")
+    assert relay.live() == [WEEKLY]
+    relay.end(WEEKLY)
+    assert relay.live() == []
+    assert relay.client("bob", WEEKLY).allocate().code == 403

@@ -65,7 +65,7 @@ async def create_cloudflare_ice_server(key: Key, minter: Mint, body: Body = None
 @router.post(
     "/{username:name}/revoke",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=_faults("unknown_credential", "invalid_request"),
+    responses=_faults("unknown_credential", "no_users", "invalid_request"),
 )
 async def revoke_cloudflare_credential(key: Key, username: str, relay: Daemon) -> Response:
     """Revoke a credential: what it holds ends at once, and it is good for nothing any more.
