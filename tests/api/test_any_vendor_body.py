@@ -1,14 +1,16 @@
 """Whatever is sent in a vendor's shape is answered, or is a fault of the client in that shape."""
 
 import json
+import logging
 from typing import Any
 from urllib.parse import quote_from_bytes
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.api.memory_relay import JSON, Api
-from tests.api.test_any_body import ANYTHING, SCALARS
+from tests.api.test_any_body import ANYTHING, CANARIES, SCALARS
 from tests.api.vendors import api_for_users, credential_of, said
 
 _KEY = "/v1/turn/keys/k/credentials"
@@ -98,3 +100,35 @@ async def test_nesting_without_end_is_a_fault_of_the_client() -> None:
     for body in ("[" * 60_000, '{"ttl":' * 8_000, '{"ttl": ' + "9" * 50_000 + "}"):
         for path in CLOUDFLARE:
             _check(await Api()("POST", path, content=body, headers=JSON))
+
+
+@pytest.mark.parametrize("canary", CANARIES)
+async def test_no_fault_log_or_metric_shows_what_was_sent(
+    canary: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    api, shown = Api(), []
+    bodies = [canary, {"customIdentifier": [canary]}, {"ttl": canary, canary: canary}]
+    asked: list[tuple[str, dict[str, Any]]] = [
+        *((path, {"json": body}) for path in CLOUDFLARE for body in bodies),
+        *((path, {"content": canary, "headers": JSON}) for path in CLOUDFLARE),
+        *((path, {"data": {"Ttl": canary, "service": canary, canary: canary}}) for path in FORMS),
+        (f"/v1/turn/keys/k/credentials/{canary}/revoke", {}),
+        (f"/2010-04-01/Accounts/{canary}/Tokens.json", {}),
+    ]
+    for path, request in asked:
+        answer = await api("POST", path, **request)
+        assert 400 <= answer.status_code < 500, path
+        shown += [answer.text, str(answer.headers)]
+    for path, request in (
+        (CLOUDFLARE[0], {"json": {"customIdentifier": canary}}),
+        (FORMS[0], {"params": {"username": canary, "key": canary}}),
+        (FORMS[0], {"params": {"username": f"{canary}:{canary}"}}),
+    ):
+        answer = await api("POST", path, **request)
+        assert answer.is_success or request.get("params", {}).get("username") == canary
+        shown += [answer.text, str(answer.headers)]
+    shown.append((await api("GET", "/metrics")).text)
+    ours = [record for record in caplog.records if record.name != "httpx"]  # it tells its URLs
+    shown += [f"{record.getMessage()} {vars(record)}" for record in ours]
+    assert not [text for text in shown if canary in text]

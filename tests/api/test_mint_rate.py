@@ -131,11 +131,10 @@ async def test_a_user_is_revoked_until_its_credential_has_expired(ask: Ask) -> N
     api.relay.server._book.admit_user(user, api.relay.now())
 
 
-async def test_revoking_what_has_expired_changes_nothing_for_long() -> None:
+async def test_revoking_what_has_expired_changes_nothing_for_later() -> None:
     api = api_for_users()
     user = "u" * 22
     assert (await api("POST", REVOKE.format(f"1:{user}"))).status_code == 204
-    api.relay.advance(1)
     api.relay.server._book.admit_user(user, api.relay.now())
 
 

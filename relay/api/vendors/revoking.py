@@ -20,7 +20,7 @@ def revoke(relay: Relay, username: str) -> None:
     elif user := minted_user_of(username):
         name, expiry = user
         left_s = math.ceil(expiry - relay.now().wall)
-        relay.revoke_user(name, min(max(left_s, 1), _LONGEST_S))
+        relay.revoke_user(name, min(max(left_s, 0), _LONGEST_S))
     else:
         detail = "Send a username as it stands in an answer of these requests."
         raise CallError("unknown_credential", detail)
