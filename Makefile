@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 iproute2 janus nftables nodejs procps python3-gi python3-venv tcpdump
+PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 haproxy iproute2 janus libnginx-mod-stream nftables nginx nodejs procps python3-gi python3-venv tcpdump
 PROGRAM := $(wildcard $(addprefix relay/forward/kernel/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/sdp tests/api tests/config
 
@@ -66,10 +66,10 @@ system-packages: ## Debian packages that tests and benchmarks use (root)
 	apt install -y --no-install-recommends $$missing || \
 		{ { apt update || { sleep 60; apt update; }; } && \
 		apt install -y --no-install-recommends $$missing; } || exit 1; \
-	[ ! -d /run/systemd/system ] || for service in coturn janus; do \
-		case "$$missing" in *$$service*) systemctl disable --now $$service;; esac; done
+	[ ! -d /run/systemd/system ] || for service in coturn haproxy janus nginx; do \
+		if echo "$$missing" | grep -qx $$service; then systemctl disable --now $$service; fi; done
 # A machine that has just started may be installing something itself: that is waited for.
-# RUNLEVEL=1 keeps sysvinit from starting the services of coturn and Janus, systemctl undoes what
+# RUNLEVEL=1 keeps sysvinit from starting the services of those packages, systemctl undoes what
 # systemd did: the tests start their own, and nobody asked for others.
 
 clean: ## remove .venv and everything generated

@@ -57,6 +57,8 @@ class DropReason(IntEnum):
     NO_CONSENT = 26
     CROWDED = 27
     REQUEST_RATE = 28
+    BAD_PROXY_HEADER = 29
+    CLIENT_TAKEN = 30
 
     @property
     def label(self) -> str:

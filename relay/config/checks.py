@@ -32,6 +32,7 @@ def check(settings: Settings, read_pair: ReadPair) -> list[str]:
         *_api(settings),
         *_users(settings),
         *_tls(settings, read_pair),
+        *_proxy_protocol(settings),
         *_unavailable(settings),
     ]
 
@@ -190,6 +191,14 @@ def unheld_names(settings: Settings, view: View) -> list[str]:
         for index, name in enumerate(names)
         if name in unfit
     ]
+
+
+def _proxy_protocol(settings: Settings) -> list[str]:
+    if not settings.proxy_protocol.networks or any(
+        listen.transport is not Transport.UDP for listen in settings.listen
+    ):
+        return []
+    return ["proxy_protocol: expected a tcp:// or tls:// listener, since UDP has no PROXY header"]
 
 
 def _unavailable(settings: Settings) -> list[str]:

@@ -24,6 +24,7 @@ from relay.config.secrets import resolve
 from relay.config.values import (
     AllowedPrivate,
     ApiListen,
+    Balancers,
     DeniedPeers,
     Listen,
     PortRange,
@@ -263,6 +264,9 @@ class Settings(Section):
     state: StateSettings = Field(default=StateSettings(), description="a section")
     fleet: FleetSettings = Field(default=FleetSettings(), description="a section")
     tls: TlsSettings = Field(default=TlsSettings(), description="a section")
+    proxy_protocol: Annotated[InstanceOf[Balancers], BeforeValidator(Balancers.parse)] = Balancers(
+        ()
+    )
     user: Annotated[str, AfterValidator(_user)] = Field(
         default="", description="the name of a user, or empty"
     )

@@ -25,6 +25,11 @@ _DENIED = 'expected "default", or a list of "default" and networks such as 192.0
 _ALLOWED = (
     "expected a list of networks within special-use ranges that hosts may be in, such as 10.0.0.0/8"
 )
+_BALANCERS = (
+    "expected a list of addresses, or networks no wider than /8 (IPv6: /32), of load balancers"
+)
+
+_WIDEST = {4: 8, 6: 32}  # a cloud's private network; what a provider is given
 
 
 def _ip(text: str, expected: str) -> IPAddress:
@@ -229,6 +234,33 @@ class AllowedPrivate:
         networks = tuple(_network(item, _ALLOWED) for item in items)
         if not all(any(_is_within(each, special) for special in SPECIAL_USE) for each in networks):
             raise ValueError(_ALLOWED)
+        return cls(networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Balancers:
+    """Load balancers, which say in a PROXY header who their clients are."""
+
+    networks: tuple[IPNetwork, ...]
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Read a list of addresses and networks. May be empty.
+
+        Whoever is in it can speak for any client, so a network that is too wide to be one's own is
+        refused, as is IPv4 inside IPv6, which no source is compared with.
+        Raises: ValueError. Nothing else.
+        """
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list):
+            raise ValueError(_BALANCERS)
+        networks = tuple(_network(item, _BALANCERS) for item in items)
+        for each in networks:
+            if each.prefixlen < _WIDEST[each.version]:
+                raise ValueError(_BALANCERS)
+            first = each.network_address
+            if isinstance(first, ipaddress.IPv6Address) and (first.ipv4_mapped or first.scope_id):
+                raise ValueError(_BALANCERS)
         return cls(networks)
 
 

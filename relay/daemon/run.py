@@ -46,6 +46,7 @@ _RESTART = (
     "api.listen",
     "state",
     "fleet",
+    "proxy_protocol",
     "user",
     "debug",
 )

@@ -146,6 +146,20 @@ def test_what_is_allowed_besides_is_within_special_use_ranges(value: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        *("'10.0.0.1/8'", "[7]", "[default]", "[lb.example.org]", "{}", "~", "[[]]", "['']"),
+        *("[0.0.0.0/0]", "[0.0.0.0/1]", "[10.0.0.0/7]", "['::/0']", "['2000::/3']", "[fd00::/31]"),
+        *("['::ffff:10.0.0.1']", "['::ffff:0:0/96']", "['fe80::1%lo']", "['192.0.2.1:443']"),
+    ],
+)
+def test_load_balancers_are_addresses_or_networks_of_ones_own(value: str) -> None:
+    (line,) = faults_of(f"listen: [tcp://127.0.0.1:3478]\nproxy_protocol: {value}")
+    assert line.startswith("proxy_protocol: ")
+    assert "expected a list of addresses, or networks no wider than /8" in line
+
+
+@pytest.mark.parametrize(
     "realm", ["''", "7", "[a]", "~", '"a\\nb"', "'say \"hi\"'", "a\\b", "x" * 128]
 )
 def test_a_realm_fits_into_the_attribute_and_its_quotes(realm: str) -> None:

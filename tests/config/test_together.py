@@ -224,3 +224,10 @@ def test_a_certificate_that_cannot_be_read_is_named_and_a_pasted_key_not_shown()
     assert faults_of("tls: {certificate: /dev/null}") == [
         "tls.key: expected a PEM file that can be read"
     ]
+
+
+def test_load_balancers_need_a_listener_that_is_no_udp() -> None:
+    (line,) = faults_of("proxy_protocol: [192.0.2.1]")
+    assert line.startswith("proxy_protocol: expected a tcp:// or tls:// listener")
+    listen = "listen: [udp://127.0.0.1:3478, tcp://127.0.0.1:3478]\n"
+    assert parse(f"{listen}proxy_protocol: [192.0.2.1]".encode(), {}).proxy_protocol.networks
