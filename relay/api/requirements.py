@@ -66,7 +66,7 @@ ROUTES: dict[str, Requirements] = {
     f"{_KEY}/generate-ice-servers": Requirements(dialect=CLOUDFLARE),
     f"{_KEY}/generate": Requirements(dialect=CLOUDFLARE),
     f"{_KEY}/{{username}}/revoke": Requirements(dialect=CLOUDFLARE),
-    "/2010-04-01/Accounts/{account}/Tokens.json": Requirements(dialect=TWILIO),
+    "/2010-04-01/Accounts/{sid}/Tokens.json": Requirements(dialect=TWILIO),
     "/healthz": _OPEN,
     "/readyz": _OPEN,
     "/metrics": _OPEN,

@@ -19,7 +19,7 @@ MAY_BE_KNOWN_OF_CALLS = {
         *("Credential", "call_of", "identified_leg_of", "mint", "mint_user"),
         "minted_user_of",
     },
-    "relay.calls.ended": {"REGISTERED_PREFIX"},
+    "relay.calls.ended": {"CALL_NAME", "REGISTERED_PREFIX"},
     "relay.calls.leaving": {"AnsweredBy"},
     "relay.calls.making": {"Order", "Party"},
     "relay.calls.rate": {"Rate", "SourceRate"},

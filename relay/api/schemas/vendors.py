@@ -170,7 +170,7 @@ class TwilioCredential(ResponseBody):
     password: str
     ttl: str
     """For how many seconds the credential may start allocations: digits."""
-    account_sid: str
+    account_sid: str = Field(title="SID")
     """As it stands in the path."""
     ice_servers: list[TwilioIceServer]
     """A list that begins with a server for STUN."""

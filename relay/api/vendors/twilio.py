@@ -1,4 +1,4 @@
-"""`/2010-04-01/Accounts/{account}/Tokens.json`: Twilio's Network Traversal Service Tokens."""
+"""`/2010-04-01/Accounts/{sid}/Tokens.json`: Twilio's Network Traversal Service Tokens."""
 
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -55,7 +55,7 @@ AccountSid = Annotated[
 ]
 
 router = APIRouter(
-    prefix="/2010-04-01/Accounts/{account:name}", tags=["vendors"], dependencies=[_BASIC]
+    prefix="/2010-04-01/Accounts/{sid:name}", tags=["vendors"], dependencies=[_BASIC]
 )
 
 
@@ -67,7 +67,7 @@ router = APIRouter(
     openapi_extra={"requestBody": _FORM},
 )
 async def create_twilio_credential(
-    account: AccountSid, request: Request, minter: Mint, relay: Daemon
+    sid: AccountSid, request: Request, minter: Mint, relay: Daemon
 ) -> Response:
     """Make a credential in the shape of Twilio's Tokens.
 
@@ -86,7 +86,7 @@ async def create_twilio_credential(
         username=minted.username,
         password=minted.password,
         ttl=str(minted.ttl_s),
-        account_sid=account,
+        account_sid=sid,
         ice_servers=_servers(minted),
         date_created=made,
         date_updated=made,
