@@ -93,11 +93,15 @@ def test_users_are_no_calls() -> None:
 def test_a_user_is_not_cut_after_the_duration_of_a_call() -> None:
     relay = wide()
     relay.server.set_rules(replace(RULES, call_duration_s=60))
-    client = alice(relay)
-    relay.advance(3000)
-    client.keep()
-    relay.advance(3000)
-    client.keep()
+    one, bob = talking(relay)
+    for _ in range(10):
+        relay.advance(500)
+        one.keep()
+        bob.keep()
+        routes = one.bind(0x4001, bob.relayed).before_answer()
+        routes += bob.bind(0x4002, one.relayed).before_answer()
+        assert [type(effect) for effect in routes] == [SetRoute] * 4
+        assert isinstance(one.channel_data(0x4001, b"x")[0], Deliver)
 
 
 def test_two_users_reach_each_other_and_permissions_are_for_a_user_with_all_it_holds() -> None:
