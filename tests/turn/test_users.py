@@ -365,6 +365,13 @@ def test_a_revoked_name_is_refused_in_every_spelling_and_no_other_is(username: s
         relay.user(other).allocate().accepted()
 
 
+def test_who_is_revoked_is_told_so_whatever_ports_of_it_rest() -> None:
+    relay = wide(allocations_per_user=1)
+    assert come_and_go(relay, 5) == 4
+    relay.revoke("mallory")
+    assert relay.user(f"{LATER}:mallory").allocate().code == 403
+
+
 @pytest.mark.parametrize("name", FIXED)
 def test_a_static_user_can_be_revoked(name: str) -> None:
     relay = wide(users=FIXED)
