@@ -1,9 +1,10 @@
 """How an API client shows its token, and in what form it is told of a fault.
 
-Rules of this file: a dialect finds what was presented and judges nothing; the guard compares.
+Rules of this file: a dialect finds what was presented and judges nothing; `first_good` compares.
 """
 
-from collections.abc import Callable, Mapping
+import hmac
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from starlette.datastructures import Headers
@@ -35,6 +36,20 @@ class Dialect(NamedTuple):
     fault: Fault
     which_token: str
     challenge: str
+
+
+def first_good(tokens: Iterable[str], presented: tuple[bytes, ...]) -> bytes:
+    """The first of the tokens that was presented; empty for none.
+
+    Each is compared with all that was presented, in constant time.
+    """
+    good = b""
+    for token in tokens:
+        is_good = False
+        for each in presented:
+            is_good |= hmac.compare_digest(token.encode(), each)
+        good = good or (token.encode() if is_good else b"")
+    return good
 
 
 def bearer(scope: Scope) -> tuple[bytes, ...]:

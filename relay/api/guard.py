@@ -4,7 +4,6 @@ Rules of this file: plain ASGI, since a middleware that wraps requests in tasks 
 handlers. It reads the whole body before it calls the handler, so that no handler waits for one.
 """
 
-import hmac
 import ipaddress
 import logging
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay import logs
-from relay.api.dialects import Dialect
+from relay.api.dialects import Dialect, first_good
 from relay.api.paths import canonical
 from relay.api.relay import ControlSettings
 from relay.api.requirements import Requirements, look_up
@@ -69,13 +68,9 @@ class Guard:
         return dialect.fault("unauthenticated", dialect.which_token, headers=challenge)
 
     def _is_authenticated(self, presented: tuple[bytes, ...]) -> bool:
-        """Whether a good token came along; compared with every one, in constant time."""
+        """Whether a good token came along, or none is needed."""
         tokens = self._settings.tokens
-        is_good = False
-        for token in tokens:
-            for each in presented:
-                is_good |= hmac.compare_digest(token.encode(), each)
-        return not tokens or is_good
+        return not tokens or bool(first_good(tokens, presented))
 
     async def _run(self, scope: Scope, receive: Receive, send: Send, dialect: Dialect) -> None:
         """Let the application answer. An exception becomes a 500 that says nothing."""

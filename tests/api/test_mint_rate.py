@@ -48,6 +48,19 @@ async def test_the_rate_is_one_for_all_shapes_and_of_each_token() -> None:
     assert (await turn_rest(api, "weekly", TOKENS[1])).is_success
 
 
+@pytest.mark.parametrize("tokens", [(), TOKENS])
+async def test_what_a_caller_makes_up_beside_its_token_gives_it_no_other_rate(
+    tokens: tuple[str, ...],
+) -> None:
+    api = _slow(Api(tokens=tokens))
+
+    async def ask(made_up: str) -> int:
+        shown = {"key": TOKENS[0], "api": made_up} if tokens else {"key": made_up}
+        return (await api("GET", "/turn", params={"username": "weekly:1", **shown})).status_code
+
+    assert [await ask(str(n)) for n in range(11)] == [*([200] * 10), 429]
+
+
 async def test_the_rate_is_of_each_source_and_an_ipv6_network_is_one() -> None:
     api = _slow(Api())
 

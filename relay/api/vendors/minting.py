@@ -14,6 +14,7 @@ from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from relay.api.dependencies import Daemon, Settings, json_without_none
+from relay.api.dialects import first_good
 from relay.api.relay import ControlSettings, Relay, stun_urls
 from relay.api.requirements import look_up
 from relay.calls.call import CallState
@@ -107,7 +108,8 @@ class Minter:
     def _is_within_rate(self, mono: float) -> bool:
         request = self._request
         presented = look_up(request.scope["path"])[0].dialect.presented(request.scope)
-        caller = b"\0".join((_source(request), *presented))
+        token = first_good(self._settings.tokens, presented)  # nothing else that anybody makes up
+        caller = _source(request) + b"\0" + token
         rate: MintRate = request.app.state.mint_rate
         return rate.is_within(caller, self._settings.mints_per_s, mono)
 
