@@ -26,7 +26,11 @@ class _Basic(HTTPBasic):
         return None
 
 
-_BASIC = Security(_Basic(description="Any user name; the password is one of `api.tokens`."))
+_BASIC = Security(
+    _Basic(
+        scheme_name="HTTPBasic", description="Any user name; the password is one of `api.tokens`."
+    )
+)
 _FORM: dict[str, Any] = {
     "required": False,
     "content": {
