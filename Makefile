@@ -6,6 +6,9 @@ PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 haproxy ip
 PROGRAM := $(wildcard $(addprefix relay/forward/kernel/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/sdp tests/api tests/config
 
+# What the tests run one module of, which needs nothing of the gibibyte that the whole depends on.
+ALONE := 'fastrtc>=0.0.30,<0.1'
+
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` overrules it.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
@@ -93,4 +96,5 @@ $(VENV)/installed-bench: EXTRAS := bench,demo
 $(VENV)/installed-test: EXTRAS := test,bench
 $(VENV)/installed-bench $(VENV)/installed-test: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	$(if $(findstring test,$(EXTRAS)),$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(ALONE))
 	@touch $@ $(VENV)/installed

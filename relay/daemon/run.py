@@ -18,6 +18,7 @@ from relay import logs
 from relay.api.relay import ControlSettings, stun_urls
 from relay.clock import Now
 from relay.config import Settings, load
+from relay.config.settings import Peers
 from relay.daemon import files, privileges
 from relay.daemon.certificates import Certificates
 from relay.daemon.engine import Engine
@@ -25,7 +26,7 @@ from relay.daemon.fastpath import close_fastpath, follow, open_fastpath
 from relay.daemon.http import bind_api, make_api
 from relay.daemon.listeners import Listeners
 from relay.daemon.serving import url_of
-from relay.daemon.settings import rules_of, server_settings_of
+from relay.daemon.settings import rules_of, server_settings_of, users_of
 from relay.errors import ConfigError, RelayError
 from relay.forward.own_addresses import OwnAddresses
 
@@ -40,7 +41,7 @@ _RESTART = (
     "ports",
     "privacy.mask_mapped_address",
     "privacy.stun_binding",
-    "limits.allocations_per_leg",
+    *("limits.allocations_per_leg", "limits.allocations_per_user"),
     "limits.unauthenticated_per_s",
     "fastpath",
     "api.listen",
@@ -109,7 +110,13 @@ class Daemon:
         self._certificates.keep_readable(user)
         self._listeners.open()
         self._api_socket = bind_api(self._settings)
-        self._control = ControlSettings((), self._secrets()[0], self._tokens())
+        self._control = ControlSettings(
+            (),
+            self._secrets()[0],
+            self._tokens(),
+            takes_users=self._settings.relay.peers is not Peers.CALL,
+            mints_per_s=self._settings.limits.mints_per_s,
+        )
         self._tell_urls()
         kernel = self.engine.forwarder.kernel = open_fastpath(
             self._settings.fastpath,
@@ -207,9 +214,10 @@ class Daemon:
                 log.warning("needs_restart", extra={"key": key})
         self._settings = fresh
         self.engine.server.set_rules(rules_of(fresh))
-        self.engine.server.replace_secrets(self._secrets())
+        self.engine.server.replace_secrets(self._secrets(), users_of(fresh))
         self._control.secret = self._secrets()[0]
         self._control.tokens = self._tokens()
+        self._control.mints_per_s = fresh.limits.mints_per_s
         self._tell_urls()
         log.info("reloaded")
 

@@ -35,7 +35,14 @@ def rules_of(settings: Settings) -> Rules:
         packets_per_s=limits.packets_per_s,
         call_duration_s=limits.call_duration_s,
         credential_ttl_s=settings.auth.ttl_s,
+        revocation_s=settings.auth.revocation_s,
     )
+
+
+def users_of(settings: Settings) -> dict[str, str]:
+    """The passwords of static users, by their names."""
+    users = settings.auth.users
+    return {name: password.get_secret_value() for name, password in users.items()}
 
 
 def _turn_settings_of(
@@ -56,9 +63,11 @@ def _turn_settings_of(
         allow_private=allowed,
         is_this_host=is_this_host,
         own_ports=_listening_ports(settings),
+        users=users_of(settings),
         mask_mapped_address=settings.privacy.mask_mapped_address,
         stun_binding=settings.privacy.stun_binding,
         allocations_per_leg=settings.limits.allocations_per_leg,
+        allocations_per_user=settings.limits.allocations_per_user,
         allocations=_ALLOCATIONS_MAX,
         unauthenticated_per_s=settings.limits.unauthenticated_per_s,
         nonce_key=nonce_key,

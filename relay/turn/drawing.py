@@ -8,13 +8,10 @@ from relay.calls.call import Leg
 from relay.calls.pool import Entropy
 from relay.clock import Now
 from relay.turn.outside import Kind, Outsides
+from relay.turn.quotas import PORTS_PER_ALLOCATION
 from relay.turn.reservations import Reservations
 from relay.turn.settings import TurnSettings
 from relay.turn.table import Table
-
-PORTS_PER_ALLOCATION = 4
-"""A leg may use so many times the ports that it may hold, with those that are reserved or rest: a
-client at its limit restarts ICE three times a minute before it has to wait."""
 
 
 class Drawing:
@@ -58,7 +55,7 @@ class Drawing:
         if kind is Kind.MEDIA_SERVERS:
             return None, None
         pool, is_even, is_pair = self._table.pool_of(leg.call), even is not None, even is True
-        port = pool.draw(self._entropy, now.mono, leg.key, even=is_even, pair=is_pair)
+        port = pool.draw(self._entropy, now.mono, leg.scope, even=is_even, pair=is_pair)
         return self._relayed(family, port, kind) if port >= 0 else (None, None)
 
     def _relayed(

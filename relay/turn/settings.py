@@ -1,7 +1,7 @@
 """What the TURN server is told once, at start."""
 
-from collections.abc import Callable, Container
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 
 from relay.calls.reach import Listed
@@ -24,6 +24,7 @@ class TurnSettings:
         ports: relayed ports.
         peers: `call` (legs of the same call), `relay` (any allocation of this relay), `listed`
             (and the hosts of `listed_peers`) or `any` (and all but `denied_peers`).
+        users: the passwords of static users, by their names; with `call` there are none.
         mask_mapped_address: tell a masked leg that its mapped address is the relay's.
         listed_peers, denied_peers: see `peers`.
         allow_private: special-use networks that listed peers and media servers of calls may be in.
@@ -32,7 +33,8 @@ class TurnSettings:
         masked_port: of that address; no leg's relayed address, and no listener's. Clients take a
             mapped address for a candidate of its own, and one that is there twice for none.
         stun_binding: answer plain Binding requests.
-        allocations_per_leg, allocations: at most so many for one leg, and on the whole relay.
+        allocations_per_leg, allocations_per_user, allocations: at most so many for one leg, for one
+            user, and on the whole relay.
         unauthenticated_per_s: answers per second to one UDP source before it has authenticated.
         nonce_key: 32 secret bytes; nonces made with it are valid.
     """
@@ -55,6 +57,8 @@ class TurnSettings:
     allow_private: tuple[IPNetwork, ...] = ()
     is_this_host: Callable[[bytes], bool] = lambda _: False
     own_ports: frozenset[int] = frozenset()
+    allocations_per_user: int = 32
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def port_of_nobody(ports: range, taken: Container[int]) -> int:

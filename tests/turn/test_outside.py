@@ -93,8 +93,8 @@ def test_the_socket_is_open_and_both_directions_have_caps_before_the_client_hear
     caps = RULES.bitrate_bps, RULES.packets_per_s
     assert effects == [
         SetLeg(alice.leg, *caps),
-        SetLeg(from_outside(alice), *caps),
         LegConnected(alice.leg, Transport.UDP),
+        SetLeg(from_outside(alice), *caps),
         OpenPort(ServerAddress(LOCAL_IPV4, alice.relayed.port), is_outer=True),
     ]
 
