@@ -11,6 +11,7 @@ from relay.effects import CallCreated, Effect, LegConnected, LegKey, SetLeg
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute, Pair
 from relay.turn.allocation import Allocation, allocations_of, remember_own
+from relay.turn.families import check_family, default_family
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.outer import OuterPort
 from relay.turn.request import Request
@@ -69,10 +70,11 @@ class Allocations:
         self._check_transport(request)
         even = request.get(Attribute.EVEN_PORT)
         token = request.get(Attribute.RESERVATION_TOKEN)
-        family = self._check_family(request, even, has_token=token is not None)
+        asked = check_family(request, self._ips, even, has_token=token is not None)
         expires = now.mono + _lifetime(request.get(Attribute.LIFETIME))
         oldest = self._check_quota(request, 2 if even is True else 1 if token is None else 0, now)
         leg = self._book.admit(request.credential.call, request.credential.leg, now)
+        family = asked or default_family(leg.call, request.client.server, self._ips)
         relayed, outer = self._draw(leg, family, even, token, now)
         if relayed is None:
             return self._refuse(request, leg, now)
@@ -130,18 +132,6 @@ class Allocations:
             raise Rejected(400)
         if transport != _UDP:
             raise Rejected(442)
-
-    def _check_family(self, request: Request, even: bool | None, *, has_token: bool) -> int:
-        requested = request.get(Attribute.REQUESTED_ADDRESS_FAMILY)
-        additional = request.get(Attribute.ADDITIONAL_ADDRESS_FAMILY)
-        if has_token and (even, requested, additional) != (None, None, None):
-            raise Rejected(400)
-        if additional is not None and (requested is not None or additional != IPV6 or even is True):
-            raise Rejected(400)
-        family = IPV4 if requested is None else requested
-        if family not in self._ips and not has_token:
-            raise Rejected(440)
-        return int(family)
 
     def _check_quota(self, request: Request, ports: int, now: Now) -> Allocation | None:
         """Whether the leg may have one more, and so many more ports of its pool.
