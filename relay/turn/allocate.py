@@ -11,6 +11,7 @@ from relay.errors import Rejected
 from relay.stun.attributes import Attribute, Pair
 from relay.turn.allocation import Allocation, remember_own
 from relay.turn.drawing import Drawing
+from relay.turn.families import check_family, default_family
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.names import Name, UserName
 from relay.turn.outer import OuterPort
@@ -66,10 +67,11 @@ class Allocations:
         self._check_transport(request)
         even = request.get(Attribute.EVEN_PORT)
         token = request.get(Attribute.RESERVATION_TOKEN)
-        family = self._check_family(request, even, has_token=token is not None)
+        asked = check_family(request, self._families, even, has_token=token is not None)
         expires = now.mono + _lifetime(request.get(Attribute.LIFETIME))
         oldest = self._quotas.check(name, 2 if even is True else 1 if token is None else 0, now)
         leg = self._admit(name, now)
+        family = asked or default_family(leg.call, request.client.server, self._families)
         relayed, outer = self._drawing.draw(leg, family, even, token, now)
         if relayed is None:
             return self._refuse(request, leg, now)
@@ -126,18 +128,6 @@ class Allocations:
             raise Rejected(400)
         if transport != _UDP:
             raise Rejected(442)
-
-    def _check_family(self, request: Request, even: bool | None, *, has_token: bool) -> int:
-        requested = request.get(Attribute.REQUESTED_ADDRESS_FAMILY)
-        additional = request.get(Attribute.ADDITIONAL_ADDRESS_FAMILY)
-        if has_token and (even, requested, additional) != (None, None, None):
-            raise Rejected(400)
-        if additional is not None and (requested is not None or additional != IPV6 or even is True):
-            raise Rejected(400)
-        family = IPV4 if requested is None else requested
-        if family not in self._families and not has_token:
-            raise Rejected(440)
-        return int(family)
 
     def _admit(self, name: Name, now: Now) -> Leg:
         if isinstance(name, UserName):
