@@ -5,7 +5,7 @@ has paid for them. `Party` and `Status` are answered as they are: their texts be
 descriptions in the OpenAPI document.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -37,12 +37,14 @@ class ControlSettings:
         secret: the shared secret that mints credentials.
         tokens: bearer tokens, any of which opens the API; with none it is open.
         stun_urls: where parties that may use their own addresses learn them; empty for nowhere.
+        minted: hears each username that is minted, and its expiry in Unix seconds.
     """
 
     urls: tuple[str, ...]
     secret: str = field(repr=False)
     tokens: tuple[str, ...] = field(default=(), repr=False)
     stun_urls: tuple[str, ...] = ()
+    minted: Callable[[str, int], None] = lambda _username, _expiry: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,10 @@ _HostName = Annotated[str, AfterValidator(host_name)]
 _Interface = Annotated[str, AfterValidator(_interface)]
 
 
+class GeneratedSecret(SecretStr):
+    """One that the operator did not give, so that nobody but this relay knows it."""
+
+
 class Section(BaseModel):
     """Base of all sections: immutable, exact types, no unknown key."""
 
@@ -273,6 +277,11 @@ class Settings(Section):
     debug: DebugSettings = Field(default=DebugSettings(), description="a section")
 
     @property
+    def mints_alone(self) -> bool:
+        """Whether nobody but this relay can make credentials from its secrets."""
+        return all(isinstance(secret, GeneratedSecret) for secret in self.auth.secrets)
+
+    @property
     def uses_tls(self) -> bool:
         """Whether a listener needs the certificate."""
         return any(listen.transport is Transport.TLS for listen in self.listen)
@@ -285,6 +294,6 @@ class Settings(Section):
         """
         if self.auth.secrets:
             return self
-        generated = SecretStr(entropy(GENERATED_SECRET_BYTES).hex())
+        generated = GeneratedSecret(entropy(GENERATED_SECRET_BYTES).hex())
         auth = self.auth.model_copy(update={"secrets": (generated,)})
         return self.model_copy(update={"auth": auth})

@@ -110,6 +110,7 @@ class Daemon:
         self._listeners.open()
         self._api_socket = bind_api(self._settings)
         self._control = ControlSettings((), self._secrets()[0], self._tokens())
+        self._control.minted = self._minted
         self._tell_urls()
         kernel = self.engine.forwarder.kernel = open_fastpath(
             self._settings.fastpath,
@@ -207,7 +208,8 @@ class Daemon:
                 log.warning("needs_restart", extra={"key": key})
         self._settings = fresh
         self.engine.server.set_rules(rules_of(fresh))
-        self.engine.server.replace_secrets(self._secrets(), users_of(fresh))
+        alone = fresh.mints_alone
+        self.engine.server.replace_secrets(self._secrets(), users_of(fresh), mints_alone=alone)
         self._control.secret = self._secrets()[0]
         self._control.tokens = self._tokens()
         self._tell_urls()
@@ -229,6 +231,9 @@ class Daemon:
         urls = self._listeners.urls(self._settings.relay.names)
         self._control.urls = urls
         self._control.stun_urls = stun_urls(urls) if self._started_with.privacy.stun_binding else ()
+
+    def _minted(self, username: str, expiry: int) -> None:
+        self.engine.server.minted(username, expiry, self._clocks.now())
 
     def _secrets(self) -> tuple[str, ...]:
         return tuple(secret.get_secret_value() for secret in self._settings.auth.secrets)

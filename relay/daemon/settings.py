@@ -56,6 +56,7 @@ def _turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
         masked_port=port_of_nobody(ports, {each.address.port for each in settings.listen}),
         peers=settings.relay.peers.value,
         users=users_of(settings),
+        mints_alone=settings.mints_alone,
         mask_mapped_address=settings.privacy.mask_mapped_address,
         stun_binding=settings.privacy.stun_binding,
         allocations_per_leg=settings.limits.allocations_per_leg,

@@ -174,9 +174,16 @@ class Turn:
         """The transport of the allocation in use; None where the leg holds none."""
         return in_use(leg).client.transport if leg.held else None
 
-    def replace_secrets(self, secrets: tuple[str, ...], users: Mapping[str, str]) -> None:
+    def replace_secrets(
+        self, secrets: tuple[str, ...], users: Mapping[str, str], *, mints_alone: bool
+    ) -> None:
         """Verify later allocations with these; allocations keep the key they were made with."""
         self._authenticator.secrets, self._authenticator.users = secrets, users
+        self._authenticator.names.replace(users, is_alone=mints_alone)
+
+    def minted(self, username: str, expiry: int, now: Now) -> None:
+        """This relay has made a credential, which a client may use as USERHASH too."""
+        self._authenticator.names.add(username, expiry, now.wall)
 
     def is_known(self, client: FiveTuple) -> bool:
         """Whether this client holds an allocation."""
