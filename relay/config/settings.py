@@ -19,8 +19,9 @@ from pydantic import (
 )
 
 from relay.address import Transport
+from relay.config.alternates import AlternateRelay, distinct
 from relay.config.names import host_name
-from relay.config.secrets import resolve
+from relay.config.secrets import GeneratedSecret, resolve
 from relay.config.values import (
     AllowedPrivate,
     ApiListen,
@@ -88,12 +89,9 @@ Token = Annotated[SecretStr, BeforeValidator(resolve), Field(min_length=16)]
 
 _Listen = Annotated[InstanceOf[Listen], BeforeValidator(Listen.parse)]
 _RelayAddress = Annotated[InstanceOf[RelayAddress], BeforeValidator(RelayAddress.parse)]
+_Alternate = Annotated[InstanceOf[AlternateRelay], BeforeValidator(AlternateRelay.parse)]
 _HostName = Annotated[str, AfterValidator(host_name)]
 _Interface = Annotated[str, AfterValidator(_interface)]
-
-
-class GeneratedSecret(SecretStr):
-    """One that the operator did not give, so that nobody but this relay knows it."""
 
 
 class Section(BaseModel):
@@ -124,6 +122,9 @@ class RelaySettings(Section):
     )
     denied_peers: Annotated[InstanceOf[DeniedPeers], BeforeValidator(DeniedPeers.parse)] = (
         DeniedPeers(default=True, networks=())
+    )
+    alternates: Annotated[tuple[_Alternate, ...], _FROM_LIST, AfterValidator(distinct)] = Field(
+        default=(), max_length=6, description="a list of relays such as udp://198.51.100.7:3478"
     )
 
 

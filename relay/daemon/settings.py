@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from relay.calls.rules import Masking, Policy, Rules
+from relay.calls.rules import Alternate, Masking, Policy, Rules
 from relay.config import Settings
 from relay.ice.settings import PortSettings
 from relay.server import ServerSettings
@@ -35,6 +35,9 @@ def rules_of(settings: Settings) -> Rules:
         packets_per_s=limits.packets_per_s,
         call_duration_s=limits.call_duration_s,
         credential_ttl_s=settings.auth.ttl_s,
+        alternates=tuple(
+            Alternate(each.transport, each.address, each.name) for each in settings.relay.alternates
+        ),
         revocation_s=settings.auth.revocation_s,
     )
 

@@ -20,7 +20,7 @@ MAY_BE_KNOWN_OF_CALLS = {
     "relay.calls.leaving": {"AnsweredBy"},
     "relay.calls.making": {"Order", "Party"},
     "relay.calls.rate": {"SourceRate"},
-    "relay.calls.rules": {"Masking", "Policy", "Rules"},
+    "relay.calls.rules": {"Alternate", "Masking", "Policy", "Rules"},
     "relay.calls.signaling": {"Released", "Trickled"},
     "relay.ice.access": {"PWD", "UFRAG", "Access", "Endpoint", "IceCredentials"},
     "relay.ice.settings": {"PortSettings"},

@@ -53,7 +53,7 @@ def test_hashes_are_asked_for_no_longer_once_a_reload_gives_others_a_secret(tmp_
         assert first.allocate().code == 0
         assert _knows(first).is_anonymous
         daemon.configure(config_of(auth={"secrets": [SECRET]}))
-        assert daemon.ask("POST", "/v1/reload").status in (200, 204)
+        assert daemon.ask("POST", "/v1/reload").status < 300
         second = _party(daemon, daemon.create_call(), "alice", daemon.urls[0])
         assert second.allocate().code == 0
         assert not _knows(second).is_anonymous
