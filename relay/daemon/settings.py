@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from relay.calls.rules import Alternate, Masking, Policy, Rules
 from relay.config import Settings
+from relay.forward.user.sockets import can_set_df
 from relay.ice.settings import PortSettings
 from relay.server import ServerSettings
 from relay.special_use import Denied
@@ -60,6 +61,7 @@ def _turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
         peers=settings.relay.peers.value,
         users=users_of(settings),
         mints_alone=settings.mints_alone,
+        sets_df=can_set_df(),
         mask_mapped_address=settings.privacy.mask_mapped_address,
         stun_binding=settings.privacy.stun_binding,
         allocations_per_leg=settings.limits.allocations_per_leg,

@@ -14,7 +14,7 @@ from relay.calls.pool import Entropy, PortPool
 from relay.clock import Now
 from relay.effects import Answered, Count, Effect, Refused, Send
 from relay.errors import DropReason, Malformed, Rejected
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, numbers
 from relay.stun.demux import CHANNELS
 from relay.stun.message import Class, Message, Method, build, parse
 from relay.turn.allocate import Allocations
@@ -52,7 +52,9 @@ class Turn:
         self._table = Table(settings.ports, settings.peers != "call", relay_pool)
         self._lifetimes = Lifetimes(self._table, book, deadlines)
         self._authenticator = Authenticator(settings)
-        self._data = Data(self._table, self._lifetimes, entropy)
+        self._data = Data(self._table, self._lifetimes, entropy, sets_df=settings.sets_df)
+        df = numbers(Attribute.DONT_FRAGMENT)
+        self._known = KNOWN if settings.sets_df else KNOWN - df
         self._reservations = Reservations(deadlines, entropy)
         allocations = Allocations(
             settings, self._table, self._lifetimes, book, self._reservations, entropy
@@ -215,7 +217,7 @@ class Turn:
         if held_back:
             return held_back
         request = Request(message, client, credential, held)
-        unknown = message.unknown(KNOWN)
+        unknown = message.unknown(self._known)
         if unknown:
             return request.failure(420, (Attribute.UNKNOWN_ATTRIBUTES, unknown))
         try:

@@ -19,6 +19,7 @@ class TurnSettings:
         local_ips: what this host calls them, in the same order; empty for no outer ports.
         ports: relayed ports.
         peers: `call` (legs of the same call) or `relay` (any allocation of this relay).
+        sets_df: the sockets can set DF; else DONT-FRAGMENT is not understood.
         mints_alone: nobody but this relay knows the secrets.
         users: the passwords of static users, by their names; with `call` there are none.
         mask_mapped_address: tell a masked leg that its mapped address is the relay's.
@@ -47,6 +48,7 @@ class TurnSettings:
     allocations_per_user: int = 32
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
     mints_alone: bool = False
+    sets_df: bool = True
 
 
 def port_of_nobody(ports: range, taken: Container[int]) -> int:
