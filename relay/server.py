@@ -225,7 +225,7 @@ class Server(Questions):
 
         Args:
             for_s: for how long; None for as long as the operator decided.
-        Raises: CallError `no_users`. Nothing else.
+        Raises: CallError `no_users` or `invalid_request`. Nothing else.
         """
         legs = self._book.revoke_user(name, for_s, now)
         ways = self._turn.end_leg, self._book.release

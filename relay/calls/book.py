@@ -11,7 +11,14 @@ from itertools import islice
 from relay.calls.call import TRANSITIONS, Call, CallState, Leg, unknown_party
 from relay.calls.changes import Change, apply
 from relay.calls.deadlines import Deadlines
-from relay.calls.ended import Ended, drop, ended, is_registered, may_be_credentials
+from relay.calls.ended import (
+    USERNAME_BYTES,
+    Ended,
+    drop,
+    ended,
+    is_registered,
+    may_be_credentials,
+)
 from relay.calls.leaving import AnsweredBy, leave, others
 from relay.calls.making import Order, Origin, named, never, ordered
 from relay.calls.rules import Rules
@@ -206,8 +213,10 @@ class Book:
 
         Args:
             for_s: None for as long as the operator decided.
-        Raises: CallError `no_users`. Nothing else.
+        Raises: CallError `no_users` or `invalid_request`. Nothing else.
         """
+        if len(name.encode()) > USERNAME_BYTES:
+            raise CallError("invalid_request", f"name: give at most {USERNAME_BYTES} bytes.")
         if self._closed:
             detail = "relay.peers is call, so every credential names a call. End the call instead."
             raise CallError("no_users", detail)

@@ -28,7 +28,7 @@ server's choice, and a day is the longest that is customary."""
 _REMEMBERED = 65_536
 """Ended calls that are remembered, of either sort, and ended legs: some 350 bytes each."""
 
-_USERNAME_BYTES = 508  # RFC 8489 section 14.3: fewer than 509
+USERNAME_BYTES = 508  # RFC 8489 section 14.3: fewer than 509
 
 T = TypeVar("T")
 
@@ -121,7 +121,7 @@ def is_registered(call: str) -> bool:
 def may_be_credentials(call: str, leg: str = "") -> bool:
     """Whether a credential alone may name this call, and this leg."""
     username = f"0:{call}:{leg}" if leg else f"0:{call}"
-    is_short = len(username.encode()) <= _USERNAME_BYTES
+    is_short = len(username.encode()) <= USERNAME_BYTES
     return is_short and bool(CALL_NAME.fullmatch(call)) and not is_registered(call)
 
 

@@ -56,14 +56,18 @@ class Users:
         """The user of that name, if it holds an allocation."""
         return self._users.get(name)
 
+    def check(self, name: str) -> None:
+        """Raises: Rejected 403 where the user is revoked. Nothing else."""
+        if name in self._revoked:
+            raise Rejected(403, RefusalReason.REVOKED)
+
     def admit(self, name: str, rules: Rules, now: Now, *, is_draining: bool) -> Leg:
         """A new leg of a user, for one allocation.
 
         Raises: Rejected 403 (the user is revoked, or only calls of the API exist) or 508 (the relay
             is draining, and the user holds nothing). Nothing else.
         """
-        if name in self._revoked:
-            raise Rejected(403, RefusalReason.REVOKED)
+        self.check(name)
         if rules.require_registered_call:
             raise Rejected(403)
         found = self._users.get(name)

@@ -36,7 +36,7 @@ class Quotas:
         Args:
             ports: how many ports of its pool the allocation would take.
         Returns: the allocation that has to give way for it.
-        Raises: Rejected 486 or 508. Nothing else.
+        Raises: Rejected 403 (its user is revoked, whatever it has left), 486 or 508. Nothing else.
         """
         if isinstance(name, UserName):
             oldest = None
@@ -62,6 +62,7 @@ class Quotas:
         return oldest
 
     def _check_user(self, name: str, ports: int, now: Now) -> None:
+        self._book.users.check(name)
         user, key = self._book.users.find(name), LegKey(name, "")
         if user is not None and len(user.legs) >= self._settings.allocations_per_user:
             raise Rejected(486)

@@ -93,11 +93,15 @@ def test_users_are_no_calls() -> None:
 def test_a_user_is_not_cut_after_the_duration_of_a_call() -> None:
     relay = wide()
     relay.server.set_rules(replace(RULES, call_duration_s=60))
-    client = alice(relay)
-    relay.advance(3000)
-    client.keep()
-    relay.advance(3000)
-    client.keep()
+    one, bob = talking(relay)
+    for _ in range(10):
+        relay.advance(500)
+        one.keep()
+        bob.keep()
+        routes = one.bind(0x4001, bob.relayed).before_answer()
+        routes += bob.bind(0x4002, one.relayed).before_answer()
+        assert [type(effect) for effect in routes] == [SetRoute] * 4
+        assert isinstance(one.channel_data(0x4001, b"x")[0], Deliver)
 
 
 def test_two_users_reach_each_other_and_permissions_are_for_a_user_with_all_it_holds() -> None:
@@ -359,6 +363,13 @@ def test_a_revoked_name_is_refused_in_every_spelling_and_no_other_is(username: s
     assert relay.user(username).allocate().code == 403
     for other in (f"{LATER}:alice2", f"{LATER}:Alice", f"{LATER}:{LATER}:alice"):
         relay.user(other).allocate().accepted()
+
+
+def test_who_is_revoked_is_told_so_whatever_ports_of_it_rest() -> None:
+    relay = wide(allocations_per_user=1)
+    assert come_and_go(relay, 5) == 4
+    relay.revoke("mallory")
+    assert relay.user(f"{LATER}:mallory").allocate().code == 403
 
 
 @pytest.mark.parametrize("name", FIXED)
