@@ -46,12 +46,14 @@ class Deliver:
         client: the receiver.
         datagram: a ChannelData message (unpadded) or a Data indication.
         payload: application bytes in it, what bit-rate caps and statistics count.
+        is_whole: it is lost where it does not fit the path whole, over UDP.
     """
 
     leg: LegKey
     client: FiveTuple
     datagram: bytes = field(repr=False)  # it may spell an address
     payload: int
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

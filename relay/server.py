@@ -211,13 +211,15 @@ class Server(Descriptions):
         """These hold for calls yet to come."""
         self._book.rules = rules
 
-    def replace_secrets(self, secrets: tuple[str, ...], users: Mapping[str, str]) -> None:
-        """Verify later allocations with these; allocations keep the key they were made with.
+    def replace_secrets(
+        self, secrets: tuple[str, ...], users: Mapping[str, str], *, mints_alone: bool = False
+    ) -> None:
+        """Verify later allocations with these: as in `TurnSettings`. Allocations keep their key."""
+        self._turn.replace_secrets(secrets, users, mints_alone=mints_alone)
 
-        Args:
-            users: the passwords of static users, by their names.
-        """
-        self._turn.replace_secrets(secrets, users)
+    def minted(self, username: str, expiry: int, now: Now) -> None:
+        """The API has made a credential, good until this time in Unix seconds."""
+        self._turn.minted(username, expiry, now)
 
     def revoke_user(self, name: str, for_s: int | None, now: Now) -> list[Effect]:
         """End the allocations of a user, and refuse it from now on, whatever its credential.

@@ -50,6 +50,7 @@ def with_credentials(call: CoreCall, relay: Relay, settings: ControlSettings) ->
 def _party(call: CoreCall, leg: Leg, settings: ControlSettings, expiry: int) -> PartyCreated:
     """How one party reaches the relay; STUN servers only if it may use its own address."""
     username, password = mint(settings.secret, call.id, leg.id, expiry)
+    settings.minted(username, expiry)
     is_direct = call.is_direct(leg)
     urls = [*settings.urls, *(settings.stun_urls if is_direct else ())]
     server = IceServer(urls=urls, username=username, credential=password)

@@ -5,7 +5,7 @@ has paid for them. `Party` and `Status` are answered as they are: their texts be
 descriptions in the OpenAPI document.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -39,6 +39,7 @@ class ControlSettings:
         stun_urls: where parties that may use their own addresses learn them; empty for nowhere.
         takes_users: the relay takes credentials that name no call (`relay.peers` is not `call`).
         mints_per_s: what each caller of `relay.api.vendors` may have.
+        minted: hears each username that is minted, and its expiry in Unix seconds.
     """
 
     urls: tuple[str, ...]
@@ -47,6 +48,7 @@ class ControlSettings:
     stun_urls: tuple[str, ...] = ()
     takes_users: bool = False
     mints_per_s: int = 50
+    minted: Callable[[str, int], None] = lambda _username, _expiry: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,8 +198,6 @@ class Book:
             else.
         """
         found = self._calls.get(name)
-        if self.is_draining and found is None:
-            raise Rejected(508)
         if self._past.has_leg(name, leg, now.mono):
             raise Rejected(403)
         if found is None:
@@ -256,6 +254,8 @@ class Book:
             raise Rejected(403)
         if self._past.get(name, now.mono):
             raise Rejected(403)
+        if self.is_draining:
+            raise Rejected(508)
         call = named(name, self._origin(), now)
         self._add(call)
         return call

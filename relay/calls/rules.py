@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
+
+from relay.address import ServerAddress, Transport
 
 
 class Policy(Enum):
@@ -18,6 +21,14 @@ class Masking(Enum):
     OPTED_IN = "opted_in"
 
 
+class Alternate(NamedTuple):
+    """One listener of another relay, and the name that its certificate is for."""
+
+    transport: Transport
+    address: ServerAddress
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the operator decided about calls.
@@ -31,6 +42,7 @@ class Rules:
         credential_ttl_s: for how long a minted credential may be used.
         revocation_s: for how long a user that is revoked is refused; a revocation may say another
             time.
+        alternates: where clients are sent that would begin a call while this relay drains.
     """
 
     policy: Policy = Policy.ASKED
@@ -42,6 +54,7 @@ class Rules:
     call_duration_s: int = 14_400
     credential_ttl_s: int = 3_600
     revocation_s: int = 86_400
+    alternates: tuple[Alternate, ...] = ()
 
     def is_relayed(self, *, asked: bool) -> bool:
         """Whether a call is relayed; `asked`: any party of it wants privacy."""

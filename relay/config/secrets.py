@@ -8,9 +8,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationInfo
+from pydantic import SecretStr, ValidationInfo
 
 MAX_SECRET_BYTES = 4096
+
+
+class GeneratedSecret(SecretStr):
+    """One that the operator did not give, so that nobody but this relay knows it."""
 
 
 def resolve(value: object, info: ValidationInfo) -> str:

@@ -116,6 +116,7 @@ class Daemon:
             self._tokens(),
             takes_users=self._settings.relay.peers is not Peers.CALL,
             mints_per_s=self._settings.limits.mints_per_s,
+            minted=self._minted,
         )
         self._tell_urls()
         kernel = self.engine.forwarder.kernel = open_fastpath(
@@ -214,7 +215,8 @@ class Daemon:
                 log.warning("needs_restart", extra={"key": key})
         self._settings = fresh
         self.engine.server.set_rules(rules_of(fresh))
-        self.engine.server.replace_secrets(self._secrets(), users_of(fresh))
+        alone = fresh.mints_alone
+        self.engine.server.replace_secrets(self._secrets(), users_of(fresh), mints_alone=alone)
         self._control.secret = self._secrets()[0]
         self._control.tokens = self._tokens()
         self._control.mints_per_s = fresh.limits.mints_per_s
@@ -237,6 +239,9 @@ class Daemon:
         urls = self._listeners.urls(self._settings.relay.names)
         self._control.urls = urls
         self._control.stun_urls = stun_urls(urls) if self._started_with.privacy.stun_binding else ()
+
+    def _minted(self, username: str, expiry: int) -> None:
+        self.engine.server.minted(username, expiry, self._clocks.now())
 
     def _secrets(self) -> tuple[str, ...]:
         return tuple(secret.get_secret_value() for secret in self._settings.auth.secrets)

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Callable
 
-from relay.calls.rules import Masking, Policy, Rules
+from relay.calls.rules import Alternate, Masking, Policy, Rules
 from relay.config import Settings
+from relay.forward.user.sockets import can_set_df
 from relay.ice.settings import PortSettings
 from relay.server import ServerSettings
 from relay.special_use import Denied
@@ -35,6 +36,9 @@ def rules_of(settings: Settings) -> Rules:
         packets_per_s=limits.packets_per_s,
         call_duration_s=limits.call_duration_s,
         credential_ttl_s=settings.auth.ttl_s,
+        alternates=tuple(
+            Alternate(each.transport, each.address, each.name) for each in settings.relay.alternates
+        ),
         revocation_s=settings.auth.revocation_s,
     )
 
@@ -64,6 +68,8 @@ def _turn_settings_of(
         is_this_host=is_this_host,
         own_ports=_listening_ports(settings),
         users=users_of(settings),
+        mints_alone=settings.mints_alone,
+        sets_df=can_set_df(),
         mask_mapped_address=settings.privacy.mask_mapped_address,
         stun_binding=settings.privacy.stun_binding,
         allocations_per_leg=settings.limits.allocations_per_leg,

@@ -10,6 +10,7 @@ from relay.effects import CallCreated, Effect, LegConnected, SetLeg
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute, Pair
 from relay.turn.allocation import Allocation, remember_own
+from relay.turn.alternate import alternate_for
 from relay.turn.drawing import Drawing
 from relay.turn.families import check_family, default_family
 from relay.turn.lifetimes import Lifetimes
@@ -70,7 +71,10 @@ class Allocations:
         asked = check_family(request, self._families, even, has_token=token is not None)
         expires = now.mono + _lifetime(request.get(Attribute.LIFETIME))
         oldest = self._quotas.check(name, 2 if even is True else 1 if token is None else 0, now)
-        leg = self._admit(name, now)
+        try:
+            leg = self._admit(name, now)
+        except Rejected as rejected:
+            return self._send_away(request, rejected)
         family = asked or default_family(leg.call, request.client.server, self._families)
         relayed, outer = self._drawing.draw(leg, family, even, token, now)
         if relayed is None:
@@ -133,6 +137,18 @@ class Allocations:
         if isinstance(name, UserName):
             return self._book.admit_user(name.user, now)
         return self._book.admit(name.call, name.leg, now)
+
+    def _send_away(self, request: Request, rejected: Rejected) -> list[Effect]:
+        """A leg is not admitted; where that is because the relay drains, another one may take it.
+
+        Raises: Rejected, where there is no other.
+        """
+        is_draining = rejected.code == 508
+        alternates = self._book.rules.alternates if is_draining else ()
+        elsewhere = alternate_for(request.client, alternates)
+        if not elsewhere:
+            raise rejected
+        return request.failure(300, *elsewhere)
 
     def _refuse(self, request: Request, leg: Leg, now: Now) -> list[Effect]:
         """No port is left for a leg that has been admitted."""

@@ -12,22 +12,23 @@ from relay.clock import Now
 from relay.effects import Count, Effect, LegKey
 from relay.errors import DropReason, Malformed, RefusalReason, Rejected
 from relay.stun.attributes import Attribute
-from relay.stun.credentials import long_term_key, rest_password
+from relay.stun.credentials import rest_password, userhash
 from relay.stun.integrity import verify
 from relay.stun.message import HEADER_SIZE, Message, Method
-from relay.turn import names
+from relay.stun.values import PasswordAlgorithm
+from relay.turn import algorithms, names
 from relay.turn import nonce as nonces
 from relay.turn.allocation import Allocation
+from relay.turn.challenge import Challenges
 from relay.turn.names import LegName, Name
-from relay.turn.request import Credential, failure, wants_fingerprint
+from relay.turn.request import Credential, failure
 from relay.turn.settings import TurnSettings
+from relay.turn.userhash import KnownNames
 
 REQUESTS_PER_S = 50
 """Of one leg, ten seconds' worth at once: a browser's twelve allocations, each with a permission
 and a channel for every candidate of the other side, need some two hundred to begin with."""
 
-_AMPLIFICATION = 1.4  # a challenge over the request that draws it, at the IP level
-_IP_AND_UDP = 28  # bytes of header over IPv4; over IPv6 the quotient is smaller
 _NONCE = Attribute.NONCE.number.to_bytes(2) + b"\0"  # type, and the first byte of its length
 _LOOKS = 4  # at what reads so; in a client's request a number does, at most, that is not aligned
 
@@ -39,6 +40,8 @@ class Authenticator:
         self._settings = settings
         self.secrets = settings.secrets
         self.users = settings.users
+        self.names = KnownNames(settings.realm, settings.users, is_alone=settings.mints_alone)
+        self._challenges = Challenges(settings, self.names)
         per_s, key = settings.unauthenticated_per_s, settings.nonce_key
         self._strangers = SourceRate(per_s, key)
         self._proven = SourceRate(per_s, key)
@@ -58,14 +61,18 @@ class Authenticator:
         if not (message.integrity_at or message.integrity_sha256_at):
             raise Rejected(401)
         username = message.get(Attribute.USERNAME)
+        hashed = message.get(Attribute.USERHASH)
         realm = message.get(Attribute.REALM)
         nonce = message.get(Attribute.NONCE)
-        if username is None or realm is None or nonce is None:
+        if (username is None and hashed is None) or realm is None or nonce is None:
             raise Rejected(400)
-        if realm != self._settings.realm:
+        algorithm = algorithms.chosen(message)
+        if username is None and hashed is not None:
+            username = self._known(hashed, held)
+        if username is None or realm != self._settings.realm:
             raise Rejected(401)
-        key = self._key_that_verifies(message, username, held)
-        return Credential(username, nonce, key, self._named(username, held))
+        key = self._key_that_verifies(message, username, algorithm, held)
+        return Credential(username, nonce, key, self._named(username, held), algorithm)
 
     def hold_back(
         self,
@@ -75,16 +82,20 @@ class Authenticator:
         held: Allocation | None,
         now: Now,
     ) -> list[Effect]:
-        """What becomes of a request whose MAC has verified where its leg asks too often, or its
-        nonce is not one that was made for this client within the hour.
+        """What becomes of a request whose MAC has verified where its leg asks too often, its nonce
+        is not one that was made for this client within the hour, or it uses of RFC 8489 what the
+        challenge with this nonce had no room to offer.
 
         Returns: nothing where it is to be looked at.
         """
         leg = _whose(credential, held)
         if not self._requests.is_within(":".join(leg).encode(), now.mono):
             return [Count(DropReason.REQUEST_RATE, leg)]
-        if not nonces.is_valid(self._settings.nonce_key, credential.nonce, client, now):
-            return self._challenge(message, client, 438, now)
+        nonce = credential.nonce
+        is_valid = nonces.is_valid(self._settings.nonce_key, nonce, client, now)
+        is_new = credential.algorithm is not None or message.integrity_sha256_at
+        if not is_valid or (is_new and not nonces.features_of(nonce)):
+            return self._challenges.build(message, client, 438, now, is_proven=is_valid)
         return []
 
     def echoes_nonce(self, datagram: bytes, client: FiveTuple, now: Now) -> bool:
@@ -115,7 +126,7 @@ class Authenticator:
         if not self.may_answer(client, held, now, is_proven=is_proven):
             return [Count(DropReason.UNAUTHENTICATED_RATE)]
         if code == 401:
-            return self._challenge(message, client, code, now)
+            return self._challenges.build(message, client, code, now, is_proven=is_proven)
         return failure(message, client, code)
 
     def may_answer(
@@ -135,15 +146,6 @@ class Authenticator:
         rate = self._proven if is_proven else self._strangers
         return rate.is_within(client.client, now.mono)
 
-    def _challenge(self, message: Message, client: FiveTuple, code: int, now: Now) -> list[Effect]:
-        """401 or 438 with a new nonce, which is as long as the size of the request allows."""
-        length = nonces.LONGEST
-        if client.transport is Transport.UDP:
-            length = _room_for_nonce(message, self._settings.realm)
-        nonce = nonces.make(self._settings.nonce_key, client, now, length)
-        attributes = ((Attribute.REALM, self._settings.realm), (Attribute.NONCE, nonce))
-        return failure(message, client, code, attributes)
-
     def _named(self, username: str, held: Allocation | None) -> Name:
         """What the username names, whose MAC has verified; nobody else can have one counted.
 
@@ -157,12 +159,25 @@ class Authenticator:
             raise Rejected(401, RefusalReason.NAMES_NO_CALL if peers == "call" else None)
         return name
 
-    def _key_that_verifies(self, message: Message, username: str, held: Allocation | None) -> bytes:
-        if held is not None and held.username == username:
+    def _known(self, hashed: bytes, held: Allocation | None) -> str | None:
+        """The username that a USERHASH stands for; None for one that the relay does not know."""
+        if held is not None and userhash(held.username, self._settings.realm) == hashed:
+            return held.username
+        return self.names.find(hashed)
+
+    def _key_that_verifies(
+        self,
+        message: Message,
+        username: str,
+        algorithm: PasswordAlgorithm | None,
+        held: Allocation | None,
+    ) -> bytes:
+        is_held = held is not None and held.username == username
+        if held is not None and is_held and algorithms.is_key_of(algorithm, held.key):
             verify(message, held.key)
             return held.key
         for password in self._passwords(username):
-            key = long_term_key(username, self._settings.realm, password)
+            key = algorithms.key_of(algorithm, username, self._settings.realm, password)
             try:
                 verify(message, key)
             except Rejected:
@@ -200,11 +215,3 @@ def _is_a_clients(message: Message) -> bool:
     except Malformed:
         return False
     return message.method == Method.ALLOCATE and transport is not None
-
-
-def _room_for_nonce(message: Message, realm: str) -> int:
-    """Characters of nonce with which the challenge is no larger than it may be."""
-    most = _AMPLIFICATION * (_IP_AND_UDP + len(message.raw)) - _IP_AND_UDP
-    size = HEADER_SIZE + 8 + 4 + len(realm.encode()) + 3 & ~3  # ERROR-CODE, REALM
-    room = int(most) - size - 4 - 8 * wants_fingerprint(message)
-    return min(max(room & ~3, nonces.SHORTEST), nonces.LONGEST)

@@ -6,6 +6,7 @@ have a route from then on.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from relay.address import FiveTuple, PeerAddress
 from relay.clock import Now
@@ -20,13 +21,27 @@ from relay.turn.peer import Peer
 from relay.turn.routes import demand
 from relay.turn.table import Table
 
-_KNOWN = numbers(Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_FRAGMENT)
+_KNOWN = numbers(Attribute.XOR_PEER_ADDRESS, Attribute.DATA)
+_DF = numbers(Attribute.DONT_FRAGMENT)
 
 
 class Data:
-    """Decides, packet by packet, what crosses between two allocations."""
+    """Decides, packet by packet, what crosses between two allocations.
 
-    def __init__(self, table: Table, lifetimes: Lifetimes, entropy: Callable[[int], bytes]) -> None:
+    Args:
+        entropy: random bytes on demand.
+        sets_df: the sockets can set DF.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        lifetimes: Lifetimes,
+        entropy: Callable[[int], bytes],
+        *,
+        sets_df: bool = True,
+    ) -> None:
+        self._known = _KNOWN | _DF if sets_df else _KNOWN
         self._table = table
         self._lifetimes = lifetimes
         self._entropy = entropy
@@ -43,12 +58,15 @@ class Data:
             return self._of_nobody(client, now)
         address = message.get(Attribute.XOR_PEER_ADDRESS)
         data = message.get(Attribute.DATA)
-        if address is None or data is None or message.unknown(_KNOWN):
+        if address is None or data is None or message.unknown(self._known):
             raise Malformed(DropReason.BAD_ATTRIBUTE)
         target = self._table.peer(allocation, address, now.mono)
         if target is None:
             return [Count(DropReason.NOT_A_SIBLING, allocation.leg.key)]
-        return self._relay(allocation, target.relayed, target, data, now)
+        effects = self._relay(allocation, target.relayed, target, data, now)
+        if target.is_outside and message.get(Attribute.DONT_FRAGMENT):
+            return [_whole(effect) for effect in effects]
+        return effects
 
     def on_channel_data(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         """Relay one ChannelData message.
@@ -111,3 +129,8 @@ class Data:
         # RFC 8656 section 11.4. The peer's address is a relayed one, or its unmasked party's own.
         attributes = ((Attribute.XOR_PEER_ADDRESS, source.relayed), (Attribute.DATA, data))
         return build(Method.DATA, Class.INDICATION, self._entropy(12), attributes)
+
+
+def _whole(effect: Effect) -> Effect:
+    """DONT-FRAGMENT: what does not fit the path to a peer outside the relay is lost."""
+    return replace(effect, is_whole=True) if isinstance(effect, Deliver) else effect

@@ -15,7 +15,7 @@ from relay.calls.reach import Listed
 from relay.clock import Now
 from relay.effects import Answered, Count, Effect, Refused, Send
 from relay.errors import CallError, DropReason, Malformed, Rejected
-from relay.stun.attributes import Attribute
+from relay.stun.attributes import Attribute, numbers
 from relay.stun.demux import CHANNELS
 from relay.stun.message import Class, Message, Method, build, parse
 from relay.turn.allocate import Allocations
@@ -56,7 +56,9 @@ class Turn:
         self._table = Table(settings.ports, settings.peers != "call", relay_pool)
         self._lifetimes = Lifetimes(self._table, book, deadlines)
         self._authenticator = Authenticator(settings)
-        self._data = Data(self._table, self._lifetimes, entropy)
+        self._data = Data(self._table, self._lifetimes, entropy, sets_df=settings.sets_df)
+        df = numbers(Attribute.DONT_FRAGMENT)
+        self._known = KNOWN if settings.sets_df else KNOWN - df
         self._reservations = Reservations(deadlines, entropy)
         self._outsides = Outsides(settings)
         drawing = Drawing(settings, self._table, self._reservations, self._outsides, entropy)
@@ -200,9 +202,16 @@ class Turn:
         """The transport of the allocation in use; None where the leg holds none."""
         return in_use(leg).client.transport if leg.held else None
 
-    def replace_secrets(self, secrets: tuple[str, ...], users: Mapping[str, str]) -> None:
+    def replace_secrets(
+        self, secrets: tuple[str, ...], users: Mapping[str, str], *, mints_alone: bool
+    ) -> None:
         """Verify later allocations with these; allocations keep the key they were made with."""
         self._authenticator.secrets, self._authenticator.users = secrets, users
+        self._authenticator.names.replace(users, is_alone=mints_alone)
+
+    def minted(self, username: str, expiry: int, now: Now) -> None:
+        """This relay has made a credential, which a client may use as USERHASH too."""
+        self._authenticator.names.add(username, expiry, now.wall)
 
     def is_known(self, client: FiveTuple) -> bool:
         """Whether this client holds an allocation."""
@@ -234,7 +243,7 @@ class Turn:
         if held_back:
             return held_back
         request = Request(message, client, credential, held)
-        unknown = message.unknown(KNOWN)
+        unknown = message.unknown(self._known)
         if unknown:
             return request.failure(420, (Attribute.UNKNOWN_ATTRIBUTES, unknown))
         try:

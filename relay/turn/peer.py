@@ -15,7 +15,7 @@ from relay.address import FiveTuple, PeerAddress
 from relay.calls.call import Leg, RelayedAddress
 from relay.calls.ends import End
 from relay.calls.routes import may_meet
-from relay.effects import LegKey, Via
+from relay.effects import NO_CHANNEL, LegKey, Via
 
 PERMISSION_LIFETIME_S = 300.0  # RFC 8656 section 9
 CHANNEL_LIFETIME_S = 600.0  # RFC 8656 section 12
@@ -145,6 +145,11 @@ class Peer(RelayedAddress):
     def is_in_use(self, mono: float) -> bool:
         """Whether this side is in use: it has a route, or data has crossed lately."""
         return mono < self.used + CONSENT_S or self.is_routed
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether its data leaves the relay by an outer port, as it is."""
+        return NO_CHANNEL in self.channels
 
     @property
     def is_routed(self) -> bool:

@@ -24,6 +24,8 @@ class TurnSettings:
         ports: relayed ports.
         peers: `call` (legs of the same call), `relay` (any allocation of this relay), `listed`
             (and the hosts of `listed_peers`) or `any` (and all but `denied_peers`).
+        sets_df: the sockets can set DF; else DONT-FRAGMENT is not understood.
+        mints_alone: nobody but this relay knows the secrets.
         users: the passwords of static users, by their names; with `call` there are none.
         mask_mapped_address: tell a masked leg that its mapped address is the relay's.
         listed_peers, denied_peers: see `peers`.
@@ -59,6 +61,8 @@ class TurnSettings:
     own_ports: frozenset[int] = frozenset()
     allocations_per_user: int = 32
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    mints_alone: bool = False
+    sets_df: bool = True
 
 
 def port_of_nobody(ports: range, taken: Container[int]) -> int:

@@ -24,7 +24,7 @@ MAY_BE_KNOWN_OF_CALLS = {
     "relay.calls.making": {"Order", "Party"},
     "relay.calls.rate": {"Rate", "SourceRate"},
     "relay.calls.reach": {"Listed", "ports_of"},
-    "relay.calls.rules": {"Masking", "Policy", "Rules"},
+    "relay.calls.rules": {"Alternate", "Masking", "Policy", "Rules"},
     "relay.calls.signaling": {"Released", "Trickled"},
     "relay.ice.access": {"PWD", "UFRAG", "Access", "Endpoint", "IceCredentials"},
     "relay.ice.settings": {"PortSettings"},
