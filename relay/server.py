@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from itertools import count
 
 from relay.address import FiveTuple, ServerAddress
-from relay.calls import signaling
-from relay.calls.book import Book, drop, ended
+from relay.calls.book import Book
 from relay.calls.call import Call, CallState, Leg
 from relay.calls.changes import Change
 from relay.calls.deadlines import Deadlines, Timed
+from relay.calls.ended import drop, ended
 from relay.calls.leaving import AnsweredBy, is_last, leave
 from relay.calls.making import Order
 from relay.calls.pool import Entropy, PortPool
 from relay.calls.rules import Rules
+from relay.calls.users import Revoked
 from relay.clock import Now
 from relay.effects import CallAccepted, CallChanged, CallCreated, Effect, EndReason, Fault, LegEnded
 from relay.errors import CallError
@@ -27,7 +28,6 @@ from relay.ice.dispatch import PortsMode
 from relay.ice.port import RelayedPort
 from relay.ice.settings import PortSettings
 from relay.questions import Questions
-from relay.sdp import HeldCandidate, Rebuilt
 from relay.turn.dispatch import Turn
 from relay.turn.settings import TurnSettings
 
@@ -204,37 +204,30 @@ class Server(Questions):
             raise CallError("wrong_state", detail, name)
         return self._ports.set_access(call.leg_of(party), access, now)
 
-    def describe(self, name: str, party: str, sdp: str, now: Now) -> Rebuilt:
-        """Rebuild a party's description for the others; nothing is to be done for it.
-
-        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state`, `too_many`,
-            `bad_description` or `plain_media`. Nothing else.
-        """
-        call = self._book.live(name, now)
-        return signaling.describe(call, party, sdp, self.relayed_of(call), now.mono)
-
-    def trickle(self, name: str, party: str, sent: HeldCandidate, now: Now) -> signaling.Trickled:
-        """Rebuild a party's candidate for the others, or hold it while the call rings.
-
-        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state` or `too_many`. Nothing
-            else.
-        """
-        call = self._book.live(name, now)
-        return signaling.trickle(call, party, sent, self.relayed_of(call), now.mono)
-
-    def release(self, call: Call) -> dict[str, signaling.Released]:
-        """What parties sent while the call rang; then nothing is held any more."""
-        return signaling.release(call)
-
     # What the operator decides
 
     def set_rules(self, rules: Rules) -> None:
         """These hold for calls yet to come."""
         self._book.rules = rules
 
-    def replace_secrets(self, secrets: tuple[str, ...]) -> None:
-        """Verify later allocations with these; allocations keep the key they were made with."""
-        self._turn.replace_secrets(secrets)
+    def replace_secrets(self, secrets: tuple[str, ...], users: Mapping[str, str]) -> None:
+        """Verify later allocations with these; allocations keep the key they were made with.
+
+        Args:
+            users: the passwords of static users, by their names.
+        """
+        self._turn.replace_secrets(secrets, users)
+
+    def revoke_user(self, name: str, for_s: int | None, now: Now) -> list[Effect]:
+        """End the allocations of a user, and refuse it from now on, whatever its credential.
+
+        Args:
+            for_s: for how long; None for as long as the operator decided.
+        Raises: CallError `no_users` or `invalid_request`. Nothing else.
+        """
+        legs = self._book.revoke_user(name, for_s, now)
+        ways = self._turn.end_leg, self._book.release
+        return [effect for leg in legs for way in ways for effect in way(leg, now)]
 
     def drain(self) -> None:
         """Begin no new calls from now on."""
@@ -265,6 +258,9 @@ class Server(Questions):
         """The deadline of one has come. `attended` counts the relayed ports of this turn."""
         if isinstance(timed, Call):
             return self._expire(timed, now)
+        if isinstance(timed, Revoked):
+            self._book.users.lapse(timed)
+            return []
         if not isinstance(timed, RelayedPort):
             return self._turn.lapse(timed, now)
         if turns := next(attended) // _PORTS_PER_TURN:
@@ -285,8 +281,7 @@ class Server(Questions):
     def _expire(self, call: Call, now: Now) -> list[Effect]:
         """The time of a call has come.
 
-        One that only credentials name may begin anew: no signaling server has ended it, and where
-        the relay's rule about peers is wider one such "call" is a user with many calls.
+        One that only credentials name may begin anew: no signaling server has ended it.
         """
         is_ringing = call.state is CallState.RINGING
         reason = EndReason.NOT_ACCEPTED if is_ringing else EndReason.EXPIRED

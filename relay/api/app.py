@@ -9,7 +9,7 @@ from relay import __version__
 from relay.api import problems, viewer
 from relay.api.guard import Guard
 from relay.api.relay import ControlSettings, Relay
-from relay.api.routes import calls, operations, permission, signaling
+from relay.api.routes import calls, operations, permission, signaling, users
 
 
 def make_app(relay: Relay, settings: ControlSettings) -> FastAPI:
@@ -32,6 +32,7 @@ def make_app(relay: Relay, settings: ControlSettings) -> FastAPI:
     app.state.settings = settings
     app.include_router(calls.router)
     app.include_router(signaling.router)
+    app.include_router(users.router)
     app.include_router(permission.router)
     app.include_router(operations.router)
     app.include_router(viewer.make_router())

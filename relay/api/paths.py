@@ -55,3 +55,8 @@ PartyId = Annotated[
     Path(description="The id of the party. In a call that a credential began: its leg."),
     AfterValidator(_checked),
 ]
+UserId = Annotated[
+    str,
+    Path(description="The name of the user: the username of its credentials without the expiry."),
+    AfterValidator(_checked),
+]

@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "unknown_call": (404, "The relay does not know this call"),
     "unknown_party": (404, "The call does not have this party"),
     "method_not_allowed": (405, "This path does not have this method"),
+    "no_users": (409, "This relay has calls, and no users"),
     "wrong_state": (409, "The state of the call does not allow this"),
     "only_tightens": (409, "Privacy cannot be switched off during a call"),
     "bad_configuration": (409, "The configuration has faults, so the relay did not load it"),

@@ -155,6 +155,13 @@ class Relay(Protocol):
         """End one party's leg. Raises: CallError `unknown_call` or `unknown_party`."""
         ...
 
+    def revoke_user(self, name: str, for_s: int | None) -> None:
+        """End a user's allocations, and refuse it for so many seconds; None: the operator's.
+
+        Raises: CallError `no_users` or `invalid_request`.
+        """
+        ...
+
     def set_access(self, call: str, party: str, access: Access) -> Endpoint:
         """Take in where a party in ports mode is. Returns: what it is told.
 

@@ -51,6 +51,7 @@ ROUTES: dict[str, Requirements] = {
     "/v1/calls/{call}/description": _DESCRIPTION,
     "/v1/calls/{call}/candidate": _CANDIDATE,
     "/v1/calls/{call}/parties/{party}": _TOKEN,
+    "/v1/users/{name}": _TOKEN,
     "/v1/permission": _TOKEN,
     "/v1/status": _TOKEN,
     "/v1/drain": _TOKEN,
@@ -83,5 +84,5 @@ def look_up(path: str) -> tuple[Requirements, str]:
         return ROUTES[path], ""
     for pattern, requirements in _NAMED:
         if found := pattern.fullmatch(path):
-            return requirements, found["call"]
+            return requirements, found.groupdict().get("call", "")
     return _TOKEN, ""

@@ -88,6 +88,11 @@ class Leg:
         self.intake: Intake | None = None  # made when its party first sends a description
 
     @property
+    def scope(self) -> LegKey:
+        """What permissions and ports are counted by: the leg, or all of a user's."""
+        return LegKey(self.key.call, "") if self.call.is_user else self.key
+
+    @property
     def id(self) -> str:
         """Its opaque name within the call."""
         return self.key.leg
@@ -106,7 +111,8 @@ class Former(NamedTuple):
 
 
 class Call(Timed):
-    """One call.
+    """One call; or a user, which differs from one as `is_user` says: each of its allocations is a
+    leg, nobody creates or ends it, and nothing tells of it.
 
     `closed`: its legs reach each other and nothing else. `known` are the ports that its legs hold,
     or have held, and whose they are or were; `pool` is what they are drawn from, once one was.
@@ -116,6 +122,7 @@ class Call(Timed):
         created: when, on the monotonic clock; `created_at` on the wall clock.
         number: grows with every call, so that a list can go on where it stopped.
         is_registered: the API created it; otherwise it exists since a credential named it.
+        is_user: it is a user, of that name.
         relayed: its clients are told to use nothing but the relay.
         half_relayed: but for the one that is not masked: it may use its own address towards the
             relayed addresses of the others, which is all of them that it knows.
@@ -127,15 +134,23 @@ class Call(Timed):
 
     __slots__ = (
         *("bitrate_bps", "by_port", "closed", "created", "created_at", "expires", "expires_at"),
-        *("former", "half_relayed", "id", "is_registered", "known", "legs", "number", "pool"),
-        *("ports", "relayed", "state"),
+        *("former", "half_relayed", "id", "is_registered", "is_user", "known", "legs", "number"),
+        *("pool", "ports", "relayed", "state"),
     )
 
     def __init__(
-        self, call: str, number: int, *, is_registered: bool, relayed: bool, closed: bool
+        self,
+        call: str,
+        number: int,
+        *,
+        is_registered: bool,
+        relayed: bool,
+        closed: bool,
+        is_user: bool = False,
     ) -> None:
         super().__init__()
         self.id = call
+        self.is_user = is_user
         self.number = number
         self.is_registered = is_registered
         self.relayed = relayed

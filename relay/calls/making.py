@@ -1,8 +1,9 @@
-"""How calls come to be: as the API orders them, or as a credential names them.
+"""How calls come to be: as the API orders them, or as a credential names them; and users.
 
 Rules of this file: nothing is kept here; what is made is active, and the book has it ring.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -81,6 +82,15 @@ def named(name: str, origin: Origin, now: Now) -> Call:
     call = Call(name, origin.number, is_registered=False, relayed=True, closed=closed)
     _begin(call, rules.call_duration_s, rules.bitrate_bps, now)
     return call
+
+
+def user(name: str, rules: Rules, now: Now) -> Call:
+    """Make a user. It has no end of its own."""
+    made = Call(name, 0, is_registered=False, relayed=True, closed=False, is_user=True)
+    made.created, made.created_at = now.mono, now.wall
+    made.expires = made.expires_at = math.inf
+    made.bitrate_bps = rules.bitrate_bps
+    return made
 
 
 def never(name: str, now: Now) -> Call:

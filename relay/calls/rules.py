@@ -29,6 +29,8 @@ class Rules:
         bitrate_bps, packets_per_s: caps of one leg; a call may ask for a lower bit rate.
         call_duration_s: the longest a call may last; a call may ask for less.
         credential_ttl_s: for how long a minted credential may be used.
+        revocation_s: for how long a user that is revoked is refused; a revocation may say another
+            time.
     """
 
     policy: Policy = Policy.ASKED
@@ -39,6 +41,7 @@ class Rules:
     packets_per_s: int = 4_000
     call_duration_s: int = 14_400
     credential_ttl_s: int = 3_600
+    revocation_s: int = 86_400
 
     def is_relayed(self, *, asked: bool) -> bool:
         """Whether a call is relayed; `asked`: any party of it wants privacy."""

@@ -30,6 +30,7 @@ def check(settings: Settings, read_pair: ReadPair) -> list[str]:
         *_listeners(settings),
         *_relay_addresses(settings),
         *_api(settings),
+        *_users(settings),
         *_tls(settings, read_pair),
         *_proxy_protocol(settings),
         *_unavailable(settings),
@@ -142,6 +143,24 @@ def _api(settings: Settings) -> list[str]:
         f"api.tokens: []: expected at least one token, since api.listen ({settings.api.listen}) "
         "can be reached from other hosts"
     ]
+
+
+def _users(settings: Settings) -> list[str]:
+    """Find users where every name is a call's."""
+    if not settings.auth.users:
+        return []
+    faults = []
+    if settings.relay.peers is Peers.CALL:
+        faults.append(
+            "auth.users: expected none with relay.peers call: "
+            "auth.users needs relay.peers relay, listed or any"
+        )
+    if settings.auth.require_registered_call:
+        faults.append(
+            "auth.users: expected none with auth.require_registered_call: "
+            "the relay takes only calls of the API then"
+        )
+    return faults
 
 
 def _tls(settings: Settings, read_pair: ReadPair) -> list[str]:

@@ -69,6 +69,16 @@ def _user(text: str) -> str:
     return text
 
 
+_USERNAME_BYTES = 508  # RFC 8489 section 14.3: fewer than 509
+
+
+def _usernames(users: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    """Accept names that clients can send."""
+    if not all(1 <= len(name.encode(errors="replace")) <= _USERNAME_BYTES for name in users):
+        raise ValueError(f"expected names of 1 to {_USERNAME_BYTES} bytes")
+    return users
+
+
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 """Turns the lists of a document into tuples, which are immutable like the rest."""
 
@@ -130,6 +140,14 @@ class AuthSettings(Section):
     secrets: Annotated[tuple[Secret, ...], _FROM_LIST] = Field(
         default=(), max_length=16, description="a list of secrets, each text, env:NAME or file:PATH"
     )
+    users: Annotated[dict[str, Secret], AfterValidator(_usernames)] = Field(
+        default={},
+        max_length=4096,
+        description="names with their passwords, each text, env:NAME or file:PATH",
+    )
+    revocation_s: int = Field(
+        default=86_400, ge=1, le=2_592_000, description="a whole number from 1 to 2592000 (30 days)"
+    )
     ttl_s: int = Field(
         default=3600, ge=1, le=2_592_000, description="a whole number from 1 to 2592000 (30 days)"
     )
@@ -147,13 +165,16 @@ class PrivacySettings(Section):
 
 
 class LimitSettings(Section):
-    """`limits`: what one leg, one call and one stranger may use."""
+    """`limits`: what one leg, one user, one call and one stranger may use."""
 
     legs_per_call: int = Field(
         default=8, ge=2, le=1024, description="a whole number from 2 to 1024"
     )
     allocations_per_leg: int = Field(
         default=16, ge=1, le=64, description="a whole number from 1 to 64"
+    )
+    allocations_per_user: int = Field(
+        default=32, ge=1, le=10_000, description="a whole number from 1 to 10000"
     )
     bitrate_bps: int = Field(
         default=8_000_000, ge=1, le=10**11, description="a whole number from 1 to 100000000000"

@@ -25,7 +25,7 @@ from relay.daemon.fastpath import close_fastpath, follow, open_fastpath
 from relay.daemon.http import bind_api, make_api
 from relay.daemon.listeners import Listeners
 from relay.daemon.serving import url_of
-from relay.daemon.settings import rules_of, server_settings_of
+from relay.daemon.settings import rules_of, server_settings_of, users_of
 from relay.errors import ConfigError, RelayError
 from relay.forward.own_addresses import OwnAddresses
 
@@ -40,7 +40,7 @@ _RESTART = (
     "ports",
     "privacy.mask_mapped_address",
     "privacy.stun_binding",
-    "limits.allocations_per_leg",
+    *("limits.allocations_per_leg", "limits.allocations_per_user"),
     "limits.unauthenticated_per_s",
     "fastpath",
     "api.listen",
@@ -207,7 +207,7 @@ class Daemon:
                 log.warning("needs_restart", extra={"key": key})
         self._settings = fresh
         self.engine.server.set_rules(rules_of(fresh))
-        self.engine.server.replace_secrets(self._secrets())
+        self.engine.server.replace_secrets(self._secrets(), users_of(fresh))
         self._control.secret = self._secrets()[0]
         self._control.tokens = self._tokens()
         self._tell_urls()

@@ -35,7 +35,14 @@ def rules_of(settings: Settings) -> Rules:
         packets_per_s=limits.packets_per_s,
         call_duration_s=limits.call_duration_s,
         credential_ttl_s=settings.auth.ttl_s,
+        revocation_s=settings.auth.revocation_s,
     )
+
+
+def users_of(settings: Settings) -> dict[str, str]:
+    """The passwords of static users, by their names."""
+    users = settings.auth.users
+    return {name: password.get_secret_value() for name, password in users.items()}
 
 
 def _turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
@@ -48,9 +55,11 @@ def _turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
         ports=ports,
         masked_port=port_of_nobody(ports, {each.address.port for each in settings.listen}),
         peers=settings.relay.peers.value,
+        users=users_of(settings),
         mask_mapped_address=settings.privacy.mask_mapped_address,
         stun_binding=settings.privacy.stun_binding,
         allocations_per_leg=settings.limits.allocations_per_leg,
+        allocations_per_user=settings.limits.allocations_per_user,
         allocations=_ALLOCATIONS_MAX,
         unauthenticated_per_s=settings.limits.unauthenticated_per_s,
         nonce_key=nonce_key,

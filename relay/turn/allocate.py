@@ -2,17 +2,19 @@
 
 from collections import OrderedDict
 
-from relay.address import IPV4, IPV6, FiveTuple, PeerAddress, ServerAddress
+from relay.address import IPV4, IPV6, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.calls.book import Book
 from relay.calls.call import Leg
 from relay.calls.pool import Entropy
 from relay.clock import Now
-from relay.effects import CallCreated, Effect, LegConnected, LegKey, SetLeg
+from relay.effects import CallCreated, Effect, LegConnected, SetLeg
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute, Pair
-from relay.turn.allocation import Allocation, allocations_of, remember_own
+from relay.turn.allocation import Allocation, remember_own
 from relay.turn.lifetimes import Lifetimes
+from relay.turn.names import Name, UserName
 from relay.turn.outer import OuterPort
+from relay.turn.quotas import Quotas
 from relay.turn.request import Request
 from relay.turn.reservations import Reservations
 from relay.turn.routes import routes_of
@@ -21,10 +23,6 @@ from relay.turn.table import Table
 
 DEFAULT_LIFETIME_S = 600  # RFC 8656 section 7.2
 MAXIMUM_LIFETIME_S = 3600  # as recommended there
-
-PORTS_PER_ALLOCATION = 4
-"""A leg may use so many times the ports that it may hold, with those that are reserved or rest: a
-client at its limit restarts ICE three times a minute before it has to wait."""
 
 _UDP = 17
 _DEPARTED = 4096  # deleted allocations whose last Refresh may be sent again
@@ -46,6 +44,7 @@ class Allocations:
         self._table = table
         self._lifetimes = lifetimes
         self._book = book
+        self._quotas = Quotas(settings, table, book)
         self._reservations = reservations
         self._entropy = entropy
         self._ips = _by_family(settings.relayed_ips)
@@ -58,21 +57,23 @@ class Allocations:
 
         Where its leg is at its limit, the oldest of its allocations that carries nothing gives way.
 
-        Returns: the call where it is new, the leg's caps, then the answer.
+        Returns: the call where it is new, the leg's caps, then the answer. Of a user's allocation
+            nothing but the caps is told.
         Raises: Rejected 400, 401, 403, 437, 440, 442, 486 or 508. Nothing else.
         Spec: RFC 8656 section 7.2, its checks in its order.
         """
         if request.held is not None:
             return self._answer_again(request, request.held, now)
-        if request.credential.expiry < now.wall:
+        name = request.credential.name
+        if name.expiry < now.wall:
             raise Rejected(401)
         self._check_transport(request)
         even = request.get(Attribute.EVEN_PORT)
         token = request.get(Attribute.RESERVATION_TOKEN)
         family = self._check_family(request, even, has_token=token is not None)
         expires = now.mono + _lifetime(request.get(Attribute.LIFETIME))
-        oldest = self._check_quota(request, 2 if even is True else 1 if token is None else 0, now)
-        leg = self._book.admit(request.credential.call, request.credential.leg, now)
+        oldest = self._quotas.check(name, 2 if even is True else 1 if token is None else 0, now)
+        leg = self._admit(name, now)
         relayed, outer = self._draw(leg, family, even, token, now)
         if relayed is None:
             return self._refuse(request, leg, now)
@@ -85,8 +86,7 @@ class Allocations:
         for own in shown:
             self._lifetimes.schedule(own.port.of)
         return [
-            *self._admitted(leg),
-            LegConnected(leg.key, request.client.transport),
+            *self._admitted(leg, request.client.transport),
             *(self._lifetimes.remove(oldest, now) if oldest is not None else ()),
             *(allocation.outer.open() if allocation.outer is not None else ()),
             *routes,
@@ -143,29 +143,10 @@ class Allocations:
             raise Rejected(440)
         return int(family)
 
-    def _check_quota(self, request: Request, ports: int, now: Now) -> Allocation | None:
-        """Whether the leg may have one more, and so many more ports of its pool.
-
-        Returns: the allocation that has to give way for it.
-        """
-        key = LegKey(request.credential.call, request.credential.leg)
-        call = self._book.find(key.call)
-        leg = call.leg(key.leg) if call else None
-        held = allocations_of(leg) if leg and call and not call.ports else ()
-        oldest = None
-        if len(held) >= self._settings.allocations_per_leg:
-            oldest = next((each for each in held if not each.is_in_use(now.mono)), None)
-            if oldest is None:
-                raise Rejected(486)
-        if ports and self._table.count_ports(call, key, now.mono) + ports > self._ports_per_leg:
-            raise Rejected(486)
-        if len(self._table.by_client) >= self._settings.allocations:
-            raise Rejected(508)
-        return oldest
-
-    @property
-    def _ports_per_leg(self) -> int:
-        return PORTS_PER_ALLOCATION * self._settings.allocations_per_leg
+    def _admit(self, name: Name, now: Now) -> Leg:
+        if isinstance(name, UserName):
+            return self._book.admit_user(name.user, now)
+        return self._book.admit(name.call, name.leg, now)
 
     def _refuse(self, request: Request, leg: Leg, now: Now) -> list[Effect]:
         """No port is left for a leg that has been admitted."""
@@ -173,14 +154,18 @@ class Allocations:
             self._book.release(leg, now)  # nobody has heard of it
         return request.failure(508)
 
-    def _admitted(self, leg: Leg) -> list[Effect]:
+    def _admitted(self, leg: Leg, transport: Transport) -> list[Effect]:
         """A leg holds an allocation; a credential may have begun its call with it."""
         caps = SetLeg(leg.key, leg.call.bitrate_bps, self._book.rules.packets_per_s)
+        if leg.call.is_user:
+            leg.is_metered = True
+            return [caps]
         is_first = not any(each.is_metered for each in leg.call.legs)
         leg.is_metered = True
+        connected: list[Effect] = [caps, LegConnected(leg.key, transport)]
         if is_first and not leg.call.is_registered:
-            return [CallCreated(leg.call.id, is_ringing=False), caps]
-        return [caps]
+            return [CallCreated(leg.call.id, is_ringing=False), *connected]
+        return connected
 
     def _draw(
         self, leg: Leg, family: int, even: bool | None, token: bytes | None, now: Now
@@ -196,7 +181,7 @@ class Allocations:
         if outer is not None:
             return PeerAddress(self._ips[family], outer.port), outer
         pool, is_even, is_pair = self._table.pool_of(leg.call), even is not None, even is True
-        port = pool.draw(self._entropy, now.mono, leg.key, even=is_even, pair=is_pair)
+        port = pool.draw(self._entropy, now.mono, leg.scope, even=is_even, pair=is_pair)
         return PeerAddress(self._ips[family], port) if port >= 0 else None, None
 
     def _draw_outer(self, leg: Leg, family: int, now: Now) -> ServerAddress | None:
@@ -204,7 +189,7 @@ class Allocations:
         local = self._local_ips.get(family)
         if not local:
             return None
-        port = self._table.draw_outer(leg, self._ports_per_leg, self._entropy, now.mono)
+        port = self._table.draw_outer(leg, self._quotas.ports_per_leg, self._entropy, now.mono)
         return ServerAddress(local, port) if port > 0 else None
 
     def _add(
@@ -217,6 +202,7 @@ class Allocations:
     ) -> Allocation:
         allocation = Allocation(request.client, leg, relayed, expires)
         allocation.username = request.credential.username
+        allocation.name = request.credential.name
         allocation.key = request.credential.key
         allocation.transaction_id = request.message.transaction_id
         allocation.outer = OuterPort(outer, allocation) if outer is not None else None

@@ -4,6 +4,7 @@ from typing import cast
 
 from relay.address import FiveTuple, PeerAddress
 from relay.calls.call import Call, Leg
+from relay.turn.names import Name
 from relay.turn.outer import OuterPort, OwnAddress, is_partys, remember_ip
 from relay.turn.peer import CHANNEL_REST_S, Peer
 
@@ -14,16 +15,17 @@ _PEERS_PER_ALLOCATION = 256
 class Allocation(Peer):
     """An allocation, keyed by its client's five-tuple.
 
-    `key` is the long-term key it authenticated with, kept so that a change of secrets does not
-    disturb a running call. `outer` is there where the relayed address can be reached from outside
-    the relay.
+    `key` is the long-term key it authenticated with and `name` what its username named, kept so
+    that a change of secrets or users does not disturb it. `outer` is there where the relayed
+    address can be reached from outside the relay.
     """
 
-    __slots__ = ("key", "outer", "reservation", "transaction_id", "username")
+    __slots__ = ("key", "name", "outer", "reservation", "transaction_id", "username")
 
     def __init__(self, client: FiveTuple, leg: Leg, relayed: PeerAddress, expires: float) -> None:
         super().__init__(client, leg, relayed, expires)
         self.username = ""
+        self.name: Name | None = None
         self.key = b""
         self.transaction_id = b""
         self.reservation = b""

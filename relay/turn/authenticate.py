@@ -4,17 +4,21 @@ Rules of this file: nothing is kept about a sender before its MAC verifies; ever
 until then goes through a rate, and a forged source uses up nobody's but its own.
 """
 
+from collections.abc import Iterator
+
 from relay.address import FiveTuple, Transport
 from relay.calls.rate import Rate, SourceRate
 from relay.clock import Now
 from relay.effects import Count, Effect, LegKey
-from relay.errors import DropReason, Malformed, Rejected
+from relay.errors import DropReason, Malformed, RefusalReason, Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.credentials import long_term_key, rest_password
 from relay.stun.integrity import verify
 from relay.stun.message import HEADER_SIZE, Message, Method
+from relay.turn import names
 from relay.turn import nonce as nonces
 from relay.turn.allocation import Allocation
+from relay.turn.names import LegName, Name
 from relay.turn.request import Credential, failure, wants_fingerprint
 from relay.turn.settings import TurnSettings
 
@@ -34,6 +38,7 @@ class Authenticator:
     def __init__(self, settings: TurnSettings) -> None:
         self._settings = settings
         self.secrets = settings.secrets
+        self.users = settings.users
         per_s, key = settings.unauthenticated_per_s, settings.nonce_key
         self._strangers = SourceRate(per_s, key)
         self._proven = SourceRate(per_s, key)
@@ -59,19 +64,23 @@ class Authenticator:
             raise Rejected(400)
         if realm != self._settings.realm:
             raise Rejected(401)
-        expiry, call, leg = self._parse(username)
         key = self._key_that_verifies(message, username, held)
-        return Credential(username, nonce, key, expiry, call, leg)
+        return Credential(username, nonce, key, self._named(username, held))
 
     def hold_back(
-        self, message: Message, client: FiveTuple, credential: Credential, now: Now
+        self,
+        message: Message,
+        client: FiveTuple,
+        credential: Credential,
+        held: Allocation | None,
+        now: Now,
     ) -> list[Effect]:
         """What becomes of a request whose MAC has verified where its leg asks too often, or its
         nonce is not one that was made for this client within the hour.
 
         Returns: nothing where it is to be looked at.
         """
-        leg = LegKey(credential.call, credential.leg)
+        leg = _whose(credential, held)
         if not self._requests.is_within(":".join(leg).encode(), now.mono):
             return [Count(DropReason.REQUEST_RATE, leg)]
         if not nonces.is_valid(self._settings.nonce_key, credential.nonce, client, now):
@@ -135,25 +144,24 @@ class Authenticator:
         attributes = ((Attribute.REALM, self._settings.realm), (Attribute.NONCE, nonce))
         return failure(message, client, code, attributes)
 
-    def _parse(self, username: str) -> tuple[int, str, str]:
-        """`<unix expiry>:<call>:<leg>`; where `peers` is wider also `<unix expiry>:<user>`.
+    def _named(self, username: str, held: Allocation | None) -> Name:
+        """What the username names, whose MAC has verified; nobody else can have one counted.
 
         Raises: Rejected 401.
         """
-        expiry, _, rest = username.partition(":")
-        call, colon, leg = rest.partition(":")
-        if not colon and self._settings.peers != "call":
-            leg = call
-        if not (expiry.isascii() and expiry.isdigit() and len(expiry) <= 12 and call and leg):
-            raise Rejected(401)
-        return int(expiry), call, leg
+        if held is not None and held.username == username and held.name is not None:
+            return held.name
+        peers = self._settings.peers
+        name = names.parse(username, peers, self.users)
+        if name is None:
+            raise Rejected(401, RefusalReason.NAMES_NO_CALL if peers == "call" else None)
+        return name
 
     def _key_that_verifies(self, message: Message, username: str, held: Allocation | None) -> bytes:
         if held is not None and held.username == username:
             verify(message, held.key)
             return held.key
-        for secret in self.secrets:
-            password = rest_password(secret, username)
+        for password in self._passwords(username):
             key = long_term_key(username, self._settings.realm, password)
             try:
                 verify(message, key)
@@ -161,6 +169,26 @@ class Authenticator:
                 continue
             return key
         raise Rejected(401)
+
+    def _passwords(self, username: str) -> Iterator[str]:
+        """Those that may go with a username."""
+        if username in self.users:
+            yield self.users[username]
+            return
+        for secret in self.secrets:
+            yield rest_password(secret, username)
+
+
+def _whose(credential: Credential, held: Allocation | None) -> LegKey:
+    """Whose requests are counted: a leg's; or a user's that are about one of its allocations, and
+    all others of the same user together.
+    """
+    name = credential.name
+    if isinstance(name, LegName):
+        return LegKey(name.call, name.leg)
+    if held is not None and held.leg.call.is_user and held.leg.call.id == name.user:
+        return held.leg.key
+    return LegKey(name.user, "")
 
 
 def _is_a_clients(message: Message) -> bool:

@@ -4,7 +4,7 @@ Rules of this file: the order of checks is the RFCs'; whatever arrives, `receive
 and raises nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from relay.address import FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.calls.book import Book
@@ -12,7 +12,7 @@ from relay.calls.call import Call, Leg
 from relay.calls.deadlines import Deadlines, Timed
 from relay.calls.pool import Entropy, PortPool
 from relay.clock import Now
-from relay.effects import Answered, Count, Effect, Send
+from relay.effects import Answered, Count, Effect, Refused, Send
 from relay.errors import DropReason, Malformed, Rejected
 from relay.stun.attributes import Attribute
 from relay.stun.demux import CHANNELS
@@ -174,9 +174,9 @@ class Turn:
         """The transport of the allocation in use; None where the leg holds none."""
         return in_use(leg).client.transport if leg.held else None
 
-    def replace_secrets(self, secrets: tuple[str, ...]) -> None:
+    def replace_secrets(self, secrets: tuple[str, ...], users: Mapping[str, str]) -> None:
         """Verify later allocations with these; allocations keep the key they were made with."""
-        self._authenticator.secrets = secrets
+        self._authenticator.secrets, self._authenticator.users = secrets, users
 
     def is_known(self, client: FiveTuple) -> bool:
         """Whether this client holds an allocation."""
@@ -202,8 +202,9 @@ class Turn:
         try:
             credential = authenticator.authenticate(message, held)
         except Rejected as rejected:
-            return authenticator.refuse(message, client, held, rejected.code, now)
-        held_back = authenticator.hold_back(message, client, credential, now)
+            answer = authenticator.refuse(message, client, held, rejected.code, now)
+            return [*_counted(rejected), *answer]
+        held_back = authenticator.hold_back(message, client, credential, held, now)
         if held_back:
             return held_back
         request = Request(message, client, credential, held)
@@ -213,7 +214,7 @@ class Turn:
         try:
             return handler(request, now)
         except Rejected as rejected:
-            return request.failure(rejected.code)
+            return [*_counted(rejected), *request.failure(rejected.code)]
 
     def _on_other_request(self, message: Message, client: FiveTuple, now: Now) -> list[Effect]:
         """Binding, which is refused unless it is switched on; all else, RFC 6062's methods among
@@ -239,3 +240,7 @@ class Turn:
             fingerprint=wants_fingerprint(message),
         )
         return [Send(client, datagram), Answered(Method.BINDING, 0)]
+
+
+def _counted(rejected: Rejected) -> list[Effect]:
+    return [Refused(rejected.reason)] if rejected.reason is not None else []

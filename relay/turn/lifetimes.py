@@ -44,13 +44,13 @@ class Lifetimes:
         effects = self._take_out(allocation, now)
         if leg.held:
             return effects
-        return [*effects, LegIdle(leg.key), *self._book.release(leg, now)]
+        return [*effects, *_idle(leg), *self._book.release(leg, now)]
 
     def end_leg(self, leg: Leg, now: Now) -> list[Effect]:
         """End every allocation of a leg that leaves its call, or whose call ends."""
         held = allocations_of(leg)
         effects = [effect for each in held for effect in self._take_out(each, now)]
-        return [*effects, LegIdle(leg.key)] if held else effects
+        return [*effects, *_idle(leg)] if held else effects
 
     def lose(self, outer: OuterPort) -> list[Effect]:
         """An outer port could not be opened: the allocation does without."""
@@ -64,3 +64,8 @@ class Lifetimes:
         self._table.remove(allocation, now.mono)
         self._deadlines.forget(allocation)
         return effects
+
+
+def _idle(leg: Leg) -> list[Effect]:
+    """A leg has lost its last allocation; of users nothing is told."""
+    return [] if leg.call.is_user else [LegIdle(leg.key)]

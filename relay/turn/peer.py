@@ -2,9 +2,9 @@
 
 Rules of this file: values, kept consistent; no wire format, no policy. What is permitted in a
 closed call is an IP, the relay's, and with it every sibling and nobody else; where `peers` is wider
-it is a leg. A channel is bound to an address. In a closed call it leads to the sibling that has
-that address; where `peers` is wider, to the allocation that was meant: when that is gone it leads
-nowhere, even if its port is given to another.
+it is a leg, or a user with all that it holds. A channel is bound to an address. In a closed call it
+leads to the sibling that has that address; where `peers` is wider, to the allocation that was
+meant: when that is gone it leads nowhere, even if its port is given to another.
 """
 
 import math
@@ -163,4 +163,4 @@ class Peer(RelayedAddress):
 
 def _scope(by: Peer, peer: Peer) -> bytes | LegKey:
     """What a permission of one side for the other is for: see the rules of this file."""
-    return peer.relayed.packed if by.leg.call.closed else peer.leg.key
+    return peer.relayed.packed if by.leg.call.closed else peer.leg.scope

@@ -9,6 +9,7 @@ from relay.stun.attributes import Attribute, AttributeType, Pair, numbers
 from relay.stun.message import Class, Message, build
 from relay.stun.values import T
 from relay.turn.allocation import Allocation
+from relay.turn.names import Name
 
 KNOWN = numbers(
     Attribute.USERNAME,
@@ -35,16 +36,13 @@ class Credential(NamedTuple):
     Args:
         username, nonce: as they stood in the request; whether the nonce is good is not said.
         key: the long-term key that the MAC verified with.
-        expiry: Unix seconds, from the username.
-        call, leg: from the username.
+        name: what the username names.
     """
 
     username: str
     nonce: str
     key: bytes
-    expiry: int
-    call: str
-    leg: str
+    name: Name
 
 
 class Request(NamedTuple):

@@ -1,7 +1,7 @@
 """What the TURN server is told once, at start."""
 
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 
 _DISCARD = 9  # RFC 863
@@ -19,11 +19,13 @@ class TurnSettings:
         local_ips: what this host calls them, in the same order; empty for no outer ports.
         ports: relayed ports.
         peers: `call` (legs of the same call) or `relay` (any allocation of this relay).
+        users: the passwords of static users, by their names; with `call` there are none.
         mask_mapped_address: tell a masked leg that its mapped address is the relay's.
         masked_port: of that address; no leg's relayed address, and no listener's. Clients take a
             mapped address for a candidate of its own, and one that is there twice for none.
         stun_binding: answer plain Binding requests.
-        allocations_per_leg, allocations: at most so many for one leg, and on the whole relay.
+        allocations_per_leg, allocations_per_user, allocations: at most so many for one leg, for one
+            user, and on the whole relay.
         unauthenticated_per_s: answers per second to one UDP source before it has authenticated.
         nonce_key: 32 secret bytes; nonces made with it are valid.
     """
@@ -41,6 +43,8 @@ class TurnSettings:
     nonce_key: bytes
     local_ips: tuple[bytes, ...] = ()
     masked_port: int = _DISCARD
+    allocations_per_user: int = 32
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def port_of_nobody(ports: range, taken: Container[int]) -> int:

@@ -15,6 +15,7 @@ OPERATIONS = {
     "end_call",
     "accept_call",
     "end_party",
+    "revoke_user",
     "set_endpoint",
     "rebuild_description",
     "rebuild_candidate",

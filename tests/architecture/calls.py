@@ -16,7 +16,7 @@ MAY_BE_KNOWN_OF_CALLS = {
     "relay.calls.call": {"Call", "CallState", "Leg"},
     "relay.calls.changes": {"Change", "PartyChange"},
     "relay.calls.credentials": {"Credential", "mint"},
-    "relay.calls.ended": {"REGISTERED_PREFIX"},
+    "relay.calls.ended": {"CALL_NAME", "REGISTERED_PREFIX"},
     "relay.calls.leaving": {"AnsweredBy"},
     "relay.calls.making": {"Order", "Party"},
     "relay.calls.rate": {"SourceRate"},

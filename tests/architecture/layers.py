@@ -28,8 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "calls": {*GROUND, "stun", "sdp"},
     "turn": {*GROUND, "stun", "calls"},
     "ice": {*GROUND, "stun", "calls"},
-    "questions": {*GROUND, "calls", "turn", "ice"},
-    "server": {*GROUND, "sdp", "calls", "turn", "ice", "questions"},
+    "questions": {*GROUND, "sdp", "calls", "turn", "ice"},
+    "server": {*GROUND, "calls", "turn", "ice", "questions"},
     "crowd": {"address"},
     "forward": {
         *("errors", "address", "effects", "crowd", "calls.rate"),

@@ -107,7 +107,7 @@ def test_ports_mode(relay: Daemon) -> None:
     assert evaluated(relay, script) == [True, True]
 
 
-@pytest.mark.parametrize("name", ["a/b", "../../healthz", "?a=b#c", "100%", "größe"])
+@pytest.mark.parametrize("name", ["a/b", "../../healthz", "a+b=c", "n" * 400])
 def test_a_call_of_any_name_is_ended(relay: Daemon, name: str) -> None:
     assert evaluated(relay, f"return callveil.endCall({json.dumps(name)})") is None
     assert evaluated(relay, f"return (await callveil.showCall({json.dumps(name)})).id") == name
