@@ -175,7 +175,8 @@ def test_without_a_certificate_that_can_be_loaded_there_is_no_tls() -> None:
     ("text", "is_answered"), [("", True), ("no-stun", False), ("secure-stun", False)]
 )
 def test_binding_is_answered_as_coturn_does(text: str, is_answered: bool) -> None:
-    assert _document(text)["privacy"] == {"stun_binding": is_answered}
+    privacy = {"stun_binding": is_answered, "mask_mapped_address": False}
+    assert _document(text)["privacy"] == privacy
 
 
 def test_the_api_gives_way_to_a_listener() -> None:
@@ -226,7 +227,7 @@ def test_synapses_configuration() -> None:
             "allow_private": ["10.0.0.1/32"],
         },
         "auth": {"secrets": ["n4r8vhqXuUZ3EBbmTzLeyQ7wCgJd2kfS"]},
-        "privacy": {"stun_binding": True},
+        "privacy": {"stun_binding": True, "mask_mapped_address": False},
         "limits": {"allocations_per_user": 12},
         "tls": {
             "certificate": "/etc/letsencrypt/live/turn.example.org/fullchain.pem",

@@ -61,8 +61,9 @@ def _relay_ports(reading: Reading) -> str:
 
 
 def _privacy(reading: Reading) -> Document:
-    """Binding is answered as coturn does, unless the file says otherwise."""
-    return {"stun_binding": not (reading.is_on("no-stun") or reading.is_on("secure-stun"))}
+    """Clients are told where they were seen from, as coturn tells them."""
+    is_silent = reading.is_on("no-stun") or reading.is_on("secure-stun")
+    return {"stun_binding": not is_silent, "mask_mapped_address": False}
 
 
 def _limits(reading: Reading, *, has_users: bool) -> Document:
