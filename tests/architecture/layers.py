@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "turn": {*GROUND, "stun", "calls"},
     "ice": {*GROUND, "stun", "calls"},
     "questions": {*GROUND, "sdp", "calls", "turn", "ice"},
-    "server": {*GROUND, "calls", "turn", "ice", "questions"},
+    "server": {*GROUND, "stun", "calls", "turn", "ice", "questions"},
     "crowd": {"address"},
     "forward": {
         *("errors", "address", "effects", "crowd", "calls.rate"),
