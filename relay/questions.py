@@ -1,22 +1,17 @@
-"""What the server answers without any effect.
-
-Rules of this file: a question changes no call; what parties say of themselves is held with them.
-"""
+"""What the server knows. Rules of this file: a question changes nothing."""
 
 from relay.address import FiveTuple, Transport
-from relay.calls import signaling
 from relay.calls.book import Book
 from relay.calls.call import Call, CallState, Leg
 from relay.calls.rules import Rules
 from relay.clock import Now
 from relay.ice.access import Endpoint
 from relay.ice.dispatch import PortsMode
-from relay.sdp import HeldCandidate, Rebuilt
 from relay.turn.dispatch import Turn
 
 
 class Questions:
-    """The half of the server that has nothing done."""
+    """The half of the server that only reads."""
 
     def __init__(self, book: Book, turn: Turn, ports: PortsMode) -> None:
         self._book = book
@@ -77,28 +72,6 @@ class Questions:
             return {}
         relayed = self._turn.relayed_of(call)
         return {leg: [each.reveal() for each in addresses] for leg, addresses in relayed.items()}
-
-    def describe(self, name: str, party: str, sdp: str, now: Now) -> Rebuilt:
-        """Rebuild a party's description for the others.
-
-        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state`, `too_many`,
-            `bad_description` or `plain_media`. Nothing else.
-        """
-        call = self._book.live(name, now)
-        return signaling.describe(call, party, sdp, self.relayed_of(call), now.mono)
-
-    def trickle(self, name: str, party: str, sent: HeldCandidate, now: Now) -> signaling.Trickled:
-        """Rebuild a party's candidate for the others, or hold it while the call rings.
-
-        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state` or `too_many`. Nothing
-            else.
-        """
-        call = self._book.live(name, now)
-        return signaling.trickle(call, party, sent, self.relayed_of(call), now.mono)
-
-    def release(self, call: Call) -> dict[str, signaling.Released]:
-        """What parties sent while the call rang; then nothing is held any more."""
-        return signaling.release(call)
 
     def transport_of(self, leg: Leg) -> Transport | None:
         """What carries the media between a party and the relay; None where it is not connected."""

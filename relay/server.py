@@ -21,13 +21,13 @@ from relay.calls.pool import Entropy, PortPool
 from relay.calls.rules import Rules
 from relay.calls.users import Revoked
 from relay.clock import Now
+from relay.descriptions import Descriptions
 from relay.effects import CallAccepted, CallChanged, CallCreated, Effect, EndReason, Fault, LegEnded
 from relay.errors import CallError
 from relay.ice.access import Access
 from relay.ice.dispatch import PortsMode
 from relay.ice.port import RelayedPort
 from relay.ice.settings import PortSettings
-from relay.questions import Questions
 from relay.stun.values import Icmp
 from relay.turn.dispatch import Turn
 from relay.turn.settings import TurnSettings
@@ -45,7 +45,7 @@ class ServerSettings:
     ports: PortSettings
 
 
-class Server(Questions):
+class Server(Descriptions):
     """
     Args:
         rules: what the operator decided about calls; `set_rules` replaces them.
@@ -107,7 +107,7 @@ class Server(Questions):
             is_taken: another program of this host has it, so that another port may do.
         """
         if self._turn.has_outer_port(port):
-            return self._turn.port_failed(port)
+            return self._turn.port_failed(port, now)
         failed = self._ports.port_failed(port, is_taken=is_taken, now=now)
         if failed is None:
             return []
@@ -129,6 +129,7 @@ class Server(Questions):
         Raises: CallError `draining`, `invalid_request` or `out_of_ports`, and then there is no
             such call. Nothing else.
         """
+        self._turn.check_media_servers(party.listed for party in order.parties)
         call = self._book.create(name, order, self._token, now)
         created = CallCreated(name, is_ringing=order.ring)
         if not call.ports:
@@ -293,7 +294,7 @@ class Server(Questions):
 
     def _left(self, call: Call, legs: list[Leg], now: Now) -> list[Effect]:
         """These have left a call that goes on."""
-        effects = self._turn.confine_own(call)
+        effects = self._turn.confine_outside(call)
         for leg in legs:
             effects += [*self._turn.end_leg(leg, now), LegEnded(leg.key), *drop([leg])]
         return effects

@@ -7,6 +7,7 @@ from relay.api.schemas.calls import (
     Call,
     CallCreated,
     IceServer,
+    MediaServerCreated,
     PartyCreated,
     RtcConfiguration,
     head,
@@ -37,7 +38,12 @@ def with_endpoints(call: CoreCall, relay: Relay) -> CallCreated:
 def with_credentials(call: CoreCall, relay: Relay, settings: ControlSettings) -> CallCreated:
     """A call, and for each party a credential that is valid from now on."""
     expiry = int(relay.now().wall) + relay.rules.credential_ttl_s
-    parties = {leg.name: _party(call, leg, settings, expiry) for leg in call.legs}
+    parties: dict[str, PartyCreated | MediaServerCreated] = {
+        leg.name: _party(call, leg, settings, expiry)
+        if leg.listed is None
+        else MediaServerCreated(leg=leg.id)
+        for leg in call.legs
+    }
     return CallCreated.model_validate({**head(call), "parties": parties})
 
 

@@ -37,6 +37,8 @@ class ControlSettings:
         secret: the shared secret that mints credentials.
         tokens: bearer tokens, any of which opens the API; with none it is open.
         stun_urls: where parties that may use their own addresses learn them; empty for nowhere.
+        takes_users: the relay takes credentials that name no call (`relay.peers` is not `call`).
+        mints_per_s: what each caller of `relay.api.vendors` may have.
         minted: hears each username that is minted, and its expiry in Unix seconds.
     """
 
@@ -44,6 +46,8 @@ class ControlSettings:
     secret: str = field(repr=False)
     tokens: tuple[str, ...] = field(default=(), repr=False)
     stun_urls: tuple[str, ...] = ()
+    takes_users: bool = False
+    mints_per_s: int = 50
     minted: Callable[[str, int], None] = lambda _username, _expiry: None
 
 
@@ -124,6 +128,10 @@ class Relay(Protocol):
     def rules(self) -> Rules: ...
 
     def now(self) -> Now: ...
+
+    def token(self) -> str:
+        """An opaque random token of 22 characters."""
+        ...
 
     def create(self, order: Order, access: Mapping[str, Access]) -> Call:
         """Create a call; in ports mode with a relayed port for each party.

@@ -16,6 +16,7 @@ from relay.calls.ended import (
     Ended,
     drop,
     ended,
+    is_identified,
     is_registered,
     may_be_credentials,
 )
@@ -192,8 +193,9 @@ class Book:
         A call that only a credential names begins here: active, with everybody masked. Who is
         admitted and gets no allocation is given back with `release`.
 
-        Raises: Rejected 403 (no such call or leg, or it has ended), 486 (too many legs) or 508
-            (the relay is draining, and the call would be a new one). Nothing else.
+        Raises: Rejected 403 (no such call or leg, it has ended, or it is a media server's), 486
+            (too many legs) or 508 (the relay is draining, and the call would be a new one). Nothing
+            else.
         """
         found = self._calls.get(name)
         if self._past.has_leg(name, leg, now.mono):
@@ -202,7 +204,10 @@ class Book:
             found = self._begin(name, now)
         elif found.deadline() <= now.mono or found.ports:
             raise Rejected(403)
-        return found.leg(leg) or self._add_leg(found, leg)
+        admitted = found.leg(leg) or self._add_leg(found, leg)
+        if admitted.listed is not None:
+            raise Rejected(403)
+        return admitted
 
     def admit_user(self, name: str, now: Now) -> Leg:
         """A leg for one more allocation of a user: see `Users.admit`."""
@@ -265,7 +270,7 @@ class Book:
 
     def _may_be_credentials(self, call: str, leg: str = "") -> bool:
         """Whether a credential alone may begin this call, and name this leg."""
-        return self._closed and may_be_credentials(call, leg)
+        return (self._closed or is_identified(call)) and may_be_credentials(call, leg)
 
     def _origin(self) -> Origin:
         return Origin(self.rules, self._closed, self._created + 1)

@@ -13,6 +13,7 @@ from relay.address import PeerAddress
 from relay.calls.deadlines import Timed
 from relay.calls.intake import Intake
 from relay.calls.pool import Pool
+from relay.calls.reach import Listed
 from relay.effects import LegKey
 from relay.errors import CallError
 
@@ -67,21 +68,30 @@ class Leg:
         party: empty where only the leg's own name is known.
         masked: its address is kept from the other parties.
         asked: its party has enhanced call privacy on.
+        listed: where it is, if it is a media server, which needs no credential.
     """
 
     __slots__ = (
-        *("asked", "call", "held", "intake", "is_metered", "key", "masked", "own_ips"),
+        *("asked", "call", "held", "intake", "is_metered", "key", "listed", "masked", "own_ips"),
         "party",
     )
 
     def __init__(
-        self, call: "Call", leg: str, party: str, *, masked: bool, asked: bool = False
+        self,
+        call: "Call",
+        leg: str,
+        party: str,
+        *,
+        masked: bool,
+        asked: bool = False,
+        listed: Listed | None = None,
     ) -> None:
         self.call = call
         self.key = LegKey(call.id, leg)
         self.party = party
         self.masked = masked
         self.asked = asked
+        self.listed = listed
         self.is_metered = False
         self.held: tuple[RelayedAddress, ...] = ()  # the latest stands last
         self.own_ips: tuple[bytes, ...] = ()
@@ -188,12 +198,19 @@ class Call(Timed):
         return [leg.name for leg in self.legs if leg.masked]
 
     @property
+    def media_servers(self) -> list[Leg]:
+        """Those of its legs that are media servers, at declared addresses."""
+        return [leg for leg in self.legs if leg.listed is not None]
+
+    @property
     def may_be_half_relayed(self) -> bool:
         """Whether one party is not masked while all the others are.
 
         Two parties that use their own addresses would reach each other past the relay.
         """
-        return self.relayed and not self.ports and len(self.masked) == len(self.legs) - 1
+        if self.ports or self.media_servers:
+            return False
+        return self.relayed and len(self.masked) == len(self.legs) - 1
 
     def is_direct(self, leg: Leg) -> bool:
         """Whether this party may use its own address: of a call that is not relayed, or the one of

@@ -17,6 +17,10 @@ REGISTERED_PREFIX = "cv_"
 """Starts the id of every call that the API creates. A call so named exists only if this registry
 knows it, so that a restarted daemon cannot take a ringing call for one that may talk."""
 
+IDENTIFIED_PREFIX = "ci_"
+"""Starts the name of every call that an identifier stands for (`credentials.call_of`). A credential
+begins such a call; it is closed, whatever `relay.peers` is."""
+
 CALL_NAME = re.compile(r"[A-Za-z0-9._~+/=-]+")
 """What a credential may call a call: tokens in every usual alphabet. What looks otherwise was meant
 for a relay that knows users, and no calls."""
@@ -116,6 +120,16 @@ class Ended:
 def is_registered(call: str) -> bool:
     """Whether that is the id of a call that the API creates."""
     return call.startswith(REGISTERED_PREFIX)
+
+
+def is_identified(call: str) -> bool:
+    """Whether that is the name of a call that an identifier stands for."""
+    return call.startswith(IDENTIFIED_PREFIX)
+
+
+def is_minted(call: str) -> bool:
+    """Whether the API mints credentials of that call: then they name it in every mode."""
+    return is_registered(call) or is_identified(call)
 
 
 def may_be_credentials(call: str, leg: str = "") -> bool:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from relay import __version__
-from relay.cli import auditing, probing
+from relay.cli import auditing, importing, probing
 from relay.cli.options import Config, Json
 
 MAX_USERNAME_BYTES = 508
@@ -37,6 +37,9 @@ def register(app: typer.Typer) -> None:
     app.command("credential", short_help="Make a username and password.")(credential)
     app.command("probe", short_help="Test a running relay from outside.")(probing.probe)
     app.command("audit", short_help="Search captures for addresses.")(auditing.audit)
+    app.command("import-coturn", short_help="Take over coturn's configuration.")(
+        importing.import_coturn
+    )
 
 
 def _version(is_asked: bool) -> None:

@@ -29,6 +29,7 @@ def check(settings: Settings, read_pair: ReadPair) -> list[str]:
     return [
         *_listeners(settings),
         *_relay_addresses(settings),
+        *_listed_peers(settings),
         *_api(settings),
         *_users(settings),
         *_tls(settings, read_pair),
@@ -104,6 +105,25 @@ def _relay_addresses(settings: Settings) -> list[str]:
     ]
     if len(set(settings.relay.names)) < len(settings.relay.names):
         faults.append("relay.names: expected two different names, or one for both families")
+    return faults
+
+
+def _listed_peers(settings: Settings) -> list[str]:
+    """Find peers that are listed for nothing, or where no media server of the operator's can be."""
+    relay = settings.relay
+    if (relay.peers is Peers.LISTED) != bool(relay.listed_peers):
+        expected = "at least one peer" if relay.peers is Peers.LISTED else "relay.peers: listed"
+        return [f"relay.listed_peers: expected {expected}"]
+    own = {ip_of(side) for each in relay.addresses for side in (each.public, each.local)}
+    is_local = all(ip.is_loopback for ip in own)
+    faults = []
+    for index, each in enumerate(relay.listed_peers):
+        network, key = each.listed.network, f"relay.listed_peers[{index}]"
+        is_own = network.num_addresses == 1 and network.network_address in own and not is_local
+        if each.is_nowhere() or is_own or (each.is_loopback and not is_local):
+            faults.append(f"{key}: expected addresses of other hosts")
+        elif each.is_special(relay.allow_private):
+            faults.append(f"{key}: a special-use range: expected it to be in relay.allow_private")
     return faults
 
 
@@ -204,7 +224,6 @@ def _proxy_protocol(settings: Settings) -> list[str]:
 def _unavailable(settings: Settings) -> list[str]:
     """Refuse values that need what is planned and this version cannot do."""
     asked = {
-        "relay.peers: 'any': expected call or relay": settings.relay.peers is Peers.ANY,
         "privacy.log_addresses: 'keyed': expected never": settings.privacy.log_addresses == "keyed",
         "state.directory: expected ''": settings.state.directory != "",
         "fleet.redis: expected ''": settings.fleet.redis != "",

@@ -10,9 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     InstanceOf,
     SecretStr,
@@ -20,13 +18,13 @@ from pydantic import (
 
 from relay.address import Transport
 from relay.config.alternates import AlternateRelay, distinct
+from relay.config.limits import LimitSettings
 from relay.config.names import host_name
+from relay.config.networks import AllowedPrivate, Balancers, DeniedPeers, ListedPeer
 from relay.config.secrets import GeneratedSecret, resolve
+from relay.config.section import Section
 from relay.config.values import (
-    AllowedPrivate,
     ApiListen,
-    Balancers,
-    DeniedPeers,
     Listen,
     PortRange,
     RelayAddress,
@@ -41,6 +39,7 @@ class Peers(StrEnum):
 
     CALL = "call"
     RELAY = "relay"
+    LISTED = "listed"
     ANY = "any"
 
 
@@ -89,17 +88,10 @@ Token = Annotated[SecretStr, BeforeValidator(resolve), Field(min_length=16)]
 
 _Listen = Annotated[InstanceOf[Listen], BeforeValidator(Listen.parse)]
 _RelayAddress = Annotated[InstanceOf[RelayAddress], BeforeValidator(RelayAddress.parse)]
+_ListedPeer = Annotated[InstanceOf[ListedPeer], BeforeValidator(ListedPeer.parse)]
 _Alternate = Annotated[InstanceOf[AlternateRelay], BeforeValidator(AlternateRelay.parse)]
 _HostName = Annotated[str, AfterValidator(host_name)]
 _Interface = Annotated[str, AfterValidator(_interface)]
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, exact types, no unknown key."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, validate_default=False
-    )
 
 
 class RelaySettings(Section):
@@ -118,7 +110,13 @@ class RelaySettings(Section):
         default=(), max_length=2, description="a list of at most two host names, one per family"
     )
     peers: Annotated[Peers, _word(Peers)] = Field(
-        default=Peers.CALL, description="call, relay or any"
+        default=Peers.CALL, description="call, relay, listed or any"
+    )
+    listed_peers: Annotated[tuple[_ListedPeer, ...], _FROM_LIST] = Field(
+        default=(), max_length=256, description="a list of addresses with their ports"
+    )
+    allow_private: Annotated[InstanceOf[AllowedPrivate], BeforeValidator(AllowedPrivate.parse)] = (
+        AllowedPrivate(())
     )
     denied_peers: Annotated[InstanceOf[DeniedPeers], BeforeValidator(DeniedPeers.parse)] = (
         DeniedPeers(default=True, networks=())
@@ -167,32 +165,6 @@ class PrivacySettings(Section):
     mask_mapped_address: bool = Field(default=True, description="true or false")
     stun_binding: bool = Field(default=False, description="true or false")
     log_addresses: Literal["never", "keyed"] = Field(default="never", description="never or keyed")
-
-
-class LimitSettings(Section):
-    """`limits`: what one leg, one user, one call and one stranger may use."""
-
-    legs_per_call: int = Field(
-        default=8, ge=2, le=1024, description="a whole number from 2 to 1024"
-    )
-    allocations_per_leg: int = Field(
-        default=16, ge=1, le=64, description="a whole number from 1 to 64"
-    )
-    allocations_per_user: int = Field(
-        default=32, ge=1, le=10_000, description="a whole number from 1 to 10000"
-    )
-    bitrate_bps: int = Field(
-        default=8_000_000, ge=1, le=10**11, description="a whole number from 1 to 100000000000"
-    )
-    packets_per_s: int = Field(
-        default=4000, ge=1, le=10**8, description="a whole number from 1 to 100000000"
-    )
-    call_duration_s: int = Field(
-        default=14_400, ge=1, le=2_592_000, description="a whole number from 1 to 2592000 (30 days)"
-    )
-    unauthenticated_per_s: int = Field(
-        default=10, ge=1, le=1_000_000, description="a whole number from 1 to 1000000"
-    )
 
 
 class FastPathSettings(Section):

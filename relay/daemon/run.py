@@ -18,6 +18,7 @@ from relay import logs
 from relay.api.relay import ControlSettings, stun_urls
 from relay.clock import Now
 from relay.config import Settings, load
+from relay.config.settings import Peers
 from relay.daemon import files, privileges
 from relay.daemon.certificates import Certificates
 from relay.daemon.engine import Engine
@@ -109,8 +110,14 @@ class Daemon:
         self._certificates.keep_readable(user)
         self._listeners.open()
         self._api_socket = bind_api(self._settings)
-        self._control = ControlSettings((), self._secrets()[0], self._tokens())
-        self._control.minted = self._minted
+        self._control = ControlSettings(
+            (),
+            self._secrets()[0],
+            self._tokens(),
+            takes_users=self._settings.relay.peers is not Peers.CALL,
+            mints_per_s=self._settings.limits.mints_per_s,
+            minted=self._minted,
+        )
         self._tell_urls()
         kernel = self.engine.forwarder.kernel = open_fastpath(
             self._settings.fastpath,
@@ -212,6 +219,7 @@ class Daemon:
         self.engine.server.replace_secrets(self._secrets(), users_of(fresh), mints_alone=alone)
         self._control.secret = self._secrets()[0]
         self._control.tokens = self._tokens()
+        self._control.mints_per_s = fresh.limits.mints_per_s
         self._tell_urls()
         log.info("reloaded")
 

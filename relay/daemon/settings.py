@@ -20,7 +20,7 @@ def server_settings_of(settings: Settings, is_this_host: Callable[[bytes], bool]
     Args:
         is_this_host: whether a packed IP address is one of this host's, now.
     """
-    turn = _turn_settings_of(settings, os.urandom(32))
+    turn = _turn_settings_of(settings, os.urandom(32), is_this_host)
     return ServerSettings(turn, _port_settings_of(settings, os.urandom(32), is_this_host))
 
 
@@ -49,8 +49,11 @@ def users_of(settings: Settings) -> dict[str, str]:
     return {name: password.get_secret_value() for name, password in users.items()}
 
 
-def _turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
+def _turn_settings_of(
+    settings: Settings, nonce_key: bytes, is_this_host: Callable[[bytes], bool]
+) -> TurnSettings:
     ports = range(settings.relay.ports.low, settings.relay.ports.high + 1)
+    denied, allowed = settings.relay.denied_peers, settings.relay.allow_private.networks
     return TurnSettings(
         realm=settings.realm,
         secrets=tuple(secret.get_secret_value() for secret in settings.auth.secrets),
@@ -59,6 +62,11 @@ def _turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
         ports=ports,
         masked_port=port_of_nobody(ports, {each.address.port for each in settings.listen}),
         peers=settings.relay.peers.value,
+        listed_peers=tuple(each.listed for each in settings.relay.listed_peers),
+        denied_peers=Denied(denied.default, denied.networks, allowed),
+        allow_private=allowed,
+        is_this_host=is_this_host,
+        own_ports=_listening_ports(settings),
         users=users_of(settings),
         mints_alone=settings.mints_alone,
         sets_df=can_set_df(),
@@ -76,7 +84,6 @@ def _port_settings_of(
     settings: Settings, rate_key: bytes, is_this_host: Callable[[bytes], bool]
 ) -> PortSettings:
     denied = settings.ports.denied
-    listening = {listen.address.port for listen in settings.listen} | {settings.api.listen.port}
     return PortSettings(
         addresses=tuple((address.public, address.local) for address in settings.relay.addresses),
         mask_mapped_address=settings.privacy.mask_mapped_address,
@@ -84,5 +91,10 @@ def _port_settings_of(
         rate_key=rate_key,
         denied=Denied(denied.default, denied.networks, settings.ports.allow_private.networks),
         is_this_host=is_this_host,
-        own_ports=frozenset(listening),
+        own_ports=_listening_ports(settings),
     )
+
+
+def _listening_ports(settings: Settings) -> frozenset[int]:
+    """What the relay listens on; where it is on loopback, nobody else is there."""
+    return frozenset({each.address.port for each in settings.listen} | {settings.api.listen.port})

@@ -5,19 +5,19 @@ from collections import OrderedDict
 from relay.address import IPV4, IPV6, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.calls.book import Book
 from relay.calls.call import Leg
-from relay.calls.pool import Entropy
 from relay.clock import Now
 from relay.effects import CallCreated, Effect, LegConnected, SetLeg
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute, Pair
 from relay.turn.allocation import Allocation, remember_own
 from relay.turn.alternate import alternate_for
+from relay.turn.drawing import Drawing
+from relay.turn.families import check_family, default_family
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.names import Name, UserName
 from relay.turn.outer import OuterPort
 from relay.turn.quotas import Quotas
 from relay.turn.request import Request
-from relay.turn.reservations import Reservations
 from relay.turn.routes import routes_of
 from relay.turn.settings import TurnSettings
 from relay.turn.table import Table
@@ -38,18 +38,15 @@ class Allocations:
         table: Table,
         lifetimes: Lifetimes,
         book: Book,
-        reservations: Reservations,
-        entropy: Entropy,
+        drawing: Drawing,
     ) -> None:
         self._settings = settings
         self._table = table
         self._lifetimes = lifetimes
         self._book = book
         self._quotas = Quotas(settings, table, book)
-        self._reservations = reservations
-        self._entropy = entropy
-        self._ips = _by_family(settings.relayed_ips)
-        self._local_ips = _by_family(settings.local_ips)
+        self._drawing = drawing
+        self._families = {IPV4 if len(ip) == 4 else IPV6 for ip in settings.relayed_ips}
         self._relay_ips = frozenset(settings.relayed_ips + settings.local_ips)
         self._departed: OrderedDict[FiveTuple, bytes] = OrderedDict()
 
@@ -71,26 +68,27 @@ class Allocations:
         self._check_transport(request)
         even = request.get(Attribute.EVEN_PORT)
         token = request.get(Attribute.RESERVATION_TOKEN)
-        family = self._check_family(request, even, has_token=token is not None)
+        asked = check_family(request, self._families, even, has_token=token is not None)
         expires = now.mono + _lifetime(request.get(Attribute.LIFETIME))
         oldest = self._quotas.check(name, 2 if even is True else 1 if token is None else 0, now)
         try:
             leg = self._admit(name, now)
         except Rejected as rejected:
             return self._send_away(request, rejected)
-        relayed, outer = self._draw(leg, family, even, token, now)
+        family = asked or default_family(leg.call, request.client.server, self._families)
+        relayed, outer = self._drawing.draw(leg, family, even, token, now)
         if relayed is None:
             return self._refuse(request, leg, now)
         allocation = self._add(request, leg, relayed, outer, expires)
         if even is True:
-            pool, upper = self._table.pool_of(leg.call), relayed.port + 1
-            allocation.reservation = self._reservations.reserve(leg, pool, upper, family, now)
+            allocation.reservation = self._drawing.reserve_after(relayed, leg, now)
         shown = remember_own(leg, request.client.client.packed, self._relay_ips)
         routes = [route for own in shown for route in routes_of(own, now, only_new=True)]
         for own in shown:
             self._lifetimes.schedule(own.port.of)
         return [
             *self._admitted(leg, request.client.transport),
+            *self._metered(allocation),
             *(self._lifetimes.remove(oldest, now) if oldest is not None else ()),
             *(allocation.outer.open() if allocation.outer is not None else ()),
             *routes,
@@ -135,18 +133,6 @@ class Allocations:
         if transport != _UDP:
             raise Rejected(442)
 
-    def _check_family(self, request: Request, even: bool | None, *, has_token: bool) -> int:
-        requested = request.get(Attribute.REQUESTED_ADDRESS_FAMILY)
-        additional = request.get(Attribute.ADDITIONAL_ADDRESS_FAMILY)
-        if has_token and (even, requested, additional) != (None, None, None):
-            raise Rejected(400)
-        if additional is not None and (requested is not None or additional != IPV6 or even is True):
-            raise Rejected(400)
-        family = IPV4 if requested is None else requested
-        if family not in self._ips and not has_token:
-            raise Rejected(440)
-        return int(family)
-
     def _admit(self, name: Name, now: Now) -> Leg:
         if isinstance(name, UserName):
             return self._book.admit_user(name.user, now)
@@ -183,30 +169,20 @@ class Allocations:
             return [CallCreated(leg.call.id, is_ringing=False), *connected]
         return connected
 
-    def _draw(
-        self, leg: Leg, family: int, even: bool | None, token: bytes | None, now: Now
-    ) -> tuple[PeerAddress | None, ServerAddress | None]:
-        """A relayed address that is free, None where there is none; and what its host calls it,
-        where it is to be reached from outside the relay.
+    def _metered(self, allocation: Allocation) -> list[Effect]:
+        """Whatever comes to it from outside of the relay is charged to a leg of its own: that of
+        each media server of its call, which may send as much to every party as a party may send.
         """
-        if token is not None:
-            kept = self._reservations.claim(token, leg)
-            return (PeerAddress(self._ips[kept.family], kept.port), None) if kept else (None, None)
-        is_outer = leg.call.half_relayed and leg.masked and even is None
-        outer = self._draw_outer(leg, family, now) if is_outer else None
-        if outer is not None:
-            return PeerAddress(self._ips[family], outer.port), outer
-        pool, is_even, is_pair = self._table.pool_of(leg.call), even is not None, even is True
-        port = pool.draw(self._entropy, now.mono, leg.scope, even=is_even, pair=is_pair)
-        return PeerAddress(self._ips[family], port) if port >= 0 else None, None
-
-    def _draw_outer(self, leg: Leg, family: int, now: Now) -> ServerAddress | None:
-        """An outer port; None where there is none left: the leg has the relay only, then."""
-        local = self._local_ips.get(family)
-        if not local:
-            return None
-        port = self._table.draw_outer(leg, self._quotas.ports_per_leg, self._entropy, now.mono)
-        return ServerAddress(local, port) if port > 0 else None
+        call, rules = allocation.leg.call, self._book.rules
+        outside = allocation.outer.outside if allocation.outer is not None else None
+        legs = call.media_servers if outside is None or outside.leg is None else [outside.leg]
+        new = [leg for leg in legs if not leg.is_metered]
+        for leg in new:
+            leg.is_metered = True
+        times = rules.legs_per_call if new and new[0].listed is not None else 1
+        return [
+            SetLeg(leg.key, times * call.bitrate_bps, times * rules.packets_per_s) for leg in new
+        ]
 
     def _add(
         self,
@@ -221,7 +197,9 @@ class Allocations:
         allocation.name = request.credential.name
         allocation.key = request.credential.key
         allocation.transaction_id = request.message.transaction_id
-        allocation.outer = OuterPort(outer, allocation) if outer is not None else None
+        if outer is not None:
+            outside = self._drawing.outsides.of(leg, outer.port)
+            allocation.outer = OuterPort(outer, allocation, outside)
         self._table.add(allocation)
         self._lifetimes.schedule(allocation)
         return allocation
@@ -248,10 +226,6 @@ class Allocations:
 
     def _is_departed(self, request: Request) -> bool:
         return self._departed.get(request.client) == request.message.transaction_id
-
-
-def _by_family(ips: tuple[bytes, ...]) -> dict[int, bytes]:
-    return {IPV4 if len(ip) == 4 else IPV6: ip for ip in ips}
 
 
 def _lifetime(requested: int | None) -> int:

@@ -5,7 +5,8 @@ from typing import cast
 from relay.address import FiveTuple, PeerAddress
 from relay.calls.call import Call, Leg
 from relay.turn.names import Name
-from relay.turn.outer import OuterPort, OwnAddress, is_partys, remember_ip
+from relay.turn.outer import OuterPeer, OuterPort
+from relay.turn.outside import is_partys, remember_ip
 from relay.turn.peer import CHANNEL_REST_S, Peer
 
 _PEERS_PER_ALLOCATION = 256
@@ -74,7 +75,7 @@ def outer_ports(call: Call) -> list[OuterPort]:
     return [each.outer for each in allocations_in(call) if each.outer is not None]
 
 
-def remember_own(leg: Leg, ip: bytes, relay_ips: frozenset[bytes]) -> list[OwnAddress]:
+def remember_own(leg: Leg, ip: bytes, relay_ips: frozenset[bytes]) -> list[OuterPeer]:
     """A leg's party has authenticated from this IP.
 
     Args:

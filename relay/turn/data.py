@@ -87,15 +87,15 @@ class Data:
         return self._relay(allocation, channel, target, bytes(payload), now)
 
     def on_outside(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
-        """Relay what came to an outer port, if it is from an unmasked party of the call."""
+        """Relay what came to an outer port, if it is from a peer: see `relay.turn.outside`."""
         outer = self._table.by_outer_port.get(client.server)
         if outer is None:
             return [Count(DropReason.NO_ALLOCATION)]
         address = PeerAddress(client.client.packed, client.client.port)
-        own = outer.peer(address, now.mono)
-        if own is None or not own.is_alive:
+        peer = outer.arrived(address, now.mono)
+        if peer is None or not peer.is_alive:
             return [Count(DropReason.UNKNOWN_SOURCE)]
-        return self._relay(own, NO_CHANNEL, outer.of, datagram, now)
+        return self._relay(peer, NO_CHANNEL, outer.of, datagram, now)
 
     def _of_nobody(self, client: FiveTuple, now: Now) -> list[Effect]:
         """Silence, whatever is said and whoever else is there."""
@@ -118,8 +118,8 @@ class Data:
         else:
             datagram = channel_data.build(back.channel, data)
         deliver = Deliver(leg, target.client, datagram, len(data))
-        if isinstance(via, int) and (back is not None or via == NO_CHANNEL):
-            return [deliver]  # two channels have their route; what comes from outside needs none
+        if isinstance(via, int) and back is not None:
+            return [deliver]  # two channels have their route
         routes = demand(source, via, target, now)
         if routes:
             self._lifetimes.schedule(source)

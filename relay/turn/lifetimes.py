@@ -3,6 +3,7 @@
 from relay.calls.book import Book
 from relay.calls.call import Leg
 from relay.calls.deadlines import Deadlines
+from relay.calls.ended import drop
 from relay.clock import Now
 from relay.effects import Effect, LegIdle
 from relay.turn.allocation import Allocation, allocations_of
@@ -32,8 +33,12 @@ class Lifetimes:
         """Something of an allocation has run out: itself, or routes of it."""
         if allocation.expires <= now.mono:
             return self.remove(allocation, now)
-        effects = drop_expired(allocation, now)
-        self._deadlines.schedule(allocation)
+        return self.lapse_routes(allocation, now)
+
+    def lapse_routes(self, peer: Peer, now: Now) -> list[Effect]:
+        """Routes of a peer have run out."""
+        effects = drop_expired(peer, now)
+        self._deadlines.schedule(peer)
         return effects
 
     def remove(self, allocation: Allocation, now: Now) -> list[Effect]:
@@ -54,16 +59,17 @@ class Lifetimes:
 
     def lose(self, outer: OuterPort) -> list[Effect]:
         """An outer port could not be opened: the allocation does without."""
-        effects = [effect for own in outer.own.values() for effect in drop_routes(own)]
+        effects = [effect for peer in outer.peers.values() for effect in drop_routes(peer)]
         return effects + outer.close(is_lost=True)
 
     def _take_out(self, allocation: Allocation, now: Now) -> list[Effect]:
         effects = drop_routes(allocation)
         if allocation.outer is not None:
             effects += allocation.outer.close()
+        charged = allocation.outer.outside.leg if allocation.outer is not None else None
         self._table.remove(allocation, now.mono)
         self._deadlines.forget(allocation)
-        return effects
+        return effects + (drop((charged,)) if charged is not None else [])
 
 
 def _idle(leg: Leg) -> list[Effect]:

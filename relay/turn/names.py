@@ -9,7 +9,7 @@ import re
 from collections.abc import Container
 from typing import NamedTuple
 
-from relay.calls.ended import CALL_NAME, is_registered
+from relay.calls.ended import CALL_NAME, is_minted
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
 """Unix seconds, in ASCII. Longer ones would be milliseconds: they are no expiry."""
@@ -47,7 +47,7 @@ def parse(username: str, peers: str, static: Container[str]) -> Name | None:
     if username in static:
         return UserName(math.inf, username)
     leg = _leg(username)
-    if leg is not None and is_registered(leg.call):
+    if leg is not None and is_minted(leg.call):
         return leg
     return _user(username)
 

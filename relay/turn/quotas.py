@@ -13,7 +13,7 @@ from relay.turn.names import LegName, Name, UserName
 from relay.turn.settings import TurnSettings
 from relay.turn.table import Table
 
-_PORTS_PER_ALLOCATION = 4
+PORTS_PER_ALLOCATION = 4
 """A leg or user may use so many times the ports that it may hold, with those that are reserved or
 rest: a client at its limit restarts ICE three times a minute before it has to wait."""
 
@@ -25,10 +25,10 @@ class Quotas:
         self._settings = settings
         self._table = table
         self._book = book
-        self.ports_per_leg = _PORTS_PER_ALLOCATION * settings.allocations_per_leg
+        self.ports_per_leg = PORTS_PER_ALLOCATION * settings.allocations_per_leg
         per_user, ports = settings.allocations_per_user, len(settings.ports)
         # One user cannot empty the pool, unless it may hold that many allocations at a time.
-        self._ports_per_user = min(_PORTS_PER_ALLOCATION * per_user, max(per_user, ports // 2))
+        self._ports_per_user = min(PORTS_PER_ALLOCATION * per_user, max(per_user, ports // 2))
 
     def check(self, name: Name, ports: int, now: Now) -> Allocation | None:
         """Whether a leg or user may have one more allocation.

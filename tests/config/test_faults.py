@@ -28,7 +28,7 @@ def test_limits_are_positive_whole_numbers_up_to_a_maximum(key: str, most: int, 
 
 
 SWITCHES = [
-    ("relay.peers", "expected call, relay or any"),
+    ("relay.peers", "expected call, relay, listed or any"),
     ("privacy.policy", "expected asked or always"),
     ("privacy.masking", "expected both or opted_in"),
     ("privacy.log_addresses", "expected never or keyed"),

@@ -42,7 +42,6 @@ def make_certificate(directory: Path, password: bytes | None = None) -> tuple[Pa
 @pytest.mark.parametrize(
     ("content", "key"),
     [
-        ("relay: {peers: any}", "relay.peers"),
         ("privacy: {log_addresses: keyed}", "privacy.log_addresses"),
         ("state: {directory: /var/lib/callveil}", "state.directory"),
         ("fleet: {redis: 'redis://:hush@192.0.2.1'}", "fleet.redis"),

@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
+from relay.address import IPV4, ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.calls.changes import Change, PartyChange
 from relay.calls.ended import is_registered
 from relay.calls.leaving import AnsweredBy
@@ -38,7 +38,9 @@ LOCAL_IPV4 = bytes((10, 1, 2, 3))
 RELAY_IPV6 = bytes.fromhex("20010db8000000000000000000000001")
 CLIENT_NET = bytes((198, 18))
 """Clients get an address each: RFC 2544 benchmarking addresses, which nothing here relays to."""
+CLIENT_NET_IPV6 = bytes.fromhex("20010db8cafe") + bytes(8)
 LISTENER = ServerAddress(bytes((192, 0, 2, 10)), 3478)
+LISTENER_IPV6 = ServerAddress(RELAY_IPV6[:-1] + b"\x10", 3478)
 SECRET, OLD_SECRET = "the first secret mints", "an older one still verifies"
 REALM = "r"
 UDP_RELAYED = 17
@@ -136,6 +138,7 @@ class Relay:
         call: str = CALL,
         *,
         transport: Transport = Transport.UDP,
+        listener: ServerAddress = LISTENER,
         ttl_s: int = 3600,
         secret: str = SECRET,
     ) -> "Client":
@@ -143,9 +146,10 @@ class Relay:
         if is_registered(call) and call not in self.created:
             self.create(call)
         self.clients += 1
-        address = ClientAddress(CLIENT_NET + self.clients.to_bytes(2, "big"), 40000)
+        net = CLIENT_NET if listener.family == IPV4 else CLIENT_NET_IPV6
+        address = ClientAddress(net + self.clients.to_bytes(2, "big"), 40000)
         username = f"{int(self.clock.now.wall) + ttl_s}:{call}:{leg}"
-        five_tuple = FiveTuple(transport, address, LISTENER)
+        five_tuple = FiveTuple(transport, address, listener)
         return Client(self, five_tuple, LegKey(call, leg), username, secret)
 
     def user(

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from relay.address import IPV4, IPV6, ClientAddress, Transport
+from relay.address import ClientAddress, Transport
 from relay.effects import Answered, CallCreated, LegConnected, LegKey, Send, SetLeg
 from relay.stun.attributes import Attribute
 from relay.stun.message import Method
 from relay.turn.settings import port_of_nobody
 from tests.kit import wire
-from tests.turn.client import CALL, PARTIES, RELAY_IPV4, RELAY_IPV6, RULES, Relay
+from tests.turn.client import CALL, PARTIES, RELAY_IPV4, RULES, Relay
 
 UNKNOWN_REQUIRED = 0x7F01
 UNKNOWN_OPTIONAL = 0xFF01
@@ -229,50 +229,6 @@ def test_unknown_attribute_is_noticed_before_the_method_is_looked_at() -> None:
 
 def test_dont_fragment_is_understood() -> None:
     Relay().client().allocate((Attribute.DONT_FRAGMENT, b"")).accepted()
-
-
-def test_requested_family_ipv6_is_given_where_the_relay_has_it() -> None:
-    relay = Relay(relayed_ips=(RELAY_IPV4, RELAY_IPV6))
-    client = relay.client()
-    client.allocate(wire.requested_family(IPV6)).accepted()
-    assert client.relayed.packed == RELAY_IPV6
-
-
-def test_no_requested_family_means_ipv4_even_where_ipv6_comes_first() -> None:
-    client = Relay(relayed_ips=(RELAY_IPV6, RELAY_IPV4)).client()
-    client.allocate().accepted()
-    assert client.relayed.packed == RELAY_IPV4
-
-
-@pytest.mark.parametrize("family", [IPV6, 0, 3, 255])
-def test_unsupported_requested_family_is_440(family: int) -> None:
-    assert Relay().client().allocate(wire.requested_family(family)).code == 440
-
-
-def test_no_requested_family_on_a_relay_without_ipv4_is_440() -> None:
-    relay = Relay(relayed_ips=(RELAY_IPV6,))
-    assert relay.client().allocate().code == 440
-    relay.client().allocate(wire.requested_family(IPV6)).accepted()
-
-
-def test_both_family_attributes_are_400() -> None:
-    exchange = Relay().client().allocate(wire.requested_family(IPV4), wire.additional_family(IPV6))
-    assert exchange.code == 400
-
-
-def test_additional_family_ipv4_is_400() -> None:
-    assert Relay().client().allocate(wire.additional_family(IPV4)).code == 400
-
-
-@pytest.mark.parametrize("relayed_ips", [(RELAY_IPV4,), (RELAY_IPV4, RELAY_IPV6)])
-def test_additional_family_gets_ipv4_and_an_address_error_code(
-    relayed_ips: tuple[bytes, ...],
-) -> None:
-    answer = Relay(relayed_ips=relayed_ips).client().allocate(wire.additional_family(IPV6))
-    packed, _ = answer.accepted().address(Attribute.XOR_RELAYED_ADDRESS)
-    assert packed == RELAY_IPV4
-    fault = answer.accepted().value(Attribute.ADDRESS_ERROR_CODE)
-    assert (fault[0], fault[2] & 7, fault[3]) == (IPV6, 4, 40)
 
 
 def test_relay_wide_cap_is_508() -> None:
