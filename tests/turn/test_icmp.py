@@ -1,5 +1,7 @@
 """ICMP errors about what leaves an outer port: RFC 8656 sections 11.5 and 18.13."""
 
+from collections.abc import Callable
+
 import pytest
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
@@ -7,8 +9,9 @@ from relay.effects import Effect, Send
 from relay.stun.values import Icmp
 from tests.kit import wire
 from tests.kit.wire import Attribute, Class, Method
-from tests.turn.client import CALL, LOCAL_IPV4, Client, Relay
+from tests.turn.client import LOCAL_IPV4, Client, Relay
 from tests.turn.test_outer_ports import half_relayed, outside, own
+from tests.turn.test_outside import PUBLIC, SFU, anywhere, listed, user, with_media_server
 
 TOO_BIG = Icmp(3, 4, 1280)
 PORT_UNREACHABLE = Icmp(3, 3, 0)
@@ -57,17 +60,36 @@ def test_in_a_closed_call_nothing_else_is_told(icmp: Icmp) -> None:
 
 
 @pytest.mark.parametrize("type_", range(128))
-def test_in_a_call_that_is_not_closed_unreachable_and_time_exceeded_are_told(type_: int) -> None:
-    relay = half_relayed()
-    alice, bob = met(relay)
-    relay.server.call(CALL, relay.clock.now).closed = False
-    alice.bind(0x4001, own(bob))
-    effects = told(relay, Icmp(type_, 9, 77), outside(bob, alice.relayed))
+@pytest.mark.parametrize(("relay_of", "peer"), [(listed, SFU), (anywhere, PUBLIC)])
+def test_in_a_call_that_is_not_closed_unreachable_and_time_exceeded_are_told(
+    relay_of: Callable[[], Relay], peer: PeerAddress, type_: int
+) -> None:
+    relay = relay_of()
+    alice = user(relay)
+    alice.permit(peer).accepted()
+    alice.send(peer, b"hello")
+    effects = told(relay, Icmp(type_, 9, 77), _at(peer, alice))
     if type_ not in (3, 11):
         assert effects == []
         return
     value = (type_ << 9 | 9).to_bytes(2)
-    assert of_indication(effects, alice) == (own(bob), b"\0\0" + value + bytes(4))
+    assert of_indication(effects, alice) == (peer, b"\0\0" + value + bytes(4))
+
+
+def _at(peer: PeerAddress, client: Client) -> FiveTuple:
+    """A peer, as effects name it on its way to and from an outer port."""
+    port = ServerAddress(LOCAL_IPV4, client.relayed.port)
+    return FiveTuple(Transport.UDP, ClientAddress(peer.packed, peer.port), port)
+
+
+def test_of_a_media_server_in_a_closed_call_a_path_mtu_is_told_and_nothing_else() -> None:
+    relay = with_media_server()
+    alice = relay.allocated("alice")
+    alice.permit(SFU).accepted()
+    alice.send(SFU, b"hello")
+    assert told(relay, PORT_UNREACHABLE, _at(SFU, alice)) == []
+    effects = told(relay, TOO_BIG, _at(SFU, alice))
+    assert of_indication(effects, alice)[0] == SFU
 
 
 def test_of_nobody_that_is_not_known_there_anything_is_told() -> None:
