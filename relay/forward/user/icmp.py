@@ -47,12 +47,16 @@ class Reporting:
         if self._ready is None:
             return False
         try:
+            self._ready.register(sock, select.EPOLLIN)
+        except OSError:  # no memory, or no more of its kind for this user
+            return False
+        try:
             sock.setsockopt(*option, 1)
         except OSError:
+            self._ready.unregister(sock)
             return False
         if not self._callbacks:
             loop.add_reader(self._ready.fileno(), self._on_ready)
-        self._ready.register(sock, select.EPOLLIN)
         self._callbacks[sock.fileno()] = callback
         return True
 

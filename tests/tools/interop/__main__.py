@@ -33,9 +33,10 @@ def _try(options: argparse.Namespace, told: Console) -> int:
     if lacks := needs.missing(chosen):
         told.print(f"interop: {lacks}", highlight=False, soft_wrap=True)
         return 2
+    made = _made()  # of what runs, whatever is committed meanwhile
     results = [*run(chosen, told)]
     if chosen == [*cells.ALL]:
-        PAGE.write_text(render(results, needs.versions(), _made()))
+        PAGE.write_text(render(results, needs.versions(), made))
         told.print(f"interop: written to {PAGE}", highlight=False)
     return int(any(limits.state_of(placed) == limits.FAILS for placed in results))
 
