@@ -46,6 +46,7 @@ class Certificates:
         self._state = state
         self._opener: Opener | None = None
         self._refused: tuple[str, ...] = ()
+        self._looks = 0
         self._pair: Pair | None = None
         self.context: ssl.SSLContext | None = None
         self.replaced: Callable[[ssl.SSLContext], None] = lambda _: None
@@ -76,6 +77,7 @@ class Certificates:
         """
         if self.context is not None and settings.uses_tls:
             fresh = self._find(settings)
+            self._looks += 1
             self._settings = settings
             self._accept(fresh)
 
@@ -83,6 +85,7 @@ class Certificates:
         """Use what is in the files now, or say why not. Raises: nothing."""
         if self.context is None:
             return
+        self._looks += 1
         try:
             self._accept(self._find(self._settings))
         except ConfigError as error:
@@ -92,16 +95,16 @@ class Certificates:
         """Look at the files once a minute, in a thread: disks and large keys may be slow."""
         while self.context is not None:
             await asyncio.sleep(LOOK_S)
-            settings = self._settings
+            looks = self._looks
             try:
-                fresh = await asyncio.to_thread(self._find, settings)
+                fresh = await asyncio.to_thread(self._find, self._settings)
             except ConfigError as error:
-                if settings is self._settings:
+                if looks == self._looks:
                     self._refuse(error.faults)
             except Exception:  # a fault of ours: the next look may have more luck, and it is seen
                 log.exception("certificate_not_looked_at")
             else:
-                if settings is self._settings:  # else a reload has been quicker
+                if looks == self._looks:  # else somebody has looked since, and seen more
                     self._accept(fresh)
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """The certificate's files are looked at while the daemon runs: no reload, no restart, no loss."""
 
+import asyncio
 import getpass
 import os
 import signal
@@ -14,7 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
+import relay.daemon.certificates as module
+from relay.config import Settings, parse
+from relay.daemon.certificates import Certificates
+from relay.metrics import CertificateState
 from tests.daemon.talking import CHANNEL, join
 from tests.kit import certificates, wire
 from tests.kit.certificates import Files
@@ -355,3 +361,36 @@ def test_a_daemon_that_loses_what_opens_the_files_goes_on(public: Path) -> None:
 def test_who_has_no_certificate_needs_no_other_process(tmp_path: Path) -> None:
     with Daemon(tmp_path, configured(tmp_path, config_of(user=getpass.getuser()))) as daemon:
         assert daemon.proc(f"task/{daemon.pid}/children").read_text().split() == []
+
+
+async def test_a_slow_look_puts_no_older_pair_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that began before a reload was refused, and ends after it."""
+    files = certificates.write(tmp_path / "tls")
+    settings = parse(yaml.safe_dump(_config(files)).encode(), {})
+    held = Certificates(settings, CertificateState())
+    monkeypatch.setattr(module, "LOOK_S", 0)
+    find, has_read, may_end = held._find, threading.Event(), threading.Event()
+
+    def slowly(settings: Settings) -> object:
+        found = find(settings)
+        has_read.set()
+        assert may_end.wait(PATIENCE_S)
+        return found
+
+    _renew(files)
+    monkeypatch.setattr(held, "_find", slowly)
+    watching = asyncio.create_task(held.watch())
+    await asyncio.to_thread(has_read.wait, PATIENCE_S)
+    monkeypatch.setattr(module, "LOOK_S", 3600)
+    _renew(files)
+    monkeypatch.setattr(held, "_find", find)
+    held.look()
+    newest = held.context
+    may_end.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    watching.cancel()
+    assert held.context is newest
