@@ -10,8 +10,8 @@ from relay.clock import Now
 from relay.effects import CallCreated, Effect, LegConnected, LegKey, SetLeg
 from relay.errors import Rejected
 from relay.stun.attributes import Attribute, Pair
-from relay.turn.allocation import Allocation, allocations_of, remember_own
-from relay.turn.families import check_family, default_family
+from relay.turn.allocation import Allocation, remember_own
+from relay.turn.families import FAMILIES, check_families, default_family
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.outer import OuterPort
 from relay.turn.request import Request
@@ -70,17 +70,20 @@ class Allocations:
         self._check_transport(request)
         even = request.get(Attribute.EVEN_PORT)
         token = request.get(Attribute.RESERVATION_TOKEN)
-        asked = check_family(request, self._ips, even, has_token=token is not None)
+        asked = check_families(request, self._ips, even, has_token=token is not None)
         expires = now.mono + _lifetime(request.get(Attribute.LIFETIME))
-        oldest = self._check_quota(request, 2 if even is True else 1 if token is None else 0, now)
+        ports = 2 if even is True else 0 if token is not None else max(len(asked), 1)
+        oldest = self._check_quota(request, ports, now)
         leg = self._book.admit(request.credential.call, request.credential.leg, now)
-        family = asked or default_family(leg.call, request.client.server, self._ips)
-        relayed, outer = self._draw(leg, family, even, token, now)
-        if relayed is None:
+        families = asked or (default_family(leg.call, request.client.server, self._ips),)
+        drawn = [self._draw(leg, family, even, token, now) for family in families]
+        added = [self._add(request, leg, *each, expires) for each in drawn if each is not None]
+        if not added:
             return self._refuse(request, leg, now)
-        allocation = self._add(request, leg, relayed, outer, expires)
+        allocation = added[0]
         if even is True:
-            pool, upper = self._table.pool_of(leg.call), relayed.port + 1
+            pool, upper = self._table.pool_of(leg.call), allocation.relayed.port + 1
+            family = allocation.relayed.family
             allocation.reservation = self._reservations.reserve(leg, pool, upper, family, now)
         shown = remember_own(leg, request.client.client.packed, self._relay_ips)
         routes = [route for own in shown for route in routes_of(own, now, only_new=True)]
@@ -89,14 +92,14 @@ class Allocations:
         return [
             *self._admitted(leg),
             LegConnected(leg.key, request.client.transport),
-            *(self._lifetimes.remove(oldest, now) if oldest is not None else ()),
-            *(allocation.outer.open() if allocation.outer is not None else ()),
+            *(self._lifetimes.remove(oldest.sides, now) if oldest is not None else ()),
+            *(effect for side in added if side.outer is not None for effect in side.outer.open()),
             *routes,
             *self._granted(request, allocation, now),
         ]
 
     def on_refresh(self, request: Request, now: Now) -> list[Effect]:
-        """Lengthen an allocation, or delete it where LIFETIME is 0.
+        """Lengthen an allocation, or delete it where LIFETIME is 0; with a family that side of it.
 
         Returns: its routes with their new expiry, or their end, then the answer.
         Raises: Rejected 400, 437, 441 or 443. Nothing else.
@@ -107,16 +110,18 @@ class Allocations:
             return request.success((Attribute.LIFETIME, 0))
         allocation = request.allocation()
         family = request.get(Attribute.REQUESTED_ADDRESS_FAMILY)
-        if family is not None and family != allocation.relayed.family:
+        sides = [each for each in allocation.sides if family in (None, each.relayed.family)]
+        if not sides:
             raise Rejected(443)
         if requested == 0:
             self._remember_departed(request)
-            gone = self._lifetimes.remove(allocation, now)
+            gone = self._lifetimes.remove(sides, now)
             return [*gone, *request.success((Attribute.LIFETIME, 0))]
         lifetime = _lifetime(requested)
-        allocation.expires = now.mono + lifetime
-        self._lifetimes.schedule(allocation)
-        changed = routes_of(allocation, now)
+        for side in sides:
+            side.expires = now.mono + lifetime
+            self._lifetimes.schedule(side)
+        changed = [effect for side in sides for effect in routes_of(side, now)]
         return [*changed, *request.success((Attribute.LIFETIME, lifetime))]
 
     def _answer_again(self, request: Request, held: Allocation, now: Now) -> list[Effect]:
@@ -141,10 +146,10 @@ class Allocations:
         key = LegKey(request.credential.call, request.credential.leg)
         call = self._book.find(key.call)
         leg = call.leg(key.leg) if call else None
-        held = allocations_of(leg) if leg and call and not call.ports else ()
+        held = self._table.allocations_of(leg) if leg and call and not call.ports else []
         oldest = None
         if len(held) >= self._settings.allocations_per_leg:
-            oldest = next((each for each in held if not each.is_in_use(now.mono)), None)
+            oldest = next((each for each in held if _is_idle(each, now)), None)
             if oldest is None:
                 raise Rejected(486)
         if ports and self._table.count_ports(call, key, now.mono) + ports > self._ports_per_leg:
@@ -174,20 +179,20 @@ class Allocations:
 
     def _draw(
         self, leg: Leg, family: int, even: bool | None, token: bytes | None, now: Now
-    ) -> tuple[PeerAddress | None, ServerAddress | None]:
+    ) -> tuple[PeerAddress, ServerAddress | None] | None:
         """A relayed address that is free, None where there is none; and what its host calls it,
         where it is to be reached from outside the relay.
         """
         if token is not None:
             kept = self._reservations.claim(token, leg)
-            return (PeerAddress(self._ips[kept.family], kept.port), None) if kept else (None, None)
+            return (PeerAddress(self._ips[kept.family], kept.port), None) if kept else None
         is_outer = leg.call.half_relayed and leg.masked and even is None
         outer = self._draw_outer(leg, family, now) if is_outer else None
         if outer is not None:
             return PeerAddress(self._ips[family], outer.port), outer
         pool, is_even, is_pair = self._table.pool_of(leg.call), even is not None, even is True
         port = pool.draw(self._entropy, now.mono, leg.key, even=is_even, pair=is_pair)
-        return PeerAddress(self._ips[family], port) if port >= 0 else None, None
+        return (PeerAddress(self._ips[family], port), None) if port >= 0 else None
 
     def _draw_outer(self, leg: Leg, family: int, now: Now) -> ServerAddress | None:
         """An outer port; None where there is none left: the leg has the relay only, then."""
@@ -219,14 +224,18 @@ class Allocations:
         nobodys = PeerAddress(allocation.relayed.packed, self._settings.masked_port)
         mapped = nobodys if is_masked else request.client.client
         attributes: list[Pair] = [
-            (Attribute.XOR_RELAYED_ADDRESS, allocation.relayed),
+            *((Attribute.XOR_RELAYED_ADDRESS, side.relayed) for side in allocation.sides),
             (Attribute.LIFETIME, round(allocation.expires - now.mono)),
             (Attribute.XOR_MAPPED_ADDRESS, mapped),
         ]
         if allocation.reservation:
             attributes.append((Attribute.RESERVATION_TOKEN, allocation.reservation))
         if request.get(Attribute.ADDITIONAL_ADDRESS_FAMILY) is not None:
-            attributes.append((Attribute.ADDRESS_ERROR_CODE, (IPV6, 440, "")))
+            given = {side.relayed.family for side in allocation.sides}
+            for family in FAMILIES:
+                if family not in given:
+                    code = 440 if family not in self._ips else 508
+                    attributes.append((Attribute.ADDRESS_ERROR_CODE, (family, code, "")))
         return request.success(*attributes)
 
     def _remember_departed(self, request: Request) -> None:
@@ -240,6 +249,10 @@ class Allocations:
 
 def _by_family(ips: tuple[bytes, ...]) -> dict[int, bytes]:
     return {IPV4 if len(ip) == 4 else IPV6: ip for ip in ips}
+
+
+def _is_idle(allocation: Allocation, now: Now) -> bool:
+    return not any(side.is_in_use(now.mono) for side in allocation.sides)
 
 
 def _lifetime(requested: int | None) -> int:

@@ -108,7 +108,7 @@ class Turn:
     def disconnect(self, client: FiveTuple, now: Now) -> list[Effect]:
         """A client's TCP or TLS connection has ended, and its allocation with it."""
         allocation = self._table.by_client.get(client)
-        return self._lifetimes.remove(allocation, now) if allocation else []
+        return self._lifetimes.remove(allocation.sides, now) if allocation else []
 
     def accept(self, call: Call, now: Now) -> list[Effect]:
         """A call is active: outer ports open, and every pair of bound channels gets its routes."""
