@@ -2,9 +2,12 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 iproute2 janus nftables nodejs procps python3-gi python3-venv tcpdump
+PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 haproxy iproute2 janus libnginx-mod-stream nftables nginx nodejs procps prosody python3-gi python3-venv tcpdump
 PROGRAM := $(wildcard $(addprefix relay/forward/kernel/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/sdp tests/api tests/config
+
+# What the tests run one module of, which needs nothing of the gibibyte that the whole depends on.
+ALONE := 'fastrtc>=0.0.30,<0.1'
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` overrules it.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -18,7 +21,7 @@ WHY = $(if $(PYTHON),$(PYTHON) is older or is not there,there is none here)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup system-packages run test lint fmt bench audit fuzz floods clean
+.PHONY: help setup system-packages synapse run test lint fmt bench audit fuzz floods clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,11 +69,13 @@ system-packages: ## Debian packages that tests and benchmarks use (root)
 	apt install -y --no-install-recommends $$missing || \
 		{ { apt update || { sleep 60; apt update; }; } && \
 		apt install -y --no-install-recommends $$missing; } || exit 1; \
-	[ ! -d /run/systemd/system ] || for service in coturn janus; do \
-		case "$$missing" in *$$service*) systemctl disable --now $$service;; esac; done
+	[ ! -d /run/systemd/system ] || for service in coturn haproxy janus nginx prosody; do \
+		if echo "$$missing" | grep -qx $$service; then systemctl disable --now $$service; fi; done
 # A machine that has just started may be installing something itself: that is waited for.
-# RUNLEVEL=1 keeps sysvinit from starting the services of coturn and Janus, systemctl undoes what
+# RUNLEVEL=1 keeps sysvinit from starting the services of those packages, systemctl undoes what
 # systemd did: the tests start their own, and nobody asked for others.
+
+synapse: $(VENV)/synapse/installed ## install Synapse, which a recipe in docs/signaling is tried with (240 MB)
 
 clean: ## remove .venv and everything generated
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis test-output benchmarks/results dist
@@ -89,8 +94,15 @@ $(VENV)/installed: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
+# Synapse has a place of its own, since it brings fifty packages that nothing here may come to need.
+$(VENV)/synapse/installed: tests/signaling/synapse.txt | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/synapse
+	$(VENV)/synapse/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 $(VENV)/installed-bench: EXTRAS := bench,demo
 $(VENV)/installed-test: EXTRAS := test,bench
 $(VENV)/installed-bench $(VENV)/installed-test: pyproject.toml relay/__init__.py $(PROGRAM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	$(if $(findstring test,$(EXTRAS)),$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(ALONE))
 	@touch $@ $(VENV)/installed

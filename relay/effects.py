@@ -9,7 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from relay.address import FiveTuple, PeerAddress, ServerAddress, Transport
-from relay.errors import DropReason
+from relay.errors import DropReason, RefusalReason
 
 NO_CHANNEL = 0
 """The channel of an end that knows no TURN: what it sends and gets is bare datagrams."""
@@ -20,7 +20,10 @@ Via = int | PeerAddress
 
 
 class LegKey(NamedTuple):
-    """One party's place in one call, both opaque. What caps and statistics are kept by."""
+    """One party's place in one call, both opaque. What caps and statistics are kept by.
+
+    Of an allocation of a user's: the user, and a number.
+    """
 
     call: str
     leg: str
@@ -43,12 +46,14 @@ class Deliver:
         client: the receiver.
         datagram: a ChannelData message (unpadded) or a Data indication.
         payload: application bytes in it, what bit-rate caps and statistics count.
+        is_whole: it is lost where it does not fit the path whole, over UDP.
     """
 
     leg: LegKey
     client: FiveTuple
     datagram: bytes = field(repr=False)  # it may spell an address
     payload: int
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,13 @@ class Answered:
 
     method: int
     code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request was refused, for a reason that the code of its answer does not tell."""
+
+    reason: RefusalReason
 
 
 class EndReason(Enum):
@@ -230,6 +242,7 @@ Effect = (
     | ClosePort
     | Count
     | Answered
+    | Refused
     | Fault
     | Event
 )

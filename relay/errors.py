@@ -17,7 +17,7 @@ Rules: parsers raise `Malformed` and nothing else; request handlers raise `Rejec
 and nothing else; no message of any of these carries an address.
 """
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 
 class DropReason(IntEnum):
@@ -57,11 +57,24 @@ class DropReason(IntEnum):
     NO_CONSENT = 26
     CROWDED = 27
     REQUEST_RATE = 28
+    BAD_PROXY_HEADER = 29
+    CLIENT_TAKEN = 30
 
     @property
     def label(self) -> str:
         """The value of the label `reason` of `callveil_drops_total`: the name in lower case."""
         return self.name.lower()
+
+
+class RefusalReason(Enum):
+    """Why the relay refused a request, where the code of the answer does not tell; the label
+    `reason` of `callveil_refused_total`.
+    """
+
+    NAMES_NO_CALL = "names_no_call"
+    """A valid credential names no call, and `peers` is `call`."""
+    REVOKED = "revoked"
+    """Its user is revoked."""
 
 
 class RelayError(Exception):
@@ -93,11 +106,13 @@ class Rejected(ProtocolError):
 
     Args:
         code: 300..=699, the ERROR-CODE of RFC 8489 section 14.8 or RFC 8656 section 19.
+        reason: where it is counted too.
     """
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, reason: RefusalReason | None = None) -> None:
         super().__init__(str(code))
         self.code = code
+        self.reason = reason
 
 
 class CallError(RelayError):

@@ -20,7 +20,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from relay.address import Transport
-from relay.errors import DropReason
+from relay.effects import Refused
+from relay.errors import DropReason, RefusalReason
 from relay.stun.message import Method
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -44,12 +45,16 @@ _ANSWERABLE = (
 
 
 class Counters:
-    """Counts answers and the time they take, in a few plain additions each."""
+    """Counts answers and the time they take, in a few plain additions each.
 
-    __slots__ = ("answers", "seconds", "took_per_bucket")
+    `refused` are refused requests, by what the code of the answer does not tell.
+    """
+
+    __slots__ = ("answers", "refused", "seconds", "took_per_bucket")
 
     def __init__(self) -> None:
         self.answers: dict[tuple[int, int], int] = {}
+        self.refused = dict.fromkeys(RefusalReason, 0)
         self.took_per_bucket = [0] * (len(BUCKETS_S) + 1)
         self.seconds = 0.0
 
@@ -57,6 +62,10 @@ class Counters:
         """Count the answer to a request: its method, and 0 for success or the error code."""
         key = (method, code)
         self.answers[key] = self.answers.get(key, 0) + 1
+
+    def count_refused(self, refused: Refused) -> None:
+        """Count a request that was refused."""
+        self.refused[refused.reason] += 1
 
     def took(self, seconds: float) -> None:
         """Count how long the relay took over one datagram."""
@@ -84,6 +93,7 @@ class Snapshot:
     Args:
         calls: how many calls are live, by state.
         allocations: how many there are, by transport of the client.
+        users: how many users hold allocations.
         routes, packets, bytes: by path.
         drops: by path and reason.
         ports_free: how many ports of relayed transport addresses are free.
@@ -98,6 +108,7 @@ class Snapshot:
     packets: Mapping[str, int] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
     drops: Mapping[tuple[str, DropReason], int] = field(default_factory=dict)
+    users: int = 0
     ports_free: int = 0
     fastpath_attached: bool = False
     restarts_adopted: int = 0
@@ -124,11 +135,15 @@ class _Scrape(Collector):
         yield _gauge(
             "allocations", "Allocations of clients.", "transport", TRANSPORTS, now.allocations
         )
+        yield GaugeMetricFamily(
+            "callveil_users", "Users that hold allocations.", value=float(now.users)
+        )
         yield _gauge("routes", "Routes that are set.", "path", PATHS, now.routes)
         yield _counter("packets", "Packets that the relay has passed on.", now.packets)
         yield _counter("bytes", "Payload bytes that the relay has passed on.", now.bytes)
         yield self._drops()
         yield self._requests()
+        yield self._refused()
         yield self._request_seconds()
         yield GaugeMetricFamily(
             "callveil_ports_free",
@@ -179,6 +194,16 @@ class _Scrape(Collector):
             counts[labels] = counts.get(labels, 0) + count
         for labels, count in counts.items():
             family.add_metric(labels, count)
+        return family
+
+    def _refused(self) -> Metric:
+        family = CounterMetricFamily(
+            "callveil_refused",
+            "Requests with a valid credential that the relay refused, by the reason.",
+            labels=["reason"],
+        )
+        for reason, count in self._counters.refused.items():
+            family.add_metric([reason.value], count)
         return family
 
     def _request_seconds(self) -> Metric:

@@ -43,6 +43,10 @@ class Questions:
         """Live calls by state."""
         return self._book.counts()
 
+    def count_users(self) -> int:
+        """Users that hold an allocation."""
+        return len(self._book.users)
+
     def has_media(self) -> bool:
         """Whether any client holds an allocation, or any call is in ports mode."""
         return any(self._turn.count_allocations().values()) or self._ports.has_ports()

@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from itertools import count
 
 from relay.address import FiveTuple, ServerAddress
-from relay.calls import signaling
-from relay.calls.book import Book, drop, ended
+from relay.calls.book import Book
 from relay.calls.call import Call, CallState, Leg
 from relay.calls.changes import Change
 from relay.calls.deadlines import Deadlines, Timed
+from relay.calls.ended import drop, ended
 from relay.calls.leaving import AnsweredBy, is_last, leave
 from relay.calls.making import Order
 from relay.calls.pool import Entropy, PortPool
 from relay.calls.rules import Rules
+from relay.calls.users import Revoked
 from relay.clock import Now
+from relay.descriptions import Descriptions
 from relay.effects import CallAccepted, CallChanged, CallCreated, Effect, EndReason, Fault, LegEnded
 from relay.errors import CallError
 from relay.ice.access import Access
 from relay.ice.dispatch import PortsMode
 from relay.ice.port import RelayedPort
 from relay.ice.settings import PortSettings
-from relay.questions import Questions
-from relay.sdp import HeldCandidate, Rebuilt
 from relay.turn.dispatch import Turn
 from relay.turn.settings import TurnSettings
 
@@ -44,7 +44,7 @@ class ServerSettings:
     ports: PortSettings
 
 
-class Server(Questions):
+class Server(Descriptions):
     """
     Args:
         rules: what the operator decided about calls; `set_rules` replaces them.
@@ -105,7 +105,7 @@ class Server(Questions):
             is_taken: another program of this host has it, so that another port may do.
         """
         if self._turn.has_outer_port(port):
-            return self._turn.port_failed(port)
+            return self._turn.port_failed(port, now)
         failed = self._ports.port_failed(port, is_taken=is_taken, now=now)
         if failed is None:
             return []
@@ -127,6 +127,7 @@ class Server(Questions):
         Raises: CallError `draining`, `invalid_request` or `out_of_ports`, and then there is no
             such call. Nothing else.
         """
+        self._turn.check_media_servers(party.listed for party in order.parties)
         call = self._book.create(name, order, self._token, now)
         created = CallCreated(name, is_ringing=order.ring)
         if not call.ports:
@@ -204,37 +205,32 @@ class Server(Questions):
             raise CallError("wrong_state", detail, name)
         return self._ports.set_access(call.leg_of(party), access, now)
 
-    def describe(self, name: str, party: str, sdp: str, now: Now) -> Rebuilt:
-        """Rebuild a party's description for the others; nothing is to be done for it.
-
-        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state`, `too_many`,
-            `bad_description` or `plain_media`. Nothing else.
-        """
-        call = self._book.live(name, now)
-        return signaling.describe(call, party, sdp, self.relayed_of(call), now.mono)
-
-    def trickle(self, name: str, party: str, sent: HeldCandidate, now: Now) -> signaling.Trickled:
-        """Rebuild a party's candidate for the others, or hold it while the call rings.
-
-        Raises: CallError `unknown_call`, `unknown_party`, `wrong_state` or `too_many`. Nothing
-            else.
-        """
-        call = self._book.live(name, now)
-        return signaling.trickle(call, party, sent, self.relayed_of(call), now.mono)
-
-    def release(self, call: Call) -> dict[str, signaling.Released]:
-        """What parties sent while the call rang; then nothing is held any more."""
-        return signaling.release(call)
-
     # What the operator decides
 
     def set_rules(self, rules: Rules) -> None:
         """These hold for calls yet to come."""
         self._book.rules = rules
 
-    def replace_secrets(self, secrets: tuple[str, ...]) -> None:
-        """Verify later allocations with these; allocations keep the key they were made with."""
-        self._turn.replace_secrets(secrets)
+    def replace_secrets(
+        self, secrets: tuple[str, ...], users: Mapping[str, str], *, mints_alone: bool = False
+    ) -> None:
+        """Verify later allocations with these: as in `TurnSettings`. Allocations keep their key."""
+        self._turn.replace_secrets(secrets, users, mints_alone=mints_alone)
+
+    def minted(self, username: str, expiry: int, now: Now) -> None:
+        """The API has made a credential, good until this time in Unix seconds."""
+        self._turn.minted(username, expiry, now)
+
+    def revoke_user(self, name: str, for_s: int | None, now: Now) -> list[Effect]:
+        """End the allocations of a user, and refuse it from now on, whatever its credential.
+
+        Args:
+            for_s: for how long; None for as long as the operator decided.
+        Raises: CallError `no_users` or `invalid_request`. Nothing else.
+        """
+        legs = self._book.revoke_user(name, for_s, now)
+        ways = self._turn.end_leg, self._book.release
+        return [effect for leg in legs for way in ways for effect in way(leg, now)]
 
     def drain(self) -> None:
         """Begin no new calls from now on."""
@@ -265,6 +261,9 @@ class Server(Questions):
         """The deadline of one has come. `attended` counts the relayed ports of this turn."""
         if isinstance(timed, Call):
             return self._expire(timed, now)
+        if isinstance(timed, Revoked):
+            self._book.users.lapse(timed)
+            return []
         if not isinstance(timed, RelayedPort):
             return self._turn.lapse(timed, now)
         if turns := next(attended) // _PORTS_PER_TURN:
@@ -285,8 +284,7 @@ class Server(Questions):
     def _expire(self, call: Call, now: Now) -> list[Effect]:
         """The time of a call has come.
 
-        One that only credentials name may begin anew: no signaling server has ended it, and where
-        the relay's rule about peers is wider one such "call" is a user with many calls.
+        One that only credentials name may begin anew: no signaling server has ended it.
         """
         is_ringing = call.state is CallState.RINGING
         reason = EndReason.NOT_ACCEPTED if is_ringing else EndReason.EXPIRED
@@ -294,7 +292,7 @@ class Server(Questions):
 
     def _left(self, call: Call, legs: list[Leg], now: Now) -> list[Effect]:
         """These have left a call that goes on."""
-        effects = self._turn.confine_own(call)
+        effects = self._turn.confine_outside(call)
         for leg in legs:
             effects += [*self._turn.end_leg(leg, now), LegEnded(leg.key), *drop([leg])]
         return effects

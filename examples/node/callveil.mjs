@@ -61,6 +61,12 @@ export class Callveil {
     return this.#ask("DELETE", path(call, "parties", party));
   }
 
+  /** Where `relay.peers` is not `call`. `forSeconds` is `auth.revocation_s` unless you say another. */
+  revokeUser(name, forSeconds) {
+    const asked = forSeconds === undefined ? "" : `?for_s=${forSeconds}`;
+    return this.#ask("DELETE", `/v1/users/${encodeURIComponent(name)}${asked}`);
+  }
+
   /** In ports mode: `known` is `{ice}` or `{address}` of the party. */
   setEndpoint(call, party, known) {
     return this.#ask("POST", path(call, "endpoint"), { ...known, party });

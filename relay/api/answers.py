@@ -7,6 +7,7 @@ from relay.api.schemas.calls import (
     Call,
     CallCreated,
     IceServer,
+    MediaServerCreated,
     PartyCreated,
     RtcConfiguration,
     head,
@@ -37,13 +38,19 @@ def with_endpoints(call: CoreCall, relay: Relay) -> CallCreated:
 def with_credentials(call: CoreCall, relay: Relay, settings: ControlSettings) -> CallCreated:
     """A call, and for each party a credential that is valid from now on."""
     expiry = int(relay.now().wall) + relay.rules.credential_ttl_s
-    parties = {leg.name: _party(call, leg, settings, expiry) for leg in call.legs}
+    parties: dict[str, PartyCreated | MediaServerCreated] = {
+        leg.name: _party(call, leg, settings, expiry)
+        if leg.listed is None
+        else MediaServerCreated(leg=leg.id)
+        for leg in call.legs
+    }
     return CallCreated.model_validate({**head(call), "parties": parties})
 
 
 def _party(call: CoreCall, leg: Leg, settings: ControlSettings, expiry: int) -> PartyCreated:
     """How one party reaches the relay; STUN servers only if it may use its own address."""
     username, password = mint(settings.secret, call.id, leg.id, expiry)
+    settings.minted(username, expiry)
     is_direct = call.is_direct(leg)
     urls = [*settings.urls, *(settings.stun_urls if is_direct else ())]
     server = IceServer(urls=urls, username=username, credential=password)

@@ -9,7 +9,10 @@ from relay import __version__
 from relay.api import problems, viewer
 from relay.api.guard import Guard
 from relay.api.relay import ControlSettings, Relay
-from relay.api.routes import calls, operations, permission, signaling
+from relay.api.requirements import look_up
+from relay.api.routes import calls, operations, permission, signaling, users
+from relay.api.vendors import cloudflare, turn_rest, twilio
+from relay.api.vendors.minting import MintRate
 
 
 def make_app(relay: Relay, settings: ControlSettings) -> FastAPI:
@@ -30,12 +33,17 @@ def make_app(relay: Relay, settings: ControlSettings) -> FastAPI:
     )
     app.state.relay = relay
     app.state.settings = settings
+    app.state.mint_rate = MintRate()
     app.include_router(calls.router)
     app.include_router(signaling.router)
+    app.include_router(users.router)
     app.include_router(permission.router)
+    app.include_router(turn_rest.router)
+    app.include_router(cloudflare.router)
+    app.include_router(twilio.router)
     app.include_router(operations.router)
     app.include_router(viewer.make_router())
-    problems.install(app)
+    problems.install(app, lambda path: look_up(path)[0].dialect.fault)
     app.add_middleware(Guard, settings=settings)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # as FastAPI documents it
     return app
@@ -66,6 +74,6 @@ def _split_summary(operation: dict[str, Any]) -> None:
 
 
 def _as_problem(response: dict[str, Any]) -> None:
-    response["content"] = {
-        problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}
-    }
+    ours = {"$ref": "#/components/schemas/Problem"}
+    if response["content"]["application/json"]["schema"] == ours:  # a vendor has its own form
+        response["content"] = {problems.MEDIA_TYPE: {"schema": ours}}

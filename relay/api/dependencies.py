@@ -37,12 +37,14 @@ def json_without_none(body: BaseModel, status: int = 200) -> Response:
     return Response(text, status, media_type="application/json")
 
 
-def faults(*kinds: str, needs_token: bool = True) -> dict[int | str, dict[str, Any]]:
+def faults(
+    *kinds: str, needs_token: bool = True, model: type[BaseModel] = Problem
+) -> dict[int | str, dict[str, Any]]:
     """The faults of a route, for the OpenAPI document."""
     titles: dict[int, list[str]] = {}
     for kind in (*(["unauthenticated"] if needs_token else []), *kinds):
         status, title = KINDS[kind]
         titles.setdefault(status, []).append(f"{title}.")
     return {
-        status: {"model": Problem, "description": " ".join(said)} for status, said in titles.items()
+        status: {"model": model, "description": " ".join(said)} for status, said in titles.items()
     }

@@ -4,7 +4,6 @@ Rules of this file: plain ASGI, since a middleware that wraps requests in tasks 
 handlers. It reads the whole body before it calls the handler, so that no handler waits for one.
 """
 
-import hmac
 import ipaddress
 import logging
 from urllib.parse import urlsplit
@@ -14,15 +13,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay import logs
+from relay.api.dialects import Dialect, first_good
 from relay.api.paths import canonical
-from relay.api.problems import problem
 from relay.api.relay import ControlSettings
 from relay.api.requirements import Requirements, look_up
 from relay.api.turns import Turns
 
 _WHICH_HOST = "No API token is configured, so requests must use Host: localhost or an IP address."
 _WHICH_ORIGIN = "The Origin header and the Host header must name the same host."
-_WHICH_TOKEN = "Send Authorization: Bearer and one of the tokens in api.tokens."  # noqa: S105  none
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +40,7 @@ class Guard:
         scope = {**scope, "path": canonical(scope)}
         headers = Headers(scope=scope)
         required, call = look_up(scope["path"])
-        refusal = self._refusal(scope["method"], headers, required)
+        refusal = self._refusal(scope, headers, required)
         if refusal is not None:
             await refusal(scope, receive, send)
             return
@@ -50,34 +48,31 @@ class Guard:
             most = required.max_body_bytes
             body = await _read(receive, headers, most)
             if body is None:
-                too_large = problem("too_large", f"The body may have {most} bytes at most.")
-                await too_large(scope, receive, send)
+                said = f"The body may have {most} bytes at most."
+                await required.dialect.fault("too_large", said)(scope, receive, send)
                 return
-            await self._run(scope, _Replay(body, receive), send)
+            await self._run(scope, _Replay(body, receive), send, required.dialect)
 
-    def _refusal(self, method: str, headers: Headers, required: Requirements) -> Response | None:
+    def _refusal(self, scope: Scope, headers: Headers, required: Requirements) -> Response | None:
         """Why the request is not answered; None where it may be."""
-        if _is_cross_site(method, headers):
-            return problem("cross_site", _WHICH_ORIGIN)
+        dialect = required.dialect
+        if _is_cross_site(scope["method"], headers):
+            return dialect.fault("cross_site", _WHICH_ORIGIN)
         if not required.needs_token:
             return None
         if not self._settings.tokens and not _is_this_host(headers.get("host", "")):
-            return problem("cross_site", _WHICH_HOST)
-        if self._is_authenticated(headers):
+            return dialect.fault("cross_site", _WHICH_HOST)
+        if self._is_authenticated(dialect.presented(scope)):
             return None
-        return problem("unauthenticated", _WHICH_TOKEN, headers={"WWW-Authenticate": "Bearer"})
+        challenge = {"WWW-Authenticate": dialect.challenge}
+        return dialect.fault("unauthenticated", dialect.which_token, headers=challenge)
 
-    def _is_authenticated(self, headers: Headers) -> bool:
-        """Whether a good token came along; compared with every one, in constant time."""
+    def _is_authenticated(self, presented: tuple[bytes, ...]) -> bool:
+        """Whether a good token came along, or none is needed."""
         tokens = self._settings.tokens
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        presented = given.strip().encode("latin-1")
-        is_good = False
-        for token in tokens:
-            is_good |= hmac.compare_digest(token.encode(), presented)
-        return not tokens or (is_good and scheme.lower() == "bearer")
+        return not tokens or bool(first_good(tokens, presented))
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run(self, scope: Scope, receive: Receive, send: Send, dialect: Dialect) -> None:
         """Let the application answer. An exception becomes a 500 that says nothing."""
         is_started = False
 
@@ -91,7 +86,7 @@ class Guard:
         except Exception as error:  # its message may quote a body, so places and types only
             _log.error("api_internal_error", extra={"trace": logs.trace(error)})
             if not is_started:
-                await problem("internal_error")(scope, receive, send)
+                await dialect.fault("internal_error")(scope, receive, send)
 
 
 class _Replay:

@@ -25,7 +25,7 @@ def canonical(scope: Scope) -> str:
 
 
 class _Name(Convertor[str]):
-    """One name of a canonical path. What is no UTF-8 becomes surrogates, which `_checked` finds."""
+    """One name of a canonical path. What is no UTF-8 becomes surrogates, which `checked` finds."""
 
     regex = "[^/]+"
 
@@ -39,7 +39,8 @@ class _Name(Convertor[str]):
 register_url_convertor("name", _Name())
 
 
-def _checked(name: str) -> str:
+def checked(name: str) -> str:
+    """A name that is UTF-8. Raises: ValueError."""
     if any("\ud800" <= character <= "\udfff" for character in name):
         raise ValueError("UTF-8 is expected")
     return name
@@ -48,10 +49,15 @@ def _checked(name: str) -> str:
 CallId = Annotated[
     str,
     Path(description="The id of the call, from the answer to its creation or from a credential."),
-    AfterValidator(_checked),
+    AfterValidator(checked),
 ]
 PartyId = Annotated[
     str,
     Path(description="The id of the party. In a call that a credential began: its leg."),
-    AfterValidator(_checked),
+    AfterValidator(checked),
+]
+UserId = Annotated[
+    str,
+    Path(description="The name of the user: the username of its credentials without the expiry."),
+    AfterValidator(checked),
 ]

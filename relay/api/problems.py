@@ -22,12 +22,16 @@ MEDIA_TYPE = "application/problem+json"
 
 KINDS: dict[str, tuple[int, str]] = {
     "malformed_body": (400, "The relay cannot read the body"),
+    "needs_call": (400, "The relay takes credentials of calls only, and the request names none"),
+    "needs_registered_call": (400, "The relay takes only calls that were created through its API"),
     "unauthenticated": (401, "The request has no valid API token"),
     "cross_site": (403, "The relay refuses requests that a page of another site may have sent"),
     "not_found": (404, "The relay does not have this path"),
     "unknown_call": (404, "The relay does not know this call"),
     "unknown_party": (404, "The call does not have this party"),
+    "unknown_credential": (404, "The relay does not know this credential"),
     "method_not_allowed": (405, "This path does not have this method"),
+    "no_users": (409, "This relay has calls, and no users"),
     "wrong_state": (409, "The state of the call does not allow this"),
     "only_tightens": (409, "Privacy cannot be switched off during a call"),
     "bad_configuration": (409, "The configuration has faults, so the relay did not load it"),
@@ -36,6 +40,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "bad_description": (422, "The relay cannot use this session description"),
     "plain_media": (422, "The media would not be encrypted between the parties"),
     "too_many": (429, "This party sends too many descriptions and candidates"),
+    "too_many_mints": (429, "This caller asks for too many credentials"),
     "internal_error": (500, "The relay failed; its log says where"),
     "draining": (503, "The relay is draining and takes no new calls"),
     "out_of_ports": (503, "The relay has no free relayed port"),
@@ -62,32 +67,41 @@ def problem(
     return Response(body.model_dump_json(), status, headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Have the application answer its own errors and FastAPI's in this form."""
-    app.add_exception_handler(CallError, _on_call_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+def install(app: FastAPI, form_of: Callable[[str], Callable[..., Response]]) -> None:
+    """Have the application answer its own errors and FastAPI's.
+
+    Args:
+        form_of: what writes the faults of a path, as `problem` does.
+    """
+
+    async def on_call_error(request: Request, fault: Exception) -> Response:
+        assert isinstance(fault, CallError)  # noqa: S101  registered for this type only
+        headers = {"Retry-After": "1"} if fault.kind == "too_many_mints" else None
+        return form_of(request.scope["path"])(fault.kind, fault.detail, fault.call, headers)
+
+    async def on_validation_error(request: Request, fault: Exception) -> Response:
+        assert isinstance(fault, RequestValidationError)  # noqa: S101  as above
+        return form_of(request.scope["path"])(*_invalid(request, fault))
+
+    async def on_http_exception(request: Request, fault: Exception) -> Response:
+        """The framework's own: its texts may quote the request, so only its status is used."""
+        assert isinstance(fault, HTTPException)  # noqa: S101  as above
+        kinds = {404: "not_found", 405: "method_not_allowed"}
+        kind = kinds.get(fault.status_code, "malformed_body")
+        return form_of(request.scope["path"])(kind, headers=fault.headers)
+
+    app.add_exception_handler(CallError, on_call_error)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
 
 
-async def _on_call_error(_: Request, fault: Exception) -> Response:
-    assert isinstance(fault, CallError)  # noqa: S101  registered for this type only
-    return problem(fault.kind, fault.detail, fault.call)
-
-
-async def _on_validation_error(request: Request, fault: Exception) -> Response:
-    assert isinstance(fault, RequestValidationError)  # noqa: S101  as above
+def _invalid(request: Request, fault: RequestValidationError) -> tuple[str, str]:
+    """The kind of problem, and what is wrong."""
     errors = fault.errors()
     if any(error["type"] == "json_invalid" for error in errors):
-        return problem("malformed_body", "The body is not JSON.")
+        return "malformed_body", "The body is not JSON."
     sentences = [_sentence(error, request.scope["endpoint"]) for error in errors[:_SHOWN]]
-    return problem("invalid_request", "; ".join(sentences))
-
-
-async def _on_http_exception(_: Request, fault: Exception) -> Response:
-    """The framework's own: its texts may quote the request, so only its status is used."""
-    assert isinstance(fault, HTTPException)  # noqa: S101  as above
-    kind = {404: "not_found", 405: "method_not_allowed"}.get(fault.status_code, "malformed_body")
-    return problem(kind, headers=fault.headers)
+    return "invalid_request", "; ".join(sentences)
 
 
 def _sentence(error: Mapping[str, Any], endpoint: Callable[..., Any]) -> str:

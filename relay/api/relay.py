@@ -5,7 +5,7 @@ has paid for them. `Party` and `Status` are answered as they are: their texts be
 descriptions in the OpenAPI document.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -37,12 +37,18 @@ class ControlSettings:
         secret: the shared secret that mints credentials.
         tokens: bearer tokens, any of which opens the API; with none it is open.
         stun_urls: where parties that may use their own addresses learn them; empty for nowhere.
+        takes_users: the relay takes credentials that name no call (`relay.peers` is not `call`).
+        mints_per_s: what each caller of `relay.api.vendors` may have.
+        minted: hears each username that is minted, and its expiry in Unix seconds.
     """
 
     urls: tuple[str, ...]
     secret: str = field(repr=False)
     tokens: tuple[str, ...] = field(default=(), repr=False)
     stun_urls: tuple[str, ...] = ()
+    takes_users: bool = False
+    mints_per_s: int = 50
+    minted: Callable[[str, int], None] = lambda _username, _expiry: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +129,10 @@ class Relay(Protocol):
 
     def now(self) -> Now: ...
 
+    def token(self) -> str:
+        """An opaque random token of 22 characters."""
+        ...
+
     def create(self, order: Order, access: Mapping[str, Access]) -> Call:
         """Create a call; in ports mode with a relayed port for each party.
 
@@ -153,6 +163,13 @@ class Relay(Protocol):
 
     def end_party(self, call: str, party: str) -> None:
         """End one party's leg. Raises: CallError `unknown_call` or `unknown_party`."""
+        ...
+
+    def revoke_user(self, name: str, for_s: int | None) -> None:
+        """End a user's allocations, and refuse it for so many seconds; None: the operator's.
+
+        Raises: CallError `no_users` or `invalid_request`.
+        """
         ...
 
     def set_access(self, call: str, party: str, access: Access) -> Endpoint:

@@ -9,6 +9,8 @@ import re
 from typing import NamedTuple
 
 from relay.api import viewer
+from relay.api.dialects import OWN, Dialect
+from relay.api.vendors.dialects import CLOUDFLARE, TURN_REST, TWILIO
 from relay.sdp import MAX_BYTES
 
 MAX_BODY_BYTES = 64 * 1024
@@ -26,11 +28,13 @@ class Requirements(NamedTuple):
             this host by address or as localhost.
         max_body_bytes: a longer body is refused before it is read to its end.
         takes_turns: requests about one call wait for each other (`turns.py`).
+        dialect: where the token stands, and the form of a fault.
     """
 
     needs_token: bool = True
     max_body_bytes: int = MAX_BODY_BYTES
     takes_turns: bool = False
+    dialect: Dialect = OWN
 
 
 _OPEN = Requirements(needs_token=False)
@@ -43,6 +47,8 @@ _DESCRIPTION = Requirements(max_body_bytes=MAX_DESCRIPTION_BODY_BYTES, takes_tur
 _CANDIDATE = Requirements(takes_turns=True)
 """For what parties write, any of which may be hostile."""
 
+_KEY = "/v1/turn/keys/{key}/credentials"
+
 ROUTES: dict[str, Requirements] = {
     "/v1/calls": _TOKEN,
     "/v1/calls/{call}": _TOKEN,
@@ -51,10 +57,16 @@ ROUTES: dict[str, Requirements] = {
     "/v1/calls/{call}/description": _DESCRIPTION,
     "/v1/calls/{call}/candidate": _CANDIDATE,
     "/v1/calls/{call}/parties/{party}": _TOKEN,
+    "/v1/users/{name}": _TOKEN,
     "/v1/permission": _TOKEN,
     "/v1/status": _TOKEN,
     "/v1/drain": _TOKEN,
     "/v1/reload": _TOKEN,
+    "/turn": Requirements(dialect=TURN_REST),
+    f"{_KEY}/generate-ice-servers": Requirements(dialect=CLOUDFLARE),
+    f"{_KEY}/generate": Requirements(dialect=CLOUDFLARE),
+    f"{_KEY}/{{username}}/revoke": Requirements(dialect=CLOUDFLARE),
+    "/2010-04-01/Accounts/{sid}/Tokens.json": Requirements(dialect=TWILIO),
     "/healthz": _OPEN,
     "/readyz": _OPEN,
     "/metrics": _OPEN,
@@ -64,7 +76,7 @@ ROUTES: dict[str, Requirements] = {
 """Every route by its path, as the OpenAPI document writes it."""
 
 _NAMED = [
-    (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), requirements)
+    (re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path))), requirements)
     for path, requirements in ROUTES.items()
     if "{" in path
 ]
@@ -83,5 +95,5 @@ def look_up(path: str) -> tuple[Requirements, str]:
         return ROUTES[path], ""
     for pattern, requirements in _NAMED:
         if found := pattern.fullmatch(path):
-            return requirements, found["call"]
+            return requirements, found.groupdict().get("call", "")
     return _TOKEN, ""

@@ -1,34 +1,44 @@
-"""The book of calls: who is in which call, what state it is in, and who may allocate.
+"""The book of calls and users: who is in which call, what state it is in, and who may allocate.
 
 Rules of this file: everything is checked before anything is changed; time and random tokens are
 arguments. Names of calls and legs come off the wire: everything kept under one is bounded. What
 follows for allocations, ports and routes, `relay.server` sees to.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import islice
 
 from relay.calls.call import TRANSITIONS, Call, CallState, Leg, unknown_party
 from relay.calls.changes import Change, apply
 from relay.calls.deadlines import Deadlines
-from relay.calls.ended import Ended, is_registered, may_be_credentials
+from relay.calls.ended import (
+    USERNAME_BYTES,
+    Ended,
+    drop,
+    ended,
+    is_identified,
+    is_registered,
+    may_be_credentials,
+)
 from relay.calls.leaving import AnsweredBy, leave, others
 from relay.calls.making import Order, Origin, named, never, ordered
 from relay.calls.rules import Rules
+from relay.calls.users import Users
 from relay.clock import Now
-from relay.effects import CallEnded, DropLeg, Effect, EndReason
+from relay.effects import Effect, EndReason
 from relay.errors import CallError, Rejected
 
 
 class Book:
-    """All calls of this relay.
+    """All calls of this relay, and all users.
 
-    `is_draining`: no new call begins.
+    `is_draining`: no new call begins, and no new user.
 
     Args:
         rules: what the operator decided; may be replaced, and then holds for calls yet to come.
         deadlines: where the calls' are queued.
-        closed: every call is closed; else those that the API has created and that are relayed.
+        closed: every call is closed, and credentials begin calls; else the API creates calls, of
+            which those that are relayed are closed, and credentials name users.
     """
 
     def __init__(self, rules: Rules, deadlines: Deadlines, *, closed: bool) -> None:
@@ -40,6 +50,7 @@ class Book:
         self._created = 0
         self._ringing = 0
         self._past = Ended(rules.credential_ttl_s)
+        self.users = Users(deadlines)
 
     def create(self, name: str, order: Order, token: Callable[[], str], now: Now) -> Call:
         """Create a call.
@@ -94,7 +105,7 @@ class Book:
         """
         found = self._find(name, now)
         if found is None:
-            if not may_be_credentials(name):
+            if not self._may_be_credentials(name):
                 raise unknown_call()
             self._past.add(never(name, now), now.mono)
             return None
@@ -108,7 +119,7 @@ class Book:
         Raises: CallError `unknown_call` or `unknown_party`. Nothing else.
         """
         found = self._find(name, now)
-        is_credentials = may_be_credentials(name, party)
+        is_credentials = self._may_be_credentials(name, party)
         if is_credentials:
             self._past.add_leg(name, party, now.mono)
         elif found is None:
@@ -182,27 +193,49 @@ class Book:
         A call that only a credential names begins here: active, with everybody masked. Who is
         admitted and gets no allocation is given back with `release`.
 
-        Raises: Rejected 403 (no such call or leg, or it has ended), 486 (too many legs) or 508
-            (the relay is draining, and the call would be a new one). Nothing else.
+        Raises: Rejected 403 (no such call or leg, it has ended, or it is a media server's), 486
+            (too many legs) or 508 (the relay is draining, and the call would be a new one). Nothing
+            else.
         """
         found = self._calls.get(name)
-        if self.is_draining and found is None:
-            raise Rejected(508)
         if self._past.has_leg(name, leg, now.mono):
             raise Rejected(403)
         if found is None:
             found = self._begin(name, now)
         elif found.deadline() <= now.mono or found.ports:
             raise Rejected(403)
-        return found.leg(leg) or self._add_leg(found, leg)
+        admitted = found.leg(leg) or self._add_leg(found, leg)
+        if admitted.listed is not None:
+            raise Rejected(403)
+        return admitted
+
+    def admit_user(self, name: str, now: Now) -> Leg:
+        """A leg for one more allocation of a user: see `Users.admit`."""
+        return self.users.admit(name, self.rules, now, is_draining=self.is_draining)
+
+    def revoke_user(self, name: str, for_s: int | None, now: Now) -> list[Leg]:
+        """Refuse a user from now on: see `Users.revoke`.
+
+        Args:
+            for_s: None for as long as the operator decided.
+        Raises: CallError `no_users` or `invalid_request`. Nothing else.
+        """
+        if len(name.encode()) > USERNAME_BYTES:
+            raise CallError("invalid_request", f"name: give at most {USERNAME_BYTES} bytes.")
+        if self._closed:
+            detail = "relay.peers is call, so every credential names a call. End the call instead."
+            raise CallError("no_users", detail)
+        return self.users.revoke(name, self.rules.revocation_s if for_s is None else for_s, now)
 
     def release(self, leg: Leg, now: Now) -> list[Effect]:
         """A leg holds nothing, or nothing any more.
 
-        A call that only credentials name is forgotten with its last leg, and may begin anew. A leg
-        of a registered call is kept for its statistics.
+        A call that only credentials name is forgotten with its last leg, and may begin anew, and a
+        user likewise. A leg of a registered call is kept for its statistics.
         """
         call = leg.call
+        if call.is_user:
+            return self.users.release(leg)
         if call.is_registered or call.state is CallState.ENDED:
             return []
         call.legs.remove(leg)
@@ -221,6 +254,8 @@ class Book:
             raise Rejected(403)
         if self._past.get(name, now.mono):
             raise Rejected(403)
+        if self.is_draining:
+            raise Rejected(508)
         call = named(name, self._origin(), now)
         self._add(call)
         return call
@@ -232,6 +267,10 @@ class Book:
             raise Rejected(486)
         call.legs.append(Leg(call, leg, "", masked=True))
         return call.legs[-1]
+
+    def _may_be_credentials(self, call: str, leg: str = "") -> bool:
+        """Whether a credential alone may begin this call, and name this leg."""
+        return (self._closed or is_identified(call)) and may_be_credentials(call, leg)
 
     def _origin(self) -> Origin:
         return Origin(self.rules, self._closed, self._created + 1)
@@ -249,17 +288,3 @@ class Book:
 def unknown_call() -> CallError:
     """The fault of naming a call that is not there."""
     return CallError("unknown_call", "No call has this id, or it ended too long ago.")
-
-
-def ended(call: Call, reason: EndReason, legs: Iterable[Leg], now: Now) -> CallEnded:
-    """The event of a call's end, with what is known of it while it is there."""
-    connected = tuple(leg.key for leg in legs if leg.is_metered)
-    return CallEnded(call.id, reason, now.mono - call.created, connected)
-
-
-def drop(legs: Iterable[Leg]) -> list[Effect]:
-    """Let the forwarding side forget legs, as far as it knows them."""
-    dropped = [leg for leg in legs if leg.is_metered]
-    for leg in dropped:
-        leg.is_metered = False
-    return [DropLeg(leg.key) for leg in dropped]

@@ -13,6 +13,7 @@ from relay.address import PeerAddress
 from relay.calls.deadlines import Timed
 from relay.calls.intake import Intake
 from relay.calls.pool import Pool
+from relay.calls.reach import Listed
 from relay.effects import LegKey
 from relay.errors import CallError
 
@@ -67,25 +68,39 @@ class Leg:
         party: empty where only the leg's own name is known.
         masked: its address is kept from the other parties.
         asked: its party has enhanced call privacy on.
+        listed: where it is, if it is a media server, which needs no credential.
     """
 
     __slots__ = (
-        *("asked", "call", "held", "intake", "is_metered", "key", "masked", "own_ips"),
+        *("asked", "call", "held", "intake", "is_metered", "key", "listed", "masked", "own_ips"),
         "party",
     )
 
     def __init__(
-        self, call: "Call", leg: str, party: str, *, masked: bool, asked: bool = False
+        self,
+        call: "Call",
+        leg: str,
+        party: str,
+        *,
+        masked: bool,
+        asked: bool = False,
+        listed: Listed | None = None,
     ) -> None:
         self.call = call
         self.key = LegKey(call.id, leg)
         self.party = party
         self.masked = masked
         self.asked = asked
+        self.listed = listed
         self.is_metered = False
         self.held: tuple[RelayedAddress, ...] = ()  # the latest stands last
         self.own_ips: tuple[bytes, ...] = ()
         self.intake: Intake | None = None  # made when its party first sends a description
+
+    @property
+    def scope(self) -> LegKey:
+        """What permissions and ports are counted by: the leg, or all of a user's."""
+        return LegKey(self.key.call, "") if self.call.is_user else self.key
 
     @property
     def id(self) -> str:
@@ -106,7 +121,8 @@ class Former(NamedTuple):
 
 
 class Call(Timed):
-    """One call.
+    """One call; or a user, which differs from one as `is_user` says: each of its allocations is a
+    leg, nobody creates or ends it, and nothing tells of it.
 
     `closed`: its legs reach each other and nothing else. `known` are the ports that its legs hold,
     or have held, and whose they are or were; `pool` is what they are drawn from, once one was.
@@ -116,6 +132,7 @@ class Call(Timed):
         created: when, on the monotonic clock; `created_at` on the wall clock.
         number: grows with every call, so that a list can go on where it stopped.
         is_registered: the API created it; otherwise it exists since a credential named it.
+        is_user: it is a user, of that name.
         relayed: its clients are told to use nothing but the relay.
         half_relayed: but for the one that is not masked: it may use its own address towards the
             relayed addresses of the others, which is all of them that it knows.
@@ -127,15 +144,23 @@ class Call(Timed):
 
     __slots__ = (
         *("bitrate_bps", "by_port", "closed", "created", "created_at", "expires", "expires_at"),
-        *("former", "half_relayed", "id", "is_registered", "known", "legs", "number", "pool"),
-        *("ports", "relayed", "state"),
+        *("former", "half_relayed", "id", "is_registered", "is_user", "known", "legs", "number"),
+        *("pool", "ports", "relayed", "state"),
     )
 
     def __init__(
-        self, call: str, number: int, *, is_registered: bool, relayed: bool, closed: bool
+        self,
+        call: str,
+        number: int,
+        *,
+        is_registered: bool,
+        relayed: bool,
+        closed: bool,
+        is_user: bool = False,
     ) -> None:
         super().__init__()
         self.id = call
+        self.is_user = is_user
         self.number = number
         self.is_registered = is_registered
         self.relayed = relayed
@@ -173,12 +198,19 @@ class Call(Timed):
         return [leg.name for leg in self.legs if leg.masked]
 
     @property
+    def media_servers(self) -> list[Leg]:
+        """Those of its legs that are media servers, at declared addresses."""
+        return [leg for leg in self.legs if leg.listed is not None]
+
+    @property
     def may_be_half_relayed(self) -> bool:
         """Whether one party is not masked while all the others are.
 
         Two parties that use their own addresses would reach each other past the relay.
         """
-        return self.relayed and not self.ports and len(self.masked) == len(self.legs) - 1
+        if self.ports or self.media_servers:
+            return False
+        return self.relayed and len(self.masked) == len(self.legs) - 1
 
     def is_direct(self, leg: Leg) -> bool:
         """Whether this party may use its own address: of a call that is not relayed, or the one of

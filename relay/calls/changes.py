@@ -69,7 +69,8 @@ def _tighten(call: Call, rules: Rules) -> None:
     direct = [leg for leg in call.legs if call.is_direct(leg)]
     call.relayed |= rules.is_relayed(asked=any(leg.asked for leg in call.legs))
     for leg in call.legs:
-        leg.masked |= call.relayed and rules.is_masked(asked=leg.asked)
+        if leg.listed is None:
+            leg.masked |= call.relayed and rules.is_masked(asked=leg.asked)
     call.closed |= call.relayed
     call.half_relayed = may_be_half and call.may_be_half_relayed
     for leg in direct:
@@ -85,6 +86,9 @@ def _checked_parties(call: Call, change: Change, rules: Rules) -> list[PartyChan
     for party in change.parties:
         if call.party(party.id) is None:
             newcomers.append(party)
+        elif party.enhanced_call_privacy and call.leg_of(party.id).listed is not None:
+            detail = "parties: the address of a media server is known to the others."
+            raise CallError("invalid_request", detail, call.id)
         if party.enhanced_call_privacy is False and _asks(call, party):
             raise CallError(
                 "only_tightens",

@@ -4,14 +4,26 @@ Rules of this file: names come off the wire or from the API, so everything kept 
 bounded. Nothing here knows a party: an ended call has no legs.
 """
 
+import re
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from relay.calls.call import Call
+from relay.calls.call import Call, Leg
+from relay.clock import Now
+from relay.effects import CallEnded, DropLeg, Effect, EndReason
 
 REGISTERED_PREFIX = "cv_"
 """Starts the id of every call that the API creates. A call so named exists only if this registry
 knows it, so that a restarted daemon cannot take a ringing call for one that may talk."""
+
+IDENTIFIED_PREFIX = "ci_"
+"""Starts the name of every call that an identifier stands for (`credentials.call_of`). A credential
+begins such a call; it is closed, whatever `relay.peers` is."""
+
+CALL_NAME = re.compile(r"[A-Za-z0-9._~+/=-]+")
+"""What a credential may call a call: tokens in every usual alphabet. What looks otherwise was meant
+for a relay that knows users, and no calls."""
 
 _REMEMBER_IMPLICIT_S = 86_400.0
 """How long an ended call that only credentials named stays ended: their lifetime is the signaling
@@ -20,7 +32,7 @@ server's choice, and a day is the longest that is customary."""
 _REMEMBERED = 65_536
 """Ended calls that are remembered, of either sort, and ended legs: some 350 bytes each."""
 
-_USERNAME_BYTES = 508  # RFC 8489 section 14.3: fewer than 509
+USERNAME_BYTES = 508  # RFC 8489 section 14.3: fewer than 509
 
 T = TypeVar("T")
 
@@ -110,8 +122,32 @@ def is_registered(call: str) -> bool:
     return call.startswith(REGISTERED_PREFIX)
 
 
+def is_identified(call: str) -> bool:
+    """Whether that is the name of a call that an identifier stands for."""
+    return call.startswith(IDENTIFIED_PREFIX)
+
+
+def is_minted(call: str) -> bool:
+    """Whether the API mints credentials of that call: then they name it in every mode."""
+    return is_registered(call) or is_identified(call)
+
+
 def may_be_credentials(call: str, leg: str = "") -> bool:
     """Whether a credential alone may name this call, and this leg."""
     username = f"0:{call}:{leg}" if leg else f"0:{call}"
-    is_short = len(username.encode()) <= _USERNAME_BYTES
-    return is_short and ":" not in call and not is_registered(call)
+    is_short = len(username.encode()) <= USERNAME_BYTES
+    return is_short and bool(CALL_NAME.fullmatch(call)) and not is_registered(call)
+
+
+def ended(call: Call, reason: EndReason, legs: Iterable[Leg], now: Now) -> CallEnded:
+    """The event of a call's end, with what is known of it while it is there."""
+    connected = tuple(leg.key for leg in legs if leg.is_metered)
+    return CallEnded(call.id, reason, now.mono - call.created, connected)
+
+
+def drop(legs: Iterable[Leg]) -> list[Effect]:
+    """Let the forwarding side forget legs, as far as it knows them."""
+    dropped = [leg for leg in legs if leg.is_metered]
+    for leg in dropped:
+        leg.is_metered = False
+    return [DropLeg(leg.key) for leg in dropped]

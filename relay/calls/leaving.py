@@ -29,8 +29,8 @@ def others(call: Call, answered: AnsweredBy) -> list[Leg]:
     leg = call.leg(answered.leg) if answered.leg is not None else call.party(answered.party or "")
     if leg is None:
         raise unknown_party(call)
-    caller, *called = call.legs
-    if leg is caller:
+    called = [each for each in call.legs[1:] if each.listed is None]
+    if leg not in called:
         detail = "The caller cannot accept the call. Name a party that was called."
         raise CallError("invalid_request", detail, call.id)
     return [each for each in called if each is not leg]
@@ -44,7 +44,8 @@ def is_last(call: Call, leg: Leg) -> bool:
     if not call.is_registered:
         return False
     is_caller = call.state is CallState.RINGING and leg is call.legs[0]
-    return is_caller or len(call.legs) <= 2
+    talking = [each for each in call.legs if each is not leg and each.listed is None]
+    return is_caller or not talking or len(call.legs) <= 2
 
 
 def leave(call: Call, leg: Leg) -> None:

@@ -1,22 +1,31 @@
-"""How calls come to be: as the API orders them, or as a credential names them.
+"""How calls come to be: as the API orders them, or as a credential names them; and users.
 
 Rules of this file: nothing is kept here; what is made is active, and the book has it ring.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 from relay.calls.call import Call, CallState, Leg
+from relay.calls.ended import is_identified
+from relay.calls.reach import Listed
 from relay.calls.rules import Rules
 from relay.clock import Now
 from relay.errors import CallError
 
 
 class Party(NamedTuple):
-    """One side of a call that is to be created; `id` is 1..=128 characters."""
+    """One side of a call that is to be created.
+
+    Args:
+        id: 1..=128 characters.
+        listed: where it is, if it is a media server: one address.
+    """
 
     id: str
     enhanced_call_privacy: bool = False
+    listed: Listed | None = None
 
 
 class Order(NamedTuple):
@@ -68,19 +77,28 @@ def ordered(name: str, order: Order, origin: Origin, token: Callable[[], str], n
     call = Call(name, origin.number, is_registered=True, relayed=relayed, closed=closed)
     _begin(call, duration_s, bitrate, now)
     call.ports = order.ports
-    for party, asked in order.parties:
-        masked = relayed and rules.is_masked(asked=asked)
-        call.legs.append(Leg(call, token(), party, masked=masked, asked=asked))
+    for party, asked, listed in order.parties:
+        masked = relayed and listed is None and rules.is_masked(asked=asked)
+        call.legs.append(Leg(call, token(), party, masked=masked, asked=asked, listed=listed))
     call.half_relayed = call.may_be_half_relayed
     return call
 
 
 def named(name: str, origin: Origin, now: Now) -> Call:
     """Make a call that a credential begins."""
-    rules, closed = origin.rules, origin.closed
+    rules, closed = origin.rules, origin.closed or is_identified(name)
     call = Call(name, origin.number, is_registered=False, relayed=True, closed=closed)
     _begin(call, rules.call_duration_s, rules.bitrate_bps, now)
     return call
+
+
+def user(name: str, rules: Rules, now: Now) -> Call:
+    """Make a user. It has no end of its own."""
+    made = Call(name, 0, is_registered=False, relayed=True, closed=False, is_user=True)
+    made.created, made.created_at = now.mono, now.wall
+    made.expires = made.expires_at = math.inf
+    made.bitrate_bps = rules.bitrate_bps
+    return made
 
 
 def never(name: str, now: Now) -> Call:
@@ -105,6 +123,21 @@ def _check_parties(order: Order, rules: Rules) -> None:
         raise CallError("invalid_request", "parties: two parties have the same id.")
     if order.ports and len(order.parties) != 2:  # what one says would have no one way to go
         raise CallError("invalid_request", "parties: a call in ports mode has exactly 2 parties.")
+    _check_media_servers(order)
+
+
+def _check_media_servers(order: Order) -> None:
+    media_servers = [party for party in order.parties if party.listed is not None]
+    if not media_servers:
+        return
+    if order.ports:
+        raise CallError("invalid_request", "parties: a call in ports mode has no media server.")
+    if order.parties[0].listed is not None:
+        raise CallError("invalid_request", "parties: the first is the caller, no media server.")
+    if any(party.enhanced_call_privacy for party in media_servers):
+        raise CallError(
+            "invalid_request", "parties: the address of a media server is known to the others."
+        )
 
 
 def _at_most(asked: int | None, limit: int, field: str) -> int:

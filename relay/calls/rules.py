@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
+
+from relay.address import ServerAddress, Transport
 
 
 class Policy(Enum):
@@ -18,6 +21,14 @@ class Masking(Enum):
     OPTED_IN = "opted_in"
 
 
+class Alternate(NamedTuple):
+    """One listener of another relay, and the name that its certificate is for."""
+
+    transport: Transport
+    address: ServerAddress
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the operator decided about calls.
@@ -29,6 +40,9 @@ class Rules:
         bitrate_bps, packets_per_s: caps of one leg; a call may ask for a lower bit rate.
         call_duration_s: the longest a call may last; a call may ask for less.
         credential_ttl_s: for how long a minted credential may be used.
+        revocation_s: for how long a user that is revoked is refused; a revocation may say another
+            time.
+        alternates: where clients are sent that would begin a call while this relay drains.
     """
 
     policy: Policy = Policy.ASKED
@@ -39,6 +53,8 @@ class Rules:
     packets_per_s: int = 4_000
     call_duration_s: int = 14_400
     credential_ttl_s: int = 3_600
+    revocation_s: int = 86_400
+    alternates: tuple[Alternate, ...] = ()
 
     def is_relayed(self, *, asked: bool) -> bool:
         """Whether a call is relayed; `asked`: any party of it wants privacy."""

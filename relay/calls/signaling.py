@@ -117,6 +117,12 @@ def _leg_of(call: Call, party: str) -> Leg:
             "The relay does not rebuild descriptions in ports mode. Write them yourself.",
             call.id,
         )
+    if leg.listed is not None:
+        raise CallError(
+            "wrong_state",
+            "A media server's description names its own address. Pass it on as it is.",
+            call.id,
+        )
     return leg
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from relay import __version__
-from relay.cli import auditing, probing
+from relay.cli import auditing, importing, probing
 from relay.cli.options import Config, Json
 
 MAX_USERNAME_BYTES = 508
@@ -37,6 +37,9 @@ def register(app: typer.Typer) -> None:
     app.command("credential", short_help="Make a username and password.")(credential)
     app.command("probe", short_help="Test a running relay from outside.")(probing.probe)
     app.command("audit", short_help="Search captures for addresses.")(auditing.audit)
+    app.command("import-coturn", short_help="Take over coturn's configuration.")(
+        importing.import_coturn
+    )
 
 
 def _version(is_asked: bool) -> None:
@@ -128,11 +131,13 @@ def credential(
     can read both ids: use random ones, not the names of users.
     """
     from relay.calls.credentials import mint  # noqa: PLC0415
+    from relay.calls.ended import CALL_NAME  # noqa: PLC0415
     from relay.config import load  # noqa: PLC0415
     from relay.errors import ConfigError  # noqa: PLC0415
 
-    _check_id("--call", call)
-    _check_id("--leg", leg)
+    if not CALL_NAME.fullmatch(call):
+        raise typer.BadParameter("--call: expected letters, digits and ._~+/=- alone")
+    _check_leg(leg)
     settings = load(config, os.environ)
     if not settings.auth.secrets:
         raise ConfigError("auth.secrets: []: expected the secret that the daemon has too")
@@ -150,13 +155,13 @@ def credential(
         typer.echo(f"username {minted.username}\npassword {minted.password}")
 
 
-def _check_id(option: str, text: str) -> None:
+def _check_leg(leg: str) -> None:
     """Refuse an id that a username cannot hold.
 
     A colon separates the parts of a username, and clients spell what is not ASCII differently.
     """
-    if not text or not text.isascii() or not text.isprintable() or set(text) & set(": "):
-        raise typer.BadParameter(f"{option}: expected printable ASCII without colon or space")
+    if not leg or not leg.isascii() or not leg.isprintable() or set(leg) & set(": "):
+        raise typer.BadParameter("--leg: expected printable ASCII without colon or space")
 
 
 def _print_cautions(sentences: list[str]) -> None:

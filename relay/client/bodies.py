@@ -37,12 +37,17 @@ class PartyAddress(TypedDict):
 
 
 class PartyCreate(TypedDict):
-    """One party of a call to create. `ice` and `address` are for ports mode."""
+    """One party of a call to create.
+
+    `ice` and an `address` with its port are for ports mode. A media server has an IP address as
+    text, and `ports`.
+    """
 
     id: str
     enhanced_call_privacy: NotRequired[bool]
     ice: NotRequired[IceCredentials]
-    address: NotRequired[PartyAddress]
+    address: NotRequired[PartyAddress | str]
+    ports: NotRequired[str]
 
 
 class PartyUpdate(TypedDict):
@@ -100,6 +105,12 @@ class PartyCreated(TypedDict):
     rtc_configuration: RtcConfiguration
 
 
+class MediaServerCreated(TypedDict):
+    """A media server of a call: it needs no credential."""
+
+    leg: str
+
+
 class EndpointPublic(TypedDict):
     """A party's relayed port."""
 
@@ -144,7 +155,7 @@ class CallHead(TypedDict):
 
 
 class CallCreated(CallHead):
-    """A call that was created or changed; each party has a TURN credential."""
+    """A call that was created or changed; each party but media servers has a TURN credential."""
 
     parties: dict[str, PartyCreated]
 

@@ -106,6 +106,17 @@ def end_party(call: str, party: str) -> Request[None]:
     return Request("DELETE", _path(call, "parties", party), nothing)
 
 
+def revoke_user(name: str, *, for_s: int | None = None) -> Request[None]:
+    """End a user's allocations and refuse the user, whatever its credential.
+
+    Args:
+        name: the username of its credentials without the expiry.
+        for_s: for how many seconds; 0 lifts an earlier revocation.
+    """
+    asked = "" if for_s is None else f"?for_s={for_s}"
+    return Request("DELETE", f"/v1/users/{_encoded(name)}{asked}", nothing)
+
+
 def set_endpoint(
     call: str,
     party: str,

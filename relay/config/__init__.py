@@ -8,9 +8,10 @@ from relay.config.certificate import View
 from relay.config.checks import unheld_names
 from relay.config.host import look_at_certificate, look_at_host
 from relay.config.load import cautions, load, parse
+from relay.config.networks import DeniedPeers
 from relay.config.pair import Pair, context_of, open_file, pair_of, read_pair
 from relay.config.settings import Settings
-from relay.config.values import ApiListen, DeniedPeers, Listen, PortRange, RelayAddress, advertised
+from relay.config.values import ApiListen, Listen, PortRange, RelayAddress, advertised
 
 __all__ = [
     "ApiListen",

@@ -29,8 +29,11 @@ def check(settings: Settings, read_pair: ReadPair) -> list[str]:
     return [
         *_listeners(settings),
         *_relay_addresses(settings),
+        *_listed_peers(settings),
         *_api(settings),
+        *_users(settings),
         *_tls(settings, read_pair),
+        *_proxy_protocol(settings),
         *_unavailable(settings),
     ]
 
@@ -105,6 +108,25 @@ def _relay_addresses(settings: Settings) -> list[str]:
     return faults
 
 
+def _listed_peers(settings: Settings) -> list[str]:
+    """Find peers that are listed for nothing, or where no media server of the operator's can be."""
+    relay = settings.relay
+    if (relay.peers is Peers.LISTED) != bool(relay.listed_peers):
+        expected = "at least one peer" if relay.peers is Peers.LISTED else "relay.peers: listed"
+        return [f"relay.listed_peers: expected {expected}"]
+    own = {ip_of(side) for each in relay.addresses for side in (each.public, each.local)}
+    is_local = all(ip.is_loopback for ip in own)
+    faults = []
+    for index, each in enumerate(relay.listed_peers):
+        network, key = each.listed.network, f"relay.listed_peers[{index}]"
+        is_own = network.num_addresses == 1 and network.network_address in own and not is_local
+        if each.is_nowhere() or is_own or (each.is_loopback and not is_local):
+            faults.append(f"{key}: expected addresses of other hosts")
+        elif each.is_special(relay.allow_private):
+            faults.append(f"{key}: a special-use range: expected it to be in relay.allow_private")
+    return faults
+
+
 def private_relays(settings: Settings) -> list[str]:
     """Caution about private relay addresses, which are right in a private network only."""
     return [
@@ -143,6 +165,24 @@ def _api(settings: Settings) -> list[str]:
     ]
 
 
+def _users(settings: Settings) -> list[str]:
+    """Find users where every name is a call's."""
+    if not settings.auth.users:
+        return []
+    faults = []
+    if settings.relay.peers is Peers.CALL:
+        faults.append(
+            "auth.users: expected none with relay.peers call: "
+            "auth.users needs relay.peers relay, listed or any"
+        )
+    if settings.auth.require_registered_call:
+        faults.append(
+            "auth.users: expected none with auth.require_registered_call: "
+            "the relay takes only calls of the API then"
+        )
+    return faults
+
+
 def _tls(settings: Settings, read_pair: ReadPair) -> list[str]:
     """Find what keeps the certificate and its key from being loaded together, or from being the
     relay's.
@@ -173,10 +213,17 @@ def unheld_names(settings: Settings, view: View) -> list[str]:
     ]
 
 
+def _proxy_protocol(settings: Settings) -> list[str]:
+    if not settings.proxy_protocol.networks or any(
+        listen.transport is not Transport.UDP for listen in settings.listen
+    ):
+        return []
+    return ["proxy_protocol: expected a tcp:// or tls:// listener, since UDP has no PROXY header"]
+
+
 def _unavailable(settings: Settings) -> list[str]:
     """Refuse values that need what is planned and this version cannot do."""
     asked = {
-        "relay.peers: 'any': expected call or relay": settings.relay.peers is Peers.ANY,
         "privacy.log_addresses: 'keyed': expected never": settings.privacy.log_addresses == "keyed",
         "state.directory: expected ''": settings.state.directory != "",
         "fleet.redis: expected ''": settings.fleet.redis != "",

@@ -1,7 +1,7 @@
 """Lays the variables `CALLVEIL__SECTION__KEY` over the document.
 
-Where a key is text, the variable is taken as it is. Numbers, switches and lists are read as YAML. A
-list without brackets has one item.
+Where a key is text, the variable is taken as it is. Numbers, switches, lists and mappings are read
+as YAML. A list without brackets has one item.
 """
 
 import difflib
@@ -64,7 +64,8 @@ def _value(key: tuple[str, ...], text: str) -> Any:
     if len(key) == 2 and (section := _section(field)) is not None:
         field = section.model_fields[key[1]]
     is_list = get_origin(field.annotation) is tuple
-    if not (is_list or field.annotation in (int, bool) or text.startswith("[")):
+    is_mapping = get_origin(field.annotation) is dict
+    if not (is_list or is_mapping or field.annotation in (int, bool) or text.startswith("[")):
         return text
     if is_list and not text.lstrip().startswith("["):
         return [text]

@@ -19,7 +19,10 @@ from relay.config.pair import ReadPair, read_pair
 from relay.config.settings import Settings
 from relay.errors import ConfigError
 
-SECRET_KEYS = (("auth", "secrets"), ("api", "tokens"), ("fleet", "redis"), ("tls", "key"))
+SECRET_KEYS = (
+    *(("auth", "secrets"), ("auth", "users"), ("api", "tokens"), ("fleet", "redis")),
+    ("tls", "key"),
+)
 """Keys whose values no fault shows. A Redis address holds a password, and the text of a private key
 may stand where its file name belongs."""
 
@@ -69,6 +72,12 @@ def cautions(settings: Settings) -> list[str]:
         "whoever holds one credential can find the secret by trying; use a longer one"
         for index, secret in enumerate(settings.auth.secrets)
         if len(secret.get_secret_value()) < SHORT_SECRET
+    ]
+    short += [
+        f"auth.users: the password of {_short(repr(name))}: shorter than {SHORT_SECRET} "
+        "characters: whoever sees a request of that user can find it by trying; use a longer one"
+        for name, password in settings.auth.users.items()
+        if len(password.get_secret_value()) < SHORT_SECRET
     ]
     return [*short, *private_relays(settings)]
 

@@ -8,9 +8,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationInfo
+from pydantic import SecretStr, ValidationInfo
 
 MAX_SECRET_BYTES = 4096
+
+
+class GeneratedSecret(SecretStr):
+    """One that the operator did not give, so that nobody but this relay knows it."""
 
 
 def resolve(value: object, info: ValidationInfo) -> str:
@@ -27,7 +31,7 @@ def follow(text: str, environ: Mapping[str, str]) -> str:
         text: what the operator wrote.
         environ: where `env:` looks.
     Raises:
-        ValueError: empty, or a reference to nothing.
+        ValueError: empty, no UTF-8, or a reference to nothing.
     """
     kind, separator, name = text.partition(":")
     if separator and kind == "env":
@@ -36,6 +40,8 @@ def follow(text: str, environ: Mapping[str, str]) -> str:
         text = _from_file(name)
     if not text.strip():
         raise ValueError("expected a secret that is not empty")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("expected a secret in UTF-8")
     return text
 
 

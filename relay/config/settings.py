@@ -10,21 +10,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     InstanceOf,
     SecretStr,
 )
 
 from relay.address import Transport
+from relay.config.alternates import AlternateRelay, distinct
+from relay.config.limits import LimitSettings
 from relay.config.names import host_name
-from relay.config.secrets import resolve
+from relay.config.networks import AllowedPrivate, Balancers, DeniedPeers, ListedPeer
+from relay.config.secrets import GeneratedSecret, resolve
+from relay.config.section import Section
 from relay.config.values import (
-    AllowedPrivate,
     ApiListen,
-    DeniedPeers,
     Listen,
     PortRange,
     RelayAddress,
@@ -39,6 +39,7 @@ class Peers(StrEnum):
 
     CALL = "call"
     RELAY = "relay"
+    LISTED = "listed"
     ANY = "any"
 
 
@@ -68,6 +69,16 @@ def _user(text: str) -> str:
     return text
 
 
+_USERNAME_BYTES = 508  # RFC 8489 section 14.3: fewer than 509
+
+
+def _usernames(users: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    """Accept names that clients can send."""
+    if not all(1 <= len(name.encode(errors="replace")) <= _USERNAME_BYTES for name in users):
+        raise ValueError(f"expected names of 1 to {_USERNAME_BYTES} bytes")
+    return users
+
+
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 """Turns the lists of a document into tuples, which are immutable like the rest."""
 
@@ -77,16 +88,10 @@ Token = Annotated[SecretStr, BeforeValidator(resolve), Field(min_length=16)]
 
 _Listen = Annotated[InstanceOf[Listen], BeforeValidator(Listen.parse)]
 _RelayAddress = Annotated[InstanceOf[RelayAddress], BeforeValidator(RelayAddress.parse)]
+_ListedPeer = Annotated[InstanceOf[ListedPeer], BeforeValidator(ListedPeer.parse)]
+_Alternate = Annotated[InstanceOf[AlternateRelay], BeforeValidator(AlternateRelay.parse)]
 _HostName = Annotated[str, AfterValidator(host_name)]
 _Interface = Annotated[str, AfterValidator(_interface)]
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, exact types, no unknown key."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, validate_default=False
-    )
 
 
 class RelaySettings(Section):
@@ -105,10 +110,19 @@ class RelaySettings(Section):
         default=(), max_length=2, description="a list of at most two host names, one per family"
     )
     peers: Annotated[Peers, _word(Peers)] = Field(
-        default=Peers.CALL, description="call, relay or any"
+        default=Peers.CALL, description="call, relay, listed or any"
+    )
+    listed_peers: Annotated[tuple[_ListedPeer, ...], _FROM_LIST] = Field(
+        default=(), max_length=256, description="a list of addresses with their ports"
+    )
+    allow_private: Annotated[InstanceOf[AllowedPrivate], BeforeValidator(AllowedPrivate.parse)] = (
+        AllowedPrivate(())
     )
     denied_peers: Annotated[InstanceOf[DeniedPeers], BeforeValidator(DeniedPeers.parse)] = (
         DeniedPeers(default=True, networks=())
+    )
+    alternates: Annotated[tuple[_Alternate, ...], _FROM_LIST, AfterValidator(distinct)] = Field(
+        default=(), max_length=6, description="a list of relays such as udp://198.51.100.7:3478"
     )
 
 
@@ -129,6 +143,14 @@ class AuthSettings(Section):
     secrets: Annotated[tuple[Secret, ...], _FROM_LIST] = Field(
         default=(), max_length=16, description="a list of secrets, each text, env:NAME or file:PATH"
     )
+    users: Annotated[dict[str, Secret], AfterValidator(_usernames)] = Field(
+        default={},
+        max_length=4096,
+        description="names with their passwords, each text, env:NAME or file:PATH",
+    )
+    revocation_s: int = Field(
+        default=86_400, ge=1, le=2_592_000, description="a whole number from 1 to 2592000 (30 days)"
+    )
     ttl_s: int = Field(
         default=3600, ge=1, le=2_592_000, description="a whole number from 1 to 2592000 (30 days)"
     )
@@ -143,29 +165,6 @@ class PrivacySettings(Section):
     mask_mapped_address: bool = Field(default=True, description="true or false")
     stun_binding: bool = Field(default=False, description="true or false")
     log_addresses: Literal["never", "keyed"] = Field(default="never", description="never or keyed")
-
-
-class LimitSettings(Section):
-    """`limits`: what one leg, one call and one stranger may use."""
-
-    legs_per_call: int = Field(
-        default=8, ge=2, le=1024, description="a whole number from 2 to 1024"
-    )
-    allocations_per_leg: int = Field(
-        default=16, ge=1, le=64, description="a whole number from 1 to 64"
-    )
-    bitrate_bps: int = Field(
-        default=8_000_000, ge=1, le=10**11, description="a whole number from 1 to 100000000000"
-    )
-    packets_per_s: int = Field(
-        default=4000, ge=1, le=10**8, description="a whole number from 1 to 100000000"
-    )
-    call_duration_s: int = Field(
-        default=14_400, ge=1, le=2_592_000, description="a whole number from 1 to 2592000 (30 days)"
-    )
-    unauthenticated_per_s: int = Field(
-        default=10, ge=1, le=1_000_000, description="a whole number from 1 to 1000000"
-    )
 
 
 class FastPathSettings(Section):
@@ -242,10 +241,18 @@ class Settings(Section):
     state: StateSettings = Field(default=StateSettings(), description="a section")
     fleet: FleetSettings = Field(default=FleetSettings(), description="a section")
     tls: TlsSettings = Field(default=TlsSettings(), description="a section")
+    proxy_protocol: Annotated[InstanceOf[Balancers], BeforeValidator(Balancers.parse)] = Balancers(
+        ()
+    )
     user: Annotated[str, AfterValidator(_user)] = Field(
         default="", description="the name of a user, or empty"
     )
     debug: DebugSettings = Field(default=DebugSettings(), description="a section")
+
+    @property
+    def mints_alone(self) -> bool:
+        """Whether nobody but this relay can make credentials from its secrets."""
+        return all(isinstance(secret, GeneratedSecret) for secret in self.auth.secrets)
 
     @property
     def uses_tls(self) -> bool:
@@ -260,6 +267,6 @@ class Settings(Section):
         """
         if self.auth.secrets:
             return self
-        generated = SecretStr(entropy(GENERATED_SECRET_BYTES).hex())
+        generated = GeneratedSecret(entropy(GENERATED_SECRET_BYTES).hex())
         auth = self.auth.model_copy(update={"secrets": (generated,)})
         return self.model_copy(update={"auth": auth})

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from relay.address import Address, PeerAddress, ServerAddress, Transport
-from relay.special_use import SPECIAL_USE, IPNetwork
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -21,10 +20,6 @@ _LISTEN = 'expected udp://, tcp:// or tls:// with a numeric address and a port, 
 _API = 'expected a numeric address and a port, "[…]" around IPv6'
 _PORT_RANGE = "expected LOW-HIGH, both from 1024 to 65535, LOW not above HIGH"
 _RELAY = "expected a numeric address of this relay, or PUBLIC/LOCAL of the same family"
-_DENIED = 'expected "default", or a list of "default" and networks such as 192.0.2.0/24'
-_ALLOWED = (
-    "expected a list of networks within special-use ranges that hosts may be in, such as 10.0.0.0/8"
-)
 
 
 def _ip(text: str, expected: str) -> IPAddress:
@@ -52,20 +47,6 @@ def _host_port(text: str, expected: str) -> tuple[IPAddress, int]:
         raise ValueError("expected a port from 0 to 65535")
     ip = _ip(match["v4"] if match["v6"] is None else match["v6"], expected)
     return ip, port
-
-
-def _network(item: object, expected: str) -> IPNetwork:
-    try:
-        # An integer is a network to `ipaddress`, and an address to nobody who writes one.
-        return ipaddress.ip_network(item if isinstance(item, str) else "")
-    except ValueError:
-        raise ValueError(expected) from None
-
-
-def _is_within(inner: IPNetwork, outer: IPNetwork) -> bool:
-    if isinstance(inner, ipaddress.IPv4Network):
-        return isinstance(outer, ipaddress.IPv4Network) and inner.subnet_of(outer)
-    return isinstance(outer, ipaddress.IPv6Network) and inner.subnet_of(outer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,56 +161,6 @@ class PortRange:
 
     def __len__(self) -> int:
         return self.high - self.low + 1
-
-
-@dataclass(frozen=True, slots=True)
-class DeniedPeers:
-    """Networks that nobody may reach through this relay, whatever else is allowed.
-
-    Args:
-        default: every special-use range is denied.
-        networks: further networks that are denied.
-    """
-
-    default: bool
-    networks: tuple[IPNetwork, ...]
-
-    @classmethod
-    def parse(cls, value: object) -> Self:
-        """Read `default` or a list. An empty list is refused, because it would deny nothing.
-
-        Raises: ValueError. Nothing else.
-        """
-        items = [value] if isinstance(value, str) else value
-        if not isinstance(items, list) or not items:
-            raise ValueError(_DENIED)
-        networks: list[IPNetwork] = []
-        for item in items:
-            if item == "default":
-                continue
-            networks.append(_network(item, _DENIED))
-        return cls("default" in items, tuple(networks))
-
-
-@dataclass(frozen=True, slots=True)
-class AllowedPrivate:
-    """Special-use networks that parties may be in."""
-
-    networks: tuple[IPNetwork, ...]
-
-    @classmethod
-    def parse(cls, value: object) -> Self:
-        """Read a list of networks, each within a special-use network. May be empty.
-
-        Raises: ValueError. Nothing else.
-        """
-        items = [value] if isinstance(value, str) else value
-        if not isinstance(items, list):
-            raise ValueError(_ALLOWED)
-        networks = tuple(_network(item, _ALLOWED) for item in items)
-        if not all(any(_is_within(each, special) for special in SPECIAL_USE) for each in networks):
-            raise ValueError(_ALLOWED)
-        return cls(networks)
 
 
 @dataclass(frozen=True, slots=True)

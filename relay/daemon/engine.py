@@ -21,6 +21,7 @@ from relay.calls.making import Order
 from relay.calls.rules import Rules
 from relay.calls.signaling import Released, Trickled
 from relay.clock import Clocks
+from relay.daemon.alarms import Alarms
 from relay.daemon.ports import Decide, PortCore
 from relay.daemon.views import Views
 from relay.effects import (
@@ -35,6 +36,7 @@ from relay.effects import (
     LegEnded,
     LegIdle,
     OpenPort,
+    Refused,
 )
 from relay.errors import CallError, DropReason
 from relay.forward.forwarder import Forwarder
@@ -45,8 +47,6 @@ from relay.sdp import HeldCandidate, Rebuilt
 from relay.server import Server, ServerSettings
 
 log = logging.getLogger(__name__)
-
-ALARM_INTERVAL_S = 60.0
 
 _RENEW_S = 0.5
 """From one renewal of the kernel's lease to the next, which also follows path MTUs."""
@@ -82,7 +82,7 @@ class Engine:
         self.drained = asyncio.Event()
         self.now = clocks.now
         self._mono_ns = clocks.mono_ns
-        self._guessed, self._alarm_at = 0, clocks.now().mono
+        self._alarms = Alarms(self.tally, self.counters, clocks.now().mono)
         self._entropy = entropy
         self.server = Server(settings, rules, entropy, self.token)
         self.forwarder = Forwarder(self.tally, clocks.mono_ns)
@@ -91,6 +91,7 @@ class Engine:
         self.forwarder.port_failed = self._port_failed
         self._handlers = self.forwarder.handlers | {
             Answered: self._answered,
+            Refused: self.counters.count_refused,
             LegConnected: self._leg_connected,
             LegIdle: self._leg_idle,
             CallEnded: self._call_ended,
@@ -173,6 +174,9 @@ class Engine:
     def end_party(self, call: str, party: str) -> None:
         self.apply(self.server.end_party(call, party, self.now()))
 
+    def revoke_user(self, name: str, for_s: int | None) -> None:
+        self.apply(self.server.revoke_user(name, for_s, self.now()))
+
     def set_access(self, call: str, party: str, access: Access) -> Endpoint:
         self.apply(self.server.set_access(call, party, access, self.now()))
         return self.server.endpoint(self.call(call).leg_of(party))
@@ -238,14 +242,9 @@ class Engine:
         self.renew()
 
     def renew(self) -> None:
-        """Push the kernel's lease ahead, and say at most once a minute that somebody guesses
-        addresses.
-        """
+        """Push the kernel's lease ahead, and say what an operator should know."""
         self.forwarder.kernel.renew(self._mono_ns())
-        guessed, mono = self.tally.drops[DropReason.GUESSED], self.now().mono
-        if guessed > self._guessed and mono >= self._alarm_at:
-            log.warning("addresses_guessed", extra={"datagrams": guessed - self._guessed})
-            self._guessed, self._alarm_at = guessed, mono + ALARM_INTERVAL_S
+        self._alarms.look(self.now().mono)
 
     # What the server answers
 

@@ -34,7 +34,8 @@ class Listeners:
         self._listeners: list[Listener] = []
         self._tls: list[TcpListener] = []
         rate = SourceRate(settings.limits.unauthenticated_per_s, os.urandom(32))
-        self._shared = Streams(rate, engine.forwarder.descriptors)
+        balancers = settings.proxy_protocol.networks
+        self._shared = Streams(rate, engine.forwarder.descriptors, balancers)
         self._context = context
         self._told: list[tuple[Transport, str, int]] = []
 

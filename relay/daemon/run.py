@@ -18,6 +18,7 @@ from relay import logs
 from relay.api.relay import ControlSettings, stun_urls
 from relay.clock import Now
 from relay.config import Settings, load
+from relay.config.settings import Peers
 from relay.daemon import files, privileges
 from relay.daemon.certificates import Certificates
 from relay.daemon.engine import Engine
@@ -25,7 +26,7 @@ from relay.daemon.fastpath import close_fastpath, follow, open_fastpath
 from relay.daemon.http import bind_api, make_api
 from relay.daemon.listeners import Listeners
 from relay.daemon.serving import url_of
-from relay.daemon.settings import rules_of, server_settings_of
+from relay.daemon.settings import rules_of, server_settings_of, users_of
 from relay.errors import ConfigError, RelayError
 from relay.forward.own_addresses import OwnAddresses
 
@@ -40,12 +41,13 @@ _RESTART = (
     "ports",
     "privacy.mask_mapped_address",
     "privacy.stun_binding",
-    "limits.allocations_per_leg",
+    *("limits.allocations_per_leg", "limits.allocations_per_user"),
     "limits.unauthenticated_per_s",
     "fastpath",
     "api.listen",
     "state",
     "fleet",
+    "proxy_protocol",
     "user",
     "debug",
 )
@@ -108,7 +110,14 @@ class Daemon:
         self._certificates.keep_readable(user)
         self._listeners.open()
         self._api_socket = bind_api(self._settings)
-        self._control = ControlSettings((), self._secrets()[0], self._tokens())
+        self._control = ControlSettings(
+            (),
+            self._secrets()[0],
+            self._tokens(),
+            takes_users=self._settings.relay.peers is not Peers.CALL,
+            mints_per_s=self._settings.limits.mints_per_s,
+            minted=self._minted,
+        )
         self._tell_urls()
         kernel = self.engine.forwarder.kernel = open_fastpath(
             self._settings.fastpath,
@@ -206,9 +215,11 @@ class Daemon:
                 log.warning("needs_restart", extra={"key": key})
         self._settings = fresh
         self.engine.server.set_rules(rules_of(fresh))
-        self.engine.server.replace_secrets(self._secrets())
+        alone = fresh.mints_alone
+        self.engine.server.replace_secrets(self._secrets(), users_of(fresh), mints_alone=alone)
         self._control.secret = self._secrets()[0]
         self._control.tokens = self._tokens()
+        self._control.mints_per_s = fresh.limits.mints_per_s
         self._tell_urls()
         log.info("reloaded")
 
@@ -228,6 +239,9 @@ class Daemon:
         urls = self._listeners.urls(self._settings.relay.names)
         self._control.urls = urls
         self._control.stun_urls = stun_urls(urls) if self._started_with.privacy.stun_binding else ()
+
+    def _minted(self, username: str, expiry: int) -> None:
+        self.engine.server.minted(username, expiry, self._clocks.now())
 
     def _secrets(self) -> tuple[str, ...]:
         return tuple(secret.get_secret_value() for secret in self._settings.auth.secrets)

@@ -26,7 +26,8 @@ class HttpServer(uvicorn.Server):
 
     def __init__(self, app: Any, connections: int) -> None:
         options: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
-        options |= {"server_header": False, "timeout_graceful_shutdown": _STOP_S}
+        options |= {"server_header": False, "proxy_headers": False}
+        options |= {"timeout_graceful_shutdown": _STOP_S}
         options |= {"timeout_keep_alive": KEPT_S}
         options |= {"ws": "none", "http": partial(HttpConnection, waiting=Waiting(connections))}
         super().__init__(uvicorn.Config(app, **options))

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Callable
 
-from relay.calls.rules import Masking, Policy, Rules
+from relay.calls.rules import Alternate, Masking, Policy, Rules
 from relay.config import Settings
+from relay.forward.user.sockets import can_set_df
 from relay.ice.settings import PortSettings
 from relay.server import ServerSettings
 from relay.special_use import Denied
@@ -19,7 +20,7 @@ def server_settings_of(settings: Settings, is_this_host: Callable[[bytes], bool]
     Args:
         is_this_host: whether a packed IP address is one of this host's, now.
     """
-    turn = _turn_settings_of(settings, os.urandom(32))
+    turn = _turn_settings_of(settings, os.urandom(32), is_this_host)
     return ServerSettings(turn, _port_settings_of(settings, os.urandom(32), is_this_host))
 
 
@@ -35,11 +36,24 @@ def rules_of(settings: Settings) -> Rules:
         packets_per_s=limits.packets_per_s,
         call_duration_s=limits.call_duration_s,
         credential_ttl_s=settings.auth.ttl_s,
+        alternates=tuple(
+            Alternate(each.transport, each.address, each.name) for each in settings.relay.alternates
+        ),
+        revocation_s=settings.auth.revocation_s,
     )
 
 
-def _turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
+def users_of(settings: Settings) -> dict[str, str]:
+    """The passwords of static users, by their names."""
+    users = settings.auth.users
+    return {name: password.get_secret_value() for name, password in users.items()}
+
+
+def _turn_settings_of(
+    settings: Settings, nonce_key: bytes, is_this_host: Callable[[bytes], bool]
+) -> TurnSettings:
     ports = range(settings.relay.ports.low, settings.relay.ports.high + 1)
+    denied, allowed = settings.relay.denied_peers, settings.relay.allow_private.networks
     return TurnSettings(
         realm=settings.realm,
         secrets=tuple(secret.get_secret_value() for secret in settings.auth.secrets),
@@ -48,9 +62,18 @@ def _turn_settings_of(settings: Settings, nonce_key: bytes) -> TurnSettings:
         ports=ports,
         masked_port=port_of_nobody(ports, {each.address.port for each in settings.listen}),
         peers=settings.relay.peers.value,
+        listed_peers=tuple(each.listed for each in settings.relay.listed_peers),
+        denied_peers=Denied(denied.default, denied.networks, allowed),
+        allow_private=allowed,
+        is_this_host=is_this_host,
+        own_ports=_listening_ports(settings),
+        users=users_of(settings),
+        mints_alone=settings.mints_alone,
+        sets_df=can_set_df(),
         mask_mapped_address=settings.privacy.mask_mapped_address,
         stun_binding=settings.privacy.stun_binding,
         allocations_per_leg=settings.limits.allocations_per_leg,
+        allocations_per_user=settings.limits.allocations_per_user,
         allocations=_ALLOCATIONS_MAX,
         unauthenticated_per_s=settings.limits.unauthenticated_per_s,
         nonce_key=nonce_key,
@@ -61,7 +84,6 @@ def _port_settings_of(
     settings: Settings, rate_key: bytes, is_this_host: Callable[[bytes], bool]
 ) -> PortSettings:
     denied = settings.ports.denied
-    listening = {listen.address.port for listen in settings.listen} | {settings.api.listen.port}
     return PortSettings(
         addresses=tuple((address.public, address.local) for address in settings.relay.addresses),
         mask_mapped_address=settings.privacy.mask_mapped_address,
@@ -69,5 +91,10 @@ def _port_settings_of(
         rate_key=rate_key,
         denied=Denied(denied.default, denied.networks, settings.ports.allow_private.networks),
         is_this_host=is_this_host,
-        own_ports=frozenset(listening),
+        own_ports=_listening_ports(settings),
     )
+
+
+def _listening_ports(settings: Settings) -> frozenset[int]:
+    """What the relay listens on; where it is on loopback, nobody else is there."""
+    return frozenset({each.address.port for each in settings.listen} | {settings.api.listen.port})

@@ -71,6 +71,7 @@ class Views:
                 for path, drops in (("user", tally.drops), ("kernel", in_kernel.drops))
                 for reason in DropReason
             },
+            users=server.count_users(),
             ports_free=server.ports_free,
             fastpath_attached=kernel.is_attached,
             restarts_adopted=int(kernel.adopted > 0),

@@ -121,8 +121,9 @@ class Forwarder:
             listener.send(effect.client, effect.datagram)
 
     def _deliver(self, effect: Deliver) -> None:
-        meter, outlet = self._meters.get(effect.leg), self._outlet_to(effect.client)
-        if meter is None or outlet is None:
+        meter, listener = self._meters.get(effect.leg), self._listener_of(effect.client)
+        outlet = listener.outlet(effect.client) if listener is not None else None
+        if meter is None or outlet is None or listener is None:
             self._tally.dropped(DropReason.SEND_FAILED)
             return
         reason = meter.charge(effect.payload, self._clock_ns())
@@ -130,7 +131,10 @@ class Forwarder:
             self._tally.dropped(reason)
             return
         self._tally.forwarded(effect.payload)
-        outlet.send(effect.datagram)
+        if effect.is_whole:
+            listener.send_whole(effect.client, effect.datagram)
+        else:
+            outlet.send(effect.datagram)
 
     def _set_route(self, effect: SetRoute) -> None:
         meter, outlet = self._meters.get(effect.leg), self._outlet_to(effect.target)

@@ -31,6 +31,12 @@ class Listener(ABC):
     def send(self, client: FiveTuple, datagram: bytes) -> None:
         """Send an answer to a client."""
 
+    def send_whole(self, client: FiveTuple, datagram: bytes) -> None:
+        """Send relayed data that is lost where it does not fit the path whole; a stream has none
+        that does not.
+        """
+        self.send(client, datagram)
+
     @abstractmethod
     def outlet(self, client: FiveTuple) -> Outlet | None:
         """Find the way to send relayed data to a client; None if the client is gone."""

@@ -21,7 +21,7 @@ from relay.ice.access import Access, Endpoint, IceCredentials
 from relay.ice.check import Ice
 from relay.ice.consent import Consent
 from relay.ice.port import RelayedPort, port_of
-from relay.ice.reach import Reach
+from relay.ice.reach import check_declared, check_source, reach_of
 from relay.ice.routes import routes_from, routes_in
 from relay.ice.settings import PortSettings
 from relay.stun.demux import STUN
@@ -51,7 +51,7 @@ class PortsMode:
         self._ice = Ice(settings)
         self._pool = pool
         self._by_port: dict[ServerAddress, RelayedPort] = {}
-        self._reach = Reach(settings)
+        self._reach = reach_of(settings)
         self._consent = Consent(deadlines, entropy)
 
     def open(
@@ -109,7 +109,7 @@ class PortsMode:
         """
         port = self._port(leg)
         if access.address is not None:
-            self._reach.check_declared(access.address)
+            check_declared(self._reach, access.address)
             if access.address.family != port.port.family:
                 raise CallError(
                     "invalid_request", "address: give an address of the relayed port's IP version."
@@ -193,7 +193,7 @@ class PortsMode:
         if message.method == Method.BINDING and message.cls in (Class.SUCCESS, Class.ERROR):
             return self._consent.on_answer(port, message, client, now)
         if client.client not in port.sources:
-            self._reach.check_source(client.client)
+            check_source(self._reach, client.client)
         check = self._ice.receive(message, port, client, now)
         if isinstance(check, list):
             return check
@@ -242,7 +242,7 @@ class PortsMode:
         """Take a port for a leg. Raises: CallError `invalid_request` or `out_of_ports`."""
         public, local = self._pair(access.address)
         if access.address is not None:
-            self._reach.check_declared(access.address)
+            check_declared(self._reach, access.address)
         number = self._pool.draw(self._entropy, now.mono)
         if number < 0:
             raise CallError(

@@ -4,7 +4,9 @@ from typing import cast
 
 from relay.address import FiveTuple, PeerAddress
 from relay.calls.call import Call, Leg
-from relay.turn.outer import OuterPort, OwnAddress, is_partys, remember_ip
+from relay.turn.names import Name
+from relay.turn.outer import OuterPeer, OuterPort
+from relay.turn.outside import is_partys, remember_ip
 from relay.turn.peer import CHANNEL_REST_S, Peer
 
 _PEERS_PER_ALLOCATION = 256
@@ -15,16 +17,17 @@ class Allocation(Peer):
     """An allocation, keyed by its client's five-tuple; or, where the client has one with both
     families of address, one side of it, with channels, permissions and a lifetime of its own.
 
-    `key` is the long-term key it authenticated with, kept so that a change of secrets does not
-    disturb a running call. `outer` is there where the relayed address can be reached from outside
-    the relay. `twin` is the other side.
+    `key` is the long-term key it authenticated with and `name` what its username named, kept so
+    that a change of secrets or users does not disturb it. `outer` is there where the relayed
+    address can be reached from outside the relay. `twin` is the other side.
     """
 
-    __slots__ = ("key", "outer", "reservation", "transaction_id", "twin", "username")
+    __slots__ = ("key", "name", "outer", "reservation", "transaction_id", "twin", "username")
 
     def __init__(self, client: FiveTuple, leg: Leg, relayed: PeerAddress, expires: float) -> None:
         super().__init__(client, leg, relayed, expires)
         self.username = ""
+        self.name: Name | None = None
         self.key = b""
         self.transaction_id = b""
         self.reservation = b""
@@ -84,7 +87,7 @@ def outer_ports(call: Call) -> list[OuterPort]:
     return [each.outer for each in allocations_in(call) if each.outer is not None]
 
 
-def remember_own(leg: Leg, ip: bytes, relay_ips: frozenset[bytes]) -> list[OwnAddress]:
+def remember_own(leg: Leg, ip: bytes, relay_ips: frozenset[bytes]) -> list[OuterPeer]:
     """A leg's party has authenticated from this IP.
 
     Args:

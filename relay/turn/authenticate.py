@@ -4,26 +4,31 @@ Rules of this file: nothing is kept about a sender before its MAC verifies; ever
 until then goes through a rate, and a forged source uses up nobody's but its own.
 """
 
+from collections.abc import Iterator
+
 from relay.address import FiveTuple, Transport
 from relay.calls.rate import Rate, SourceRate
 from relay.clock import Now
 from relay.effects import Count, Effect, LegKey
-from relay.errors import DropReason, Malformed, Rejected
+from relay.errors import DropReason, Malformed, RefusalReason, Rejected
 from relay.stun.attributes import Attribute
-from relay.stun.credentials import long_term_key, rest_password
+from relay.stun.credentials import rest_password, userhash
 from relay.stun.integrity import verify
 from relay.stun.message import HEADER_SIZE, Message, Method
+from relay.stun.values import PasswordAlgorithm
+from relay.turn import algorithms, names
 from relay.turn import nonce as nonces
 from relay.turn.allocation import Allocation
-from relay.turn.request import Credential, failure, wants_fingerprint
+from relay.turn.challenge import Challenges
+from relay.turn.names import LegName, Name
+from relay.turn.request import Credential, failure
 from relay.turn.settings import TurnSettings
+from relay.turn.userhash import KnownNames
 
 REQUESTS_PER_S = 50
 """Of one leg, ten seconds' worth at once: a browser's twelve allocations, each with a permission
 and a channel for every candidate of the other side, need some two hundred to begin with."""
 
-_AMPLIFICATION = 1.4  # a challenge over the request that draws it, at the IP level
-_IP_AND_UDP = 28  # bytes of header over IPv4; over IPv6 the quotient is smaller
 _NONCE = Attribute.NONCE.number.to_bytes(2) + b"\0"  # type, and the first byte of its length
 _LOOKS = 4  # at what reads so; in a client's request a number does, at most, that is not aligned
 
@@ -34,6 +39,9 @@ class Authenticator:
     def __init__(self, settings: TurnSettings) -> None:
         self._settings = settings
         self.secrets = settings.secrets
+        self.users = settings.users
+        self.names = KnownNames(settings.realm, settings.users, is_alone=settings.mints_alone)
+        self._challenges = Challenges(settings, self.names)
         per_s, key = settings.unauthenticated_per_s, settings.nonce_key
         self._strangers = SourceRate(per_s, key)
         self._proven = SourceRate(per_s, key)
@@ -53,29 +61,41 @@ class Authenticator:
         if not (message.integrity_at or message.integrity_sha256_at):
             raise Rejected(401)
         username = message.get(Attribute.USERNAME)
+        hashed = message.get(Attribute.USERHASH)
         realm = message.get(Attribute.REALM)
         nonce = message.get(Attribute.NONCE)
-        if username is None or realm is None or nonce is None:
+        if (username is None and hashed is None) or realm is None or nonce is None:
             raise Rejected(400)
-        if realm != self._settings.realm:
+        algorithm = algorithms.chosen(message)
+        if username is None and hashed is not None:
+            username = self._known(hashed, held)
+        if username is None or realm != self._settings.realm:
             raise Rejected(401)
-        expiry, call, leg = self._parse(username)
-        key = self._key_that_verifies(message, username, held)
-        return Credential(username, nonce, key, expiry, call, leg)
+        key = self._key_that_verifies(message, username, algorithm, held)
+        return Credential(username, nonce, key, self._named(username, held), algorithm)
 
     def hold_back(
-        self, message: Message, client: FiveTuple, credential: Credential, now: Now
+        self,
+        message: Message,
+        client: FiveTuple,
+        credential: Credential,
+        held: Allocation | None,
+        now: Now,
     ) -> list[Effect]:
-        """What becomes of a request whose MAC has verified where its leg asks too often, or its
-        nonce is not one that was made for this client within the hour.
+        """What becomes of a request whose MAC has verified where its leg asks too often, its nonce
+        is not one that was made for this client within the hour, or it uses of RFC 8489 what the
+        challenge with this nonce had no room to offer.
 
         Returns: nothing where it is to be looked at.
         """
-        leg = LegKey(credential.call, credential.leg)
+        leg = _whose(credential, held)
         if not self._requests.is_within(":".join(leg).encode(), now.mono):
             return [Count(DropReason.REQUEST_RATE, leg)]
-        if not nonces.is_valid(self._settings.nonce_key, credential.nonce, client, now):
-            return self._challenge(message, client, 438, now)
+        nonce = credential.nonce
+        is_valid = nonces.is_valid(self._settings.nonce_key, nonce, client, now)
+        is_new = credential.algorithm is not None or message.integrity_sha256_at
+        if not is_valid or (is_new and not nonces.features_of(nonce)):
+            return self._challenges.build(message, client, 438, now, is_proven=is_valid)
         return []
 
     def echoes_nonce(self, datagram: bytes, client: FiveTuple, now: Now) -> bool:
@@ -106,7 +126,7 @@ class Authenticator:
         if not self.may_answer(client, held, now, is_proven=is_proven):
             return [Count(DropReason.UNAUTHENTICATED_RATE)]
         if code == 401:
-            return self._challenge(message, client, code, now)
+            return self._challenges.build(message, client, code, now, is_proven=is_proven)
         return failure(message, client, code)
 
     def may_answer(
@@ -126,41 +146,64 @@ class Authenticator:
         rate = self._proven if is_proven else self._strangers
         return rate.is_within(client.client, now.mono)
 
-    def _challenge(self, message: Message, client: FiveTuple, code: int, now: Now) -> list[Effect]:
-        """401 or 438 with a new nonce, which is as long as the size of the request allows."""
-        length = nonces.LONGEST
-        if client.transport is Transport.UDP:
-            length = _room_for_nonce(message, self._settings.realm)
-        nonce = nonces.make(self._settings.nonce_key, client, now, length)
-        attributes = ((Attribute.REALM, self._settings.realm), (Attribute.NONCE, nonce))
-        return failure(message, client, code, attributes)
-
-    def _parse(self, username: str) -> tuple[int, str, str]:
-        """`<unix expiry>:<call>:<leg>`; where `peers` is wider also `<unix expiry>:<user>`.
+    def _named(self, username: str, held: Allocation | None) -> Name:
+        """What the username names, whose MAC has verified; nobody else can have one counted.
 
         Raises: Rejected 401.
         """
-        expiry, _, rest = username.partition(":")
-        call, colon, leg = rest.partition(":")
-        if not colon and self._settings.peers != "call":
-            leg = call
-        if not (expiry.isascii() and expiry.isdigit() and len(expiry) <= 12 and call and leg):
-            raise Rejected(401)
-        return int(expiry), call, leg
+        if held is not None and held.username == username and held.name is not None:
+            return held.name
+        peers = self._settings.peers
+        name = names.parse(username, peers, self.users)
+        if name is None:
+            raise Rejected(401, RefusalReason.NAMES_NO_CALL if peers == "call" else None)
+        return name
 
-    def _key_that_verifies(self, message: Message, username: str, held: Allocation | None) -> bytes:
-        if held is not None and held.username == username:
+    def _known(self, hashed: bytes, held: Allocation | None) -> str | None:
+        """The username that a USERHASH stands for; None for one that the relay does not know."""
+        if held is not None and userhash(held.username, self._settings.realm) == hashed:
+            return held.username
+        return self.names.find(hashed)
+
+    def _key_that_verifies(
+        self,
+        message: Message,
+        username: str,
+        algorithm: PasswordAlgorithm | None,
+        held: Allocation | None,
+    ) -> bytes:
+        is_held = held is not None and held.username == username
+        if held is not None and is_held and algorithms.is_key_of(algorithm, held.key):
             verify(message, held.key)
             return held.key
-        for secret in self.secrets:
-            password = rest_password(secret, username)
-            key = long_term_key(username, self._settings.realm, password)
+        for password in self._passwords(username):
+            key = algorithms.key_of(algorithm, username, self._settings.realm, password)
             try:
                 verify(message, key)
             except Rejected:
                 continue
             return key
         raise Rejected(401)
+
+    def _passwords(self, username: str) -> Iterator[str]:
+        """Those that may go with a username."""
+        if username in self.users:
+            yield self.users[username]
+            return
+        for secret in self.secrets:
+            yield rest_password(secret, username)
+
+
+def _whose(credential: Credential, held: Allocation | None) -> LegKey:
+    """Whose requests are counted: a leg's; or a user's that are about one of its allocations, and
+    all others of the same user together.
+    """
+    name = credential.name
+    if isinstance(name, LegName):
+        return LegKey(name.call, name.leg)
+    if held is not None and held.leg.call.is_user and held.leg.call.id == name.user:
+        return held.leg.key
+    return LegKey(name.user, "")
 
 
 def _is_a_clients(message: Message) -> bool:
@@ -172,11 +215,3 @@ def _is_a_clients(message: Message) -> bool:
     except Malformed:
         return False
     return message.method == Method.ALLOCATE and transport is not None
-
-
-def _room_for_nonce(message: Message, realm: str) -> int:
-    """Characters of nonce with which the challenge is no larger than it may be."""
-    most = _AMPLIFICATION * (_IP_AND_UDP + len(message.raw)) - _IP_AND_UDP
-    size = HEADER_SIZE + 8 + 4 + len(realm.encode()) + 3 & ~3  # ERROR-CODE, REALM
-    room = int(most) - size - 4 - 8 * wants_fingerprint(message)
-    return min(max(room & ~3, nonces.SHORTEST), nonces.LONGEST)

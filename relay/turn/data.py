@@ -6,6 +6,7 @@ have a route from then on.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from relay.address import FiveTuple, PeerAddress
 from relay.clock import Now
@@ -20,13 +21,27 @@ from relay.turn.peer import Peer
 from relay.turn.routes import demand
 from relay.turn.table import Table
 
-_KNOWN = numbers(Attribute.XOR_PEER_ADDRESS, Attribute.DATA, Attribute.DONT_FRAGMENT)
+_KNOWN = numbers(Attribute.XOR_PEER_ADDRESS, Attribute.DATA)
+_DF = numbers(Attribute.DONT_FRAGMENT)
 
 
 class Data:
-    """Decides, packet by packet, what crosses between two allocations."""
+    """Decides, packet by packet, what crosses between two allocations.
 
-    def __init__(self, table: Table, lifetimes: Lifetimes, entropy: Callable[[int], bytes]) -> None:
+    Args:
+        entropy: random bytes on demand.
+        sets_df: the sockets can set DF.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        lifetimes: Lifetimes,
+        entropy: Callable[[int], bytes],
+        *,
+        sets_df: bool = True,
+    ) -> None:
+        self._known = _KNOWN | _DF if sets_df else _KNOWN
         self._table = table
         self._lifetimes = lifetimes
         self._entropy = entropy
@@ -43,13 +58,16 @@ class Data:
             return self._of_nobody(client, now)
         address = message.get(Attribute.XOR_PEER_ADDRESS)
         data = message.get(Attribute.DATA)
-        if address is None or data is None or message.unknown(_KNOWN):
+        if address is None or data is None or message.unknown(self._known):
             raise Malformed(DropReason.BAD_ATTRIBUTE)
         allocation = allocation.towards(address)
         target = self._table.peer(allocation, address, now.mono)
         if target is None:
             return [Count(DropReason.NOT_A_SIBLING, allocation.leg.key)]
-        return self._relay(allocation, target.relayed, target, data, now)
+        effects = self._relay(allocation, target.relayed, target, data, now)
+        if target.is_outside and message.get(Attribute.DONT_FRAGMENT):
+            return [_whole(effect) for effect in effects]
+        return effects
 
     def on_channel_data(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         """Relay one ChannelData message.
@@ -71,15 +89,15 @@ class Data:
         return self._relay(side, channel, target, bytes(payload), now)
 
     def on_outside(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
-        """Relay what came to an outer port, if it is from an unmasked party of the call."""
+        """Relay what came to an outer port, if it is from a peer: see `relay.turn.outside`."""
         outer = self._table.by_outer_port.get(client.server)
         if outer is None:
             return [Count(DropReason.NO_ALLOCATION)]
         address = PeerAddress(client.client.packed, client.client.port)
-        own = outer.peer(address, now.mono)
-        if own is None or not own.is_alive:
+        peer = outer.arrived(address, now.mono)
+        if peer is None or not peer.is_alive:
             return [Count(DropReason.UNKNOWN_SOURCE)]
-        return self._relay(own, NO_CHANNEL, outer.of, datagram, now)
+        return self._relay(peer, NO_CHANNEL, outer.of, datagram, now)
 
     def _of_nobody(self, client: FiveTuple, now: Now) -> list[Effect]:
         """Silence, whatever is said and whoever else is there."""
@@ -102,8 +120,8 @@ class Data:
         else:
             datagram = channel_data.build(back.channel, data)
         deliver = Deliver(leg, target.client, datagram, len(data))
-        if isinstance(via, int) and (back is not None or via == NO_CHANNEL):
-            return [deliver]  # two channels have their route; what comes from outside needs none
+        if isinstance(via, int) and back is not None:
+            return [deliver]  # two channels have their route
         routes = demand(source, via, target, now)
         if routes:
             self._lifetimes.schedule(source)
@@ -113,3 +131,8 @@ class Data:
         # RFC 8656 section 11.4. The peer's address is a relayed one, or its unmasked party's own.
         attributes = ((Attribute.XOR_PEER_ADDRESS, source.relayed), (Attribute.DATA, data))
         return build(Method.DATA, Class.INDICATION, self._entropy(12), attributes)
+
+
+def _whole(effect: Effect) -> Effect:
+    """DONT-FRAGMENT: what does not fit the path to a peer outside the relay is lost."""
+    return replace(effect, is_whole=True) if isinstance(effect, Deliver) else effect

@@ -4,24 +4,28 @@ Rules of this file: the order of checks is the RFCs'; whatever arrives, `receive
 and raises nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from relay.address import FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.calls.book import Book
 from relay.calls.call import Call, Leg
 from relay.calls.deadlines import Deadlines, Timed
 from relay.calls.pool import Entropy, PortPool
+from relay.calls.reach import Listed
 from relay.clock import Now
-from relay.effects import Answered, Count, Effect, Send
-from relay.errors import DropReason, Malformed, Rejected
-from relay.stun.attributes import Attribute
+from relay.effects import Answered, Count, Effect, Refused, Send
+from relay.errors import CallError, DropReason, Malformed, Rejected
+from relay.stun.attributes import Attribute, numbers
 from relay.stun.demux import CHANNELS
 from relay.stun.message import Class, Message, Method, build, parse
 from relay.turn.allocate import Allocations
 from relay.turn.allocation import Allocation, allocations_in, allocations_of, in_use, outer_ports
 from relay.turn.authenticate import Authenticator
 from relay.turn.data import Data
+from relay.turn.drawing import Drawing
 from relay.turn.lifetimes import Lifetimes
+from relay.turn.outer import OuterPeer
+from relay.turn.outside import Outsides
 from relay.turn.permissions import Permissions
 from relay.turn.request import KNOWN, Request, failure, wants_fingerprint
 from relay.turn.reservations import Reservation, Reservations
@@ -52,11 +56,13 @@ class Turn:
         self._table = Table(settings.ports, settings.peers != "call", relay_pool)
         self._lifetimes = Lifetimes(self._table, book, deadlines)
         self._authenticator = Authenticator(settings)
-        self._data = Data(self._table, self._lifetimes, entropy)
+        self._data = Data(self._table, self._lifetimes, entropy, sets_df=settings.sets_df)
+        df = numbers(Attribute.DONT_FRAGMENT)
+        self._known = KNOWN if settings.sets_df else KNOWN - df
         self._reservations = Reservations(deadlines, entropy)
-        allocations = Allocations(
-            settings, self._table, self._lifetimes, book, self._reservations, entropy
-        )
+        self._outsides = Outsides(settings)
+        drawing = Drawing(settings, self._table, self._reservations, self._outsides, entropy)
+        allocations = Allocations(settings, self._table, self._lifetimes, book, drawing)
         permissions = Permissions(self._table, self._lifetimes)
         self._handlers: dict[int, Callable[[Request, Now], list[Effect]]] = {
             Method.ALLOCATE: allocations.on_allocate,
@@ -100,10 +106,18 @@ class Turn:
         outer = self._table.by_outer_port.get(client.server)
         return outer is not None and outer.is_known(client.client)
 
-    def port_failed(self, port: ServerAddress) -> list[Effect]:
-        """An outer port could not be opened: nobody reaches the allocation from outside."""
+    def port_failed(self, port: ServerAddress, now: Now) -> list[Effect]:
+        """An outer port could not be opened: nobody reaches the allocation from outside.
+
+        One that was made for peers outside ends: its client hears 437, and allocates again.
+        """
         outer = self._table.by_outer_port.get(port)
-        return self._lifetimes.lose(outer) if outer is not None else []
+        if outer is None:
+            return []
+        effects = self._lifetimes.lose(outer)
+        if not outer.outside.is_needed or not isinstance(outer.of, Allocation):
+            return effects
+        return effects + self._lifetimes.remove(outer.of.sides, now)
 
     def disconnect(self, client: FiveTuple, now: Now) -> list[Effect]:
         """A client's TCP or TLS connection has ended, and its allocation with it."""
@@ -131,22 +145,21 @@ class Turn:
         effects: list[Effect] = []
         if is_newly_closed:
             effects += [effect for each in allocations for effect in confine(each)]
-        effects += self.confine_own(call)
+        effects += self.confine_outside(call)
         for allocation in allocations:
             effects += routes_of(allocation, now)
         return effects
 
-    def confine_own(self, call: Call) -> list[Effect]:
-        """Masked parties' own addresses are peers no longer; in a call that is not half-relayed any
-        more nobody's are, and its outer ports are closed.
+    def confine_outside(self, call: Call) -> list[Effect]:
+        """Who may be a peer outside of the relay no longer is none: parties that are masked now,
+        media servers that have left. Outer ports that nobody may reach any more are closed.
         """
         effects: list[Effect] = []
         for outer in outer_ports(call):
-            for own in list(outer.own.values()):
-                if not call.half_relayed or (own.is_alive and own.leg.masked):
-                    effects += drop_routes(own)
-                    outer.forget(own)
-            if not call.half_relayed:
+            for peer in outer.outdated():
+                effects += drop_routes(peer)
+                outer.forget(peer)
+            if outer.outside.is_over:
                 effects += outer.close()
         return effects
 
@@ -158,9 +171,24 @@ class Turn:
         """The deadline of an allocation or a reservation has come."""
         if isinstance(timed, Allocation):
             return self._lifetimes.lapse(timed, now)
+        if isinstance(timed, OuterPeer):
+            return self._lifetimes.lapse_routes(timed, now)
         if isinstance(timed, Reservation):
             self._reservations.lapse(timed, now)
         return []
+
+    def check_media_servers(self, declared: Iterable[Listed | None]) -> None:
+        """Check that media servers may be declared where they are.
+
+        Raises: CallError `invalid_request`, without the address. Nothing else.
+        """
+        may_be = self._outsides.may_be_media_server
+        if not all(each is None or may_be(each) for each in declared):
+            raise CallError(
+                "invalid_request",
+                "address: the relay does not send to this address. If the media server is in a "
+                "private network, list the network in relay.allow_private.",
+            )
 
     def relayed_of(self, call: Call) -> dict[str, list[PeerAddress]]:
         """The relayed addresses of each leg that holds an allocation, the latest first."""
@@ -174,9 +202,16 @@ class Turn:
         """The transport of the allocation in use; None where the leg holds none."""
         return in_use(leg).client.transport if leg.held else None
 
-    def replace_secrets(self, secrets: tuple[str, ...]) -> None:
+    def replace_secrets(
+        self, secrets: tuple[str, ...], users: Mapping[str, str], *, mints_alone: bool
+    ) -> None:
         """Verify later allocations with these; allocations keep the key they were made with."""
-        self._authenticator.secrets = secrets
+        self._authenticator.secrets, self._authenticator.users = secrets, users
+        self._authenticator.names.replace(users, is_alone=mints_alone)
+
+    def minted(self, username: str, expiry: int, now: Now) -> None:
+        """This relay has made a credential, which a client may use as USERHASH too."""
+        self._authenticator.names.add(username, expiry, now.wall)
 
     def is_known(self, client: FiveTuple) -> bool:
         """Whether this client holds an allocation."""
@@ -202,18 +237,19 @@ class Turn:
         try:
             credential = authenticator.authenticate(message, held)
         except Rejected as rejected:
-            return authenticator.refuse(message, client, held, rejected.code, now)
-        held_back = authenticator.hold_back(message, client, credential, now)
+            answer = authenticator.refuse(message, client, held, rejected.code, now)
+            return [*_counted(rejected), *answer]
+        held_back = authenticator.hold_back(message, client, credential, held, now)
         if held_back:
             return held_back
         request = Request(message, client, credential, held)
-        unknown = message.unknown(KNOWN)
+        unknown = message.unknown(self._known)
         if unknown:
             return request.failure(420, (Attribute.UNKNOWN_ATTRIBUTES, unknown))
         try:
             return handler(request, now)
         except Rejected as rejected:
-            return request.failure(rejected.code)
+            return [*_counted(rejected), *request.failure(rejected.code)]
 
     def _on_other_request(self, message: Message, client: FiveTuple, now: Now) -> list[Effect]:
         """Binding, which is refused unless it is switched on; all else, RFC 6062's methods among
@@ -239,3 +275,7 @@ class Turn:
             fingerprint=wants_fingerprint(message),
         )
         return [Send(client, datagram), Answered(Method.BINDING, 0)]
+
+
+def _counted(rejected: Rejected) -> list[Effect]:
+    return [Refused(rejected.reason)] if rejected.reason is not None else []

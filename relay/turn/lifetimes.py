@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from relay.calls.book import Book
 from relay.calls.call import Leg
 from relay.calls.deadlines import Deadlines
+from relay.calls.ended import drop
 from relay.clock import Now
 from relay.effects import Effect, LegIdle
 from relay.turn.allocation import Allocation, allocations_of
@@ -34,8 +35,12 @@ class Lifetimes:
         """Something of an allocation has run out: itself, or routes of it."""
         if allocation.expires <= now.mono:
             return self.remove((allocation,), now)
-        effects = drop_expired(allocation, now)
-        self._deadlines.schedule(allocation)
+        return self.lapse_routes(allocation, now)
+
+    def lapse_routes(self, peer: Peer, now: Now) -> list[Effect]:
+        """Routes of a peer have run out."""
+        effects = drop_expired(peer, now)
+        self._deadlines.schedule(peer)
         return effects
 
     def remove(self, sides: Sequence[Allocation], now: Now) -> list[Effect]:
@@ -49,23 +54,29 @@ class Lifetimes:
         effects = [effect for each in sides for effect in self._take_out(each, now)]
         if leg.held:
             return effects
-        return [*effects, LegIdle(leg.key), *self._book.release(leg, now)]
+        return [*effects, *_idle(leg), *self._book.release(leg, now)]
 
     def end_leg(self, leg: Leg, now: Now) -> list[Effect]:
         """End every allocation of a leg that leaves its call, or whose call ends."""
         held = allocations_of(leg)
         effects = [effect for each in held for effect in self._take_out(each, now)]
-        return [*effects, LegIdle(leg.key)] if held else effects
+        return [*effects, *_idle(leg)] if held else effects
 
     def lose(self, outer: OuterPort) -> list[Effect]:
         """An outer port could not be opened: the allocation does without."""
-        effects = [effect for own in outer.own.values() for effect in drop_routes(own)]
+        effects = [effect for peer in outer.peers.values() for effect in drop_routes(peer)]
         return effects + outer.close(is_lost=True)
 
     def _take_out(self, allocation: Allocation, now: Now) -> list[Effect]:
         effects = drop_routes(allocation)
         if allocation.outer is not None:
             effects += allocation.outer.close()
+        charged = allocation.outer.outside.leg if allocation.outer is not None else None
         self._table.remove(allocation, now.mono)
         self._deadlines.forget(allocation)
-        return effects
+        return effects + (drop((charged,)) if charged is not None else [])
+
+
+def _idle(leg: Leg) -> list[Effect]:
+    """A leg has lost its last allocation; of users nothing is told."""
+    return [] if leg.call.is_user else [LegIdle(leg.key)]

@@ -1,32 +1,25 @@
-"""Half-relayed calls: the one unmasked party may reach its siblings from its own address.
+"""Outer ports: relayed addresses that are sockets, and the peers that are outside of the relay.
 
-The relayed address of a masked leg is a socket then, an outer port, and behind it are the unmasked
-party's own addresses. Whose an address is, is shown by an allocation: the party has authenticated
-from that IP, over a nonce that was sent there. Nothing that a party writes, or sends from anywhere
-else, makes the relay send to an address or take anything from it.
+Who may be such a peer, its rule says (`relay.turn.outside`); nothing that a client writes, or that
+anybody sends from elsewhere, makes the relay send to another address or take anything from it. What
+permissions, channels and routes mean between allocations, they mean here too.
 """
 
-import ipaddress
 import math
 
 from relay.address import ClientAddress, FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.calls.call import Leg
 from relay.effects import NO_CHANNEL, ClosePort, Effect, OpenPort
+from relay.turn.outside import Outside
 from relay.turn.peer import CHANNEL_REST_S, Binding, Peer
 from relay.turn.routes import forget_demand
 
-_OWN_ADDRESSES = 16
-"""Known behind one outer port: a host has a few interfaces, and NAT gives each a few ports."""
 
-_OWN_IPS = 8  # of one party: it moves between networks while it talks
+class OuterPeer(Peer):
+    """A peer outside of the relay, as one allocation knows it: it talks to that allocation's outer
+    port without TURN, so that its one channel is NO_CHANNEL, bound for good.
 
-
-class OwnAddress(Peer):
-    """An unmasked party's own address, as one masked allocation of its call knows it.
-
-    Its one channel is NO_CHANNEL, bound for good: it talks to that allocation's outer port without
-    TURN. So permissions, channels and routes mean what they mean between allocations. Until it is
-    shown to be a party's it is not alive.
+    Until it is shown whose address it is, it is not alive.
     """
 
     __slots__ = ("port",)
@@ -39,7 +32,7 @@ class OwnAddress(Peer):
         self.is_alive = False
 
     def belong(self, leg: Leg) -> None:
-        """Take the address for this party's: it has authenticated from its IP."""
+        """Take the address for one of this leg's."""
         self.leg = leg
         self.is_alive = True
         self.clear()
@@ -50,6 +43,7 @@ class OwnAddress(Peer):
         """Take the address for nobody's."""
         self.is_alive = False
         forget_demand(self.port.of, self.relayed)
+        forget_demand(self, NO_CHANNEL)
         self.clear()
 
     def permit(self, by: Peer, until: float) -> None:
@@ -63,19 +57,21 @@ class OwnAddress(Peer):
 
 
 class OuterPort:
-    """A masked allocation's relayed address as a socket, and the own addresses known behind it.
+    """An allocation's relayed address as a socket, and the peers that are known behind it.
 
     Args:
         server: what this host calls the relayed address.
         of: the allocation.
+        outside: who may be a peer.
     """
 
-    __slots__ = ("_is_opened", "is_over", "of", "own", "permissions", "server")
+    __slots__ = ("_is_opened", "is_over", "of", "outside", "peers", "permissions", "server")
 
-    def __init__(self, server: ServerAddress, of: Peer) -> None:
+    def __init__(self, server: ServerAddress, of: Peer, outside: Outside) -> None:
         self.server = server
         self.of = of
-        self.own: dict[PeerAddress, OwnAddress] = {}
+        self.outside = outside
+        self.peers: dict[PeerAddress, OuterPeer] = {}
         self.permissions: dict[bytes, float] = {}
         self.is_over = False
         self._is_opened = False
@@ -96,56 +92,66 @@ class OuterPort:
         """
         self.permissions.pop(ip, None)
         self.permissions[ip] = until
-        if len(self.permissions) > _OWN_ADDRESSES:
+        if len(self.permissions) > self.outside.most:
             del self.permissions[next(iter(self.permissions))]
 
     def is_known(self, client: ClientAddress) -> bool:
-        """Whether data from there has come, and is the unmasked party's."""
-        own = self.own.get(PeerAddress(client.packed, client.port))
-        return own is not None and own.is_alive
+        """Whether data from there has come, and is a peer's."""
+        known = self.peers.get(PeerAddress(client.packed, client.port))
+        return known is not None and known.is_alive
 
-    def peer(self, address: PeerAddress, mono: float) -> OwnAddress | None:
-        """The unmasked party's own address that this is; None for all else.
-
-        It is one if the party has authenticated from its IP, whatever anybody says.
-        """
-        known = self.own.get(address)
+    def peer(self, address: PeerAddress, mono: float) -> OuterPeer | None:
+        """The peer that is at an address, whatever anybody says; None for all else."""
+        known = self.peers.get(address)
         if known is not None:
             return known
-        leg = next((leg for leg in self._unmasked() if address.packed in leg.own_ips), None)
+        leg = None if self.is_over else self.outside.leg_at(address)
         if leg is None:
             return None
-        own = self._add(address, mono)
-        if own is not None:
-            own.belong(leg)
-        return own
+        peer = self._add(address, mono)
+        if peer is not None:
+            peer.belong(leg)
+        return peer
 
-    def expect(self, address: PeerAddress, mono: float) -> OwnAddress | None:
-        """An address that may turn out to be the unmasked party's; None where that is settled.
+    def arrived(self, address: PeerAddress, mono: float) -> OuterPeer | None:
+        """The peer that a datagram came from; None for all else.
 
-        Its client tells the other side candidates before it has an allocation. What is refused then
-        is not asked for again, so it is noted, and nothing crosses until the party has shown up.
-        While the call rings nothing is settled: what is refused would tell that it has.
+        Sources may be forged, so that nobody new is looked at unless the IP is permitted.
         """
-        own_ips = [ip for leg in self._unmasked() for ip in leg.own_ips]
-        is_active = self.of.leg.call.is_active
-        is_settled = is_active and any(len(ip) == len(address.packed) for ip in own_ips)
+        is_permitted = mono < self.permissions.get(address.packed, 0.0)
+        return self.peer(address, mono) if is_permitted else self.peers.get(address)
+
+    def expect(self, address: PeerAddress, mono: float) -> OuterPeer | None:
+        """An address that may turn out to be a peer's; None where that is settled.
+
+        A client tells the other side candidates before it has an allocation. What is refused then
+        is not asked for again, so it is noted, and nothing crosses until the party has shown up.
+        """
         is_relay = address.packed in (self.server.packed, self.of.relayed.packed)
-        if is_settled or is_relay or address.family != self.server.family:
+        if is_relay or address.family != self.server.family or not self.outside.expects(address):
             return None
         return self._add(address, mono)
 
-    def confirm(self, ip: bytes, leg: Leg) -> list[OwnAddress]:
+    def confirm(self, ip: bytes, leg: Leg) -> list[OuterPeer]:
         """A party has authenticated from there. Returns: its own among those expected."""
-        own = [own for own in self.own.values() if own.relayed.packed == ip and not own.is_alive]
-        for each in own:
+        expected = [p for p in self.peers.values() if p.relayed.packed == ip and not p.is_alive]
+        for each in expected:
             each.belong(leg)
-        return own
+        return expected
 
-    def forget(self, own: OwnAddress) -> None:
+    def outdated(self) -> list[OuterPeer]:
+        """The peers that the rule has no place for any more."""
+        outside = self.outside
+        return [
+            peer
+            for peer in self.peers.values()
+            if outside.is_over or (peer.is_alive and not outside.keeps(peer.leg))
+        ]
+
+    def forget(self, peer: OuterPeer) -> None:
         """This address is a peer no longer; its routes have been dropped."""
-        own.end()
-        del self.own[own.relayed]
+        peer.end()
+        del self.peers[peer.relayed]
 
     def close(self, *, is_lost: bool = False) -> list[Effect]:
         """Nobody is a peer any longer; all routes have been dropped.
@@ -153,42 +159,27 @@ class OuterPort:
         Args:
             is_lost: it could not be opened.
         """
-        for own in list(self.own.values()):
-            self.forget(own)
+        for peer in list(self.peers.values()):
+            self.forget(peer)
         was_open, self.is_over = self._is_opened and not self.is_over, True
         return [ClosePort(self.server)] if was_open and not is_lost else []
 
-    def _unmasked(self) -> list[Leg]:
-        return [leg for leg in self.of.leg.call.legs if not leg.masked]
-
-    def _add(self, address: PeerAddress, mono: float) -> OwnAddress | None:
+    def _add(self, address: PeerAddress, mono: float) -> OuterPeer | None:
         if self.is_over or not self._has_room(mono):
             return None
-        own = self.own[address] = OwnAddress(address, self)
-        return own
+        peer = self.peers[address] = OuterPeer(address, self)
+        return peer
 
     def _has_room(self, mono: float) -> bool:
         """Whether one more can be known, once one that neither channel nor route leads to is
         forgotten.
         """
-        if len(self.own) < _OWN_ADDRESSES:
+        if len(self.peers) < self.outside.most:
             return True
-        for own in self.own.values():
-            binding = self.of.binding_to(own)
+        for peer in self.peers.values():
+            binding = self.of.binding_to(peer)
             is_bound = binding is not None and mono < binding.expires + CHANNEL_REST_S
-            if not (is_bound or own.is_routed):
-                self.forget(own)
+            if not (is_bound or peer.is_routed):
+                self.forget(peer)
                 return True
         return False
-
-
-def is_partys(ip: bytes, relay_ips: frozenset[bytes]) -> bool:
-    """Whether a party may be at an IP: at none of the relay's, but for loopback, which is
-    everybody's there.
-    """
-    return ip not in relay_ips or ipaddress.ip_address(ip).is_loopback
-
-
-def remember_ip(leg: Leg, ip: bytes) -> None:
-    """A leg's party has authenticated from this IP; the one known longest makes room."""
-    leg.own_ips = (*leg.own_ips, ip)[-_OWN_IPS:]

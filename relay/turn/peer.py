@@ -2,9 +2,9 @@
 
 Rules of this file: values, kept consistent; no wire format, no policy. What is permitted in a
 closed call is an IP, the relay's, and with it every sibling and nobody else; where `peers` is wider
-it is a leg. A channel is bound to an address. In a closed call it leads to the sibling that has
-that address; where `peers` is wider, to the allocation that was meant: when that is gone it leads
-nowhere, even if its port is given to another.
+it is a leg, or a user with all that it holds. A channel is bound to an address. In a closed call it
+leads to the sibling that has that address; where `peers` is wider, to the allocation that was
+meant: when that is gone it leads nowhere, even if its port is given to another.
 """
 
 import math
@@ -15,7 +15,7 @@ from relay.address import FiveTuple, PeerAddress
 from relay.calls.call import Leg, RelayedAddress
 from relay.calls.ends import End
 from relay.calls.routes import may_meet
-from relay.effects import LegKey, Via
+from relay.effects import NO_CHANNEL, LegKey, Via
 
 PERMISSION_LIFETIME_S = 300.0  # RFC 8656 section 9
 CHANNEL_LIFETIME_S = 600.0  # RFC 8656 section 12
@@ -147,6 +147,11 @@ class Peer(RelayedAddress):
         return mono < self.used + CONSENT_S or self.is_routed
 
     @property
+    def is_outside(self) -> bool:
+        """Whether its data leaves the relay by an outer port, as it is."""
+        return NO_CHANNEL in self.channels
+
+    @property
     def is_routed(self) -> bool:
         """Whether a route leads from it or to it."""
         demanded = (demand for _, demand in self.demanded_by)
@@ -163,4 +168,4 @@ class Peer(RelayedAddress):
 
 def _scope(by: Peer, peer: Peer) -> bytes | LegKey:
     """What a permission of one side for the other is for: see the rules of this file."""
-    return peer.relayed.packed if by.leg.call.closed else peer.leg.key
+    return peer.relayed.packed if by.leg.call.closed else peer.leg.scope

@@ -30,7 +30,8 @@ class Permissions:
 
     In a closed call a permission is for an IP, as in RFC 8656 section 9: for the relay's, and with
     it every sibling and nobody else. While the call rings no answer tells which of them are there.
-    Deviates: where `peers` is wider it is for a leg, since all relayed addresses share an IP.
+    Deviates: where `peers` is wider it is for a leg or a user, since all relayed addresses share an
+    IP.
     """
 
     def __init__(self, table: Table, lifetimes: Lifetimes) -> None:

@@ -6,9 +6,11 @@ from relay.address import FiveTuple
 from relay.effects import Answered, Effect, Send
 from relay.errors import Malformed, Rejected
 from relay.stun.attributes import Attribute, AttributeType, Pair, numbers
+from relay.stun.integrity import append_fingerprint, append_integrity, append_integrity_sha256
 from relay.stun.message import Class, Message, build
-from relay.stun.values import T
+from relay.stun.values import PasswordAlgorithm, T
 from relay.turn.allocation import Allocation
+from relay.turn.names import Name
 
 KNOWN = numbers(
     Attribute.USERNAME,
@@ -24,6 +26,8 @@ KNOWN = numbers(
     Attribute.EVEN_PORT,
     Attribute.REQUESTED_TRANSPORT,
     Attribute.DONT_FRAGMENT,
+    Attribute.PASSWORD_ALGORITHM,
+    Attribute.USERHASH,
     Attribute.RESERVATION_TOKEN,
 )
 """What a request may require to be understood: RFC 8489 section 6.3.1."""
@@ -33,18 +37,18 @@ class Credential(NamedTuple):
     """Who sent a request, as far as its MAC proves it.
 
     Args:
-        username, nonce: as they stood in the request; whether the nonce is good is not said.
+        username: as it stood in the request, or the one that its USERHASH stands for.
+        nonce: as it stood there; whether it is good is not said.
         key: the long-term key that the MAC verified with.
-        expiry: Unix seconds, from the username.
-        call, leg: from the username.
+        name: what the username names.
+        algorithm: that the request has chosen; None where it says nothing, which means MD5.
     """
 
     username: str
     nonce: str
     key: bytes
-    expiry: int
-    call: str
-    leg: str
+    name: Name
+    algorithm: PasswordAlgorithm | None = None
 
 
 class Request(NamedTuple):
@@ -87,19 +91,12 @@ class Request(NamedTuple):
     def success(self, *attributes: Pair) -> list[Effect]:
         """The success response, signed with the key of the request."""
         message = self.message
-        datagram = build(
-            message.method,
-            Class.SUCCESS,
-            message.transaction_id,
-            attributes,
-            key=self.credential.key,
-            fingerprint=wants_fingerprint(message),
-        )
+        datagram = _response(message, Class.SUCCESS, attributes, self.credential)
         return [Send(self.client, datagram), Answered(message.method, 0)]
 
     def failure(self, code: int, *attributes: Pair) -> list[Effect]:
         """The error response, signed with the key of the request."""
-        return failure(self.message, self.client, code, attributes, self.credential.key)
+        return failure(self.message, self.client, code, attributes, self.credential)
 
 
 def failure(
@@ -107,20 +104,28 @@ def failure(
     client: FiveTuple,
     code: int,
     attributes: tuple[Pair, ...] = (),
-    key: bytes | None = None,
+    credential: Credential | None = None,
 ) -> list[Effect]:
     """An error response; signed where the request was. The reason phrase is empty: what is sent to
     a forged source stays small.
     """
-    datagram = build(
-        message.method,
-        Class.ERROR,
-        message.transaction_id,
-        ((Attribute.ERROR_CODE, (code, "")), *attributes),
-        key=key,
-        fingerprint=wants_fingerprint(message),
-    )
+    everything = ((Attribute.ERROR_CODE, (code, "")), *attributes)
+    datagram = _response(message, Class.ERROR, everything, credential)
     return [Send(client, datagram), Answered(message.method, code)]
+
+
+def _response(
+    message: Message, cls: Class, attributes: tuple[Pair, ...], credential: Credential | None
+) -> bytes:
+    """A response, signed with MESSAGE-INTEGRITY-SHA256 where the request has chosen an algorithm,
+    else with MESSAGE-INTEGRITY. Spec: RFC 8489 section 9.2.4.
+    """
+    datagram = build(message.method, cls, message.transaction_id, attributes)
+    if credential is not None:
+        is_sha256 = credential.algorithm is not None
+        append = append_integrity_sha256 if is_sha256 else append_integrity
+        datagram = append(datagram, credential.key)
+    return append_fingerprint(datagram) if wants_fingerprint(message) else datagram
 
 
 def wants_fingerprint(message: Message) -> bool:

@@ -30,7 +30,7 @@ class Reservation(Timed):
 class Reservations:
     """All reserved ports of the relay, by their tokens.
 
-    Deviates: a token is good for the leg that asked for it and for nobody else who has come to know
+    Deviates: a token is good for the leg or user that asked for it and for nobody else who knows
     it (RFC 8656 section 7.2 leaves that open); it would be a way into another's call.
     """
 
@@ -48,9 +48,9 @@ class Reservations:
         return token
 
     def claim(self, token: bytes, leg: Leg) -> Reservation | None:
-        """Take what was reserved for this leg; None where nothing is."""
+        """Take what was reserved for this leg, or for its user; None where nothing is."""
         reservation = self._reserved.get(token)
-        if reservation is None or reservation.leg is not leg:
+        if reservation is None or not _is_same(reservation.leg, leg):
             return None
         del self._reserved[token]
         self._deadlines.forget(reservation)
@@ -60,3 +60,7 @@ class Reservations:
         """Nobody has claimed it: give the port back."""
         del self._reserved[reservation.token]
         reservation.pool.release(reservation.port, now.mono)
+
+
+def _is_same(one: Leg, other: Leg) -> bool:
+    return one is other or (one.call.is_user and one.call is other.call)

@@ -123,6 +123,9 @@ class MemoryRelay:
     def end_party(self, call: str, party: str) -> None:
         self.done += self.server.end_party(call, party, self.now())
 
+    def revoke_user(self, name: str, for_s: int | None) -> None:
+        self.done += self.server.revoke_user(name, for_s, self.now())
+
     def set_access(self, call: str, party: str, access: Access) -> Endpoint:
         self.done += self.server.set_access(call, party, access, self.now())
         return self.server.endpoint(self.call(call).leg_of(party))

@@ -2,18 +2,21 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from relay.errors import DropReason
+from relay.effects import Refused
+from relay.errors import DropReason, RefusalReason
 from relay.metrics import BUCKETS_S, CertificateState, Counters, Snapshot, render
 from relay.stun.message import Method
 
 LABELS = {
     "callveil_calls": {"state"},
     "callveil_allocations": {"transport"},
+    "callveil_users": set(),
     "callveil_routes": {"path"},
     "callveil_packets": {"path"},
     "callveil_bytes": {"path"},
     "callveil_drops": {"reason", "path"},
     "callveil_requests": {"method", "code"},
+    "callveil_refused": {"reason"},
     "callveil_request_seconds": {"le"},
     "callveil_ports_free": set(),
     "callveil_fastpath_attached": set(),
@@ -43,6 +46,8 @@ def test_every_metric_is_there_from_the_first_scrape_on_with_its_labels() -> Non
     assert all(sample.value == 0 for family in families.values() for sample in family.samples)
     reasons = {sample.labels["reason"] for sample in families["callveil_drops"].samples}
     assert reasons == {reason.label for reason in DropReason}
+    refusals = {sample.labels["reason"] for sample in families["callveil_refused"].samples}
+    assert refusals == {"names_no_call", "revoked"}
 
 
 def test_a_scrape_shows_what_the_daemon_counts() -> None:
@@ -50,6 +55,7 @@ def test_a_scrape_shows_what_the_daemon_counts() -> None:
     for code in (0, 0, 401):
         counters.answered(Method.ALLOCATE, code)
     counters.answered(0xFFF, 500)
+    counters.count_refused(Refused(RefusalReason.REVOKED))
     snapshot = Snapshot(
         calls={"ringing": 1, "active": 2},
         allocations={"udp": 3, "tls": 4},
@@ -57,6 +63,7 @@ def test_a_scrape_shows_what_the_daemon_counts() -> None:
         packets={"user": 6, "kernel": 7},
         bytes={"user": 8, "kernel": 9},
         drops={("user", DropReason.RINGING): 10, ("kernel", DropReason.EXPIRED): 11},
+        users=14,
         ports_free=12,
         fastpath_attached=True,
         restarts_adopted=13,
@@ -78,6 +85,8 @@ def test_a_scrape_shows_what_the_daemon_counts() -> None:
         ("callveil_requests_total", "success", "allocate"): 2,
         ("callveil_requests_total", "401", "allocate"): 1,
         ("callveil_requests_total", "500", "other"): 1,
+        ("callveil_refused_total", "revoked"): 1,
+        ("callveil_users",): 14,
         ("callveil_ports_free",): 12,
         ("callveil_fastpath_attached",): 1,
         ("callveil_restarts_adopted_total",): 13,

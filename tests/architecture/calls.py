@@ -9,18 +9,22 @@ from relay.turn.allocation import Allocation
 from relay.turn.peer import Peer
 from tests.architecture.source import Breach, Module, Rule
 
-SERVER = ("calls", "turn", "ice", "questions", "server")
+SERVER = ("calls", "turn", "ice", "questions", "descriptions", "server")
 """What the one pure server is made of: nothing else changes a call."""
 
 MAY_BE_KNOWN_OF_CALLS = {
     "relay.calls.call": {"Call", "CallState", "Leg"},
     "relay.calls.changes": {"Change", "PartyChange"},
-    "relay.calls.credentials": {"Credential", "mint"},
-    "relay.calls.ended": {"REGISTERED_PREFIX"},
+    "relay.calls.credentials": {
+        *("Credential", "call_of", "identified_leg_of", "mint", "mint_user"),
+        "minted_user_of",
+    },
+    "relay.calls.ended": {"CALL_NAME", "REGISTERED_PREFIX"},
     "relay.calls.leaving": {"AnsweredBy"},
     "relay.calls.making": {"Order", "Party"},
-    "relay.calls.rate": {"SourceRate"},
-    "relay.calls.rules": {"Masking", "Policy", "Rules"},
+    "relay.calls.rate": {"Rate", "SourceRate"},
+    "relay.calls.reach": {"Listed", "ports_of"},
+    "relay.calls.rules": {"Alternate", "Masking", "Policy", "Rules"},
     "relay.calls.signaling": {"Released", "Trickled"},
     "relay.ice.access": {"PWD", "UFRAG", "Access", "Endpoint", "IceCredentials"},
     "relay.ice.settings": {"PortSettings"},

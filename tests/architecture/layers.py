@@ -29,7 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "turn": {*GROUND, "stun", "calls"},
     "ice": {*GROUND, "stun", "calls"},
     "questions": {*GROUND, "calls", "turn", "ice"},
-    "server": {*GROUND, "sdp", "calls", "turn", "ice", "questions"},
+    "descriptions": {*GROUND, "sdp", "calls", "questions"},
+    "server": {*GROUND, "sdp", "calls", "turn", "ice", "descriptions"},
     "crowd": {"address"},
     "forward": {
         *("errors", "address", "effects", "crowd", "calls.rate"),
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": {*GROUND, "stun", "sdp", "contacts", "calls", "ice.access", "metrics", "logs"},
     "logs": set(),
     "metrics": {*GROUND, "stun"},
-    "config": GROUND,
+    "config": {*GROUND, "calls.reach"},
     "daemon": _WIRED,
     "tools": {*GROUND, "stun", "calls", "config"},
     "client": {"errors"},

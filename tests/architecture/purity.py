@@ -6,7 +6,18 @@ from collections.abc import Iterable, Iterator
 from tests.architecture.layers import GROUND
 from tests.architecture.source import Breach, Module, Rule, imports
 
-PURE = ("effects", "stun", "sdp", "contacts", "calls", "turn", "ice", "questions", "server")
+PURE = (
+    "effects",
+    "stun",
+    "sdp",
+    "contacts",
+    "calls",
+    "turn",
+    "ice",
+    "questions",
+    "descriptions",
+    "server",
+)
 
 IMPURE = {
     *("socket", "ssl", "select", "selectors", "asyncio", "threading", "subprocess", "ctypes"),

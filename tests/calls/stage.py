@@ -73,11 +73,11 @@ class Stage:
     """The server, and what is known of it to whoever follows its `events`.
 
     Args:
-        peers: with `relay` a call is closed only where it is relayed.
+        peers: with `relay` a call is closed only where it is relayed, and credentials begin none.
     """
 
     def __init__(
-        self, rules: Rules | None = None, *, peers: str = "relay", ports: range = _PORTS
+        self, rules: Rules | None = None, *, peers: str = "call", ports: range = _PORTS
     ) -> None:
         self.mono = 1_000.0
         self.rules = rules or Rules()

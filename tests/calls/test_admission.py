@@ -55,7 +55,7 @@ def test_another_call_begins_when_a_credential_names_it() -> None:
         LegConnected(LegKey("room", "one"), one.five_tuple.transport),
     ]
     call, expires = stage.call("room"), stage.mono + 14_400
-    assert (call.is_active, call.closed, call.half_relayed) == (True, False, False)
+    assert (call.is_active, call.closed, call.half_relayed) == (True, True, False)
     assert (call.expires, call.legs[0].masked) == (expires, True)
     stage.advance(10)
     two = stage.client("room", "two")
@@ -192,7 +192,9 @@ def test_who_was_never_admitted_leaves_nothing_changed() -> None:
 def test_a_leg_that_gets_no_port_is_heard_of_by_nobody() -> None:
     stage = Stage(ports=range(50000, 50001))
     assert stage.allocate("room", "one") == 0
-    assert stage.allocate("hall", "two") == 508
+    answer = stage.client("hall", "two").request(Method.ALLOCATE, wire.even_port(reserve=True))
+    assert answer is not None
+    assert answer.code == 508
     assert not stage.is_live("hall")
     assert stage.allocate("room", "two") == 508
     assert [leg.id for leg in stage.call("room").legs] == ["one"]

@@ -49,7 +49,7 @@ def on(party: str) -> PartyChange:
 def test_a_direct_call_is_relayed_and_masked_once_a_party_asks(
     masking: Masking, masked: list[str]
 ) -> None:
-    stage = Stage(Rules(masking=masking))
+    stage = Stage(Rules(masking=masking), peers="relay")
     call = stage.create(BOB, CAROL)
     assert (call.relayed, call.masked) == (False, [])
     assert not call.closed

@@ -30,7 +30,7 @@ def test_the_rows_cover_every_policy_and_masking() -> None:
 def test_masking_follows_policy_and_what_the_parties_asked_for(
     policy: Policy, masking: Masking, parties: tuple[Party, ...], relayed: bool, masked: list[str]
 ) -> None:
-    stage = Stage(Rules(policy=policy, masking=masking))
+    stage = Stage(Rules(policy=policy, masking=masking), peers="relay")
     call = stage.create(*parties)
     assert (call.relayed, call.masked) == (relayed, masked)
     assert [leg.masked for leg in call.legs] == [party.id in masked for party in parties]

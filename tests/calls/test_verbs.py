@@ -159,7 +159,7 @@ def test_change_of_a_call_that_rings() -> None:
 def test_change_that_closes_a_call() -> None:
     """Others that its parties talk to are left first, then those inside may go on."""
     talk = Talk(peers="relay")
-    eve, key = talk.stage.client("room", "eve"), LegKey("room", "eve")
+    eve, key = talk.stage.client("user", "eve"), LegKey("user:eve", "1")
     assert eve.allocate() == 0
     meet(talk.one, eve, CHANNEL + 1)
     assert talk.stage.change(talk.call.id, PartyChange("bob", True)) == [
@@ -168,7 +168,7 @@ def test_change_that_closes_a_call() -> None:
         *talk.renewed(),
         CallChanged(talk.call.id),
     ]
-    assert key in talk.stage.events.connected
+    assert key in talk.stage.events.legs
     assert_done(talk.stage)
 
 

@@ -87,7 +87,7 @@ def test_a_name_that_is_no_utf8_is_refused_in_one_line(daemon: Daemon) -> None:
     assert done.err == "callveil: the API refused (422): call: UTF-8 is expected\n"
 
 
-@pytest.mark.parametrize("call", ["nope", "../../healthz", "a b", "ü", "%2f", ".."])
+@pytest.mark.parametrize("call", ["nope", "../../healthz", "a+b=", "~/x", ".."])
 def test_what_has_not_begun_is_ended_beforehand(daemon: Daemon, call: str) -> None:
     for _ in range(2):
         done = callveil("calls", "--api", daemon.api, "end", call)

@@ -14,6 +14,7 @@ TARGETS = [
     "help",
     "setup",
     "system-packages",
+    "synapse",
     "run",
     "test",
     "lint",

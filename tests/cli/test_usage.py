@@ -9,7 +9,7 @@ import pytest
 from relay import __version__
 from tests.kit.command import COMMAND, callveil, environment
 
-COMMANDS = ["serve", "check-config", "credential", "probe", "audit"]
+COMMANDS = ["serve", "check-config", "credential", "probe", "audit", "import-coturn"]
 COMMANDS += ["calls", "status", "drain", "reload"]
 
 
@@ -59,8 +59,9 @@ def test_version() -> None:
         (["check-config", "/"], "'/': cannot be read: Is a directory"),
         (["credential", "--call", "a"], "Missing option '--leg'"),
         (["credential", "--call", "a", "--leg", "b"], "auth.secrets: []: expected the secret"),
-        (["credential", "--call", "a:b", "--leg", "b"], "--call: expected printable ASCII"),
-        (["credential", "--call", "", "--leg", "b"], "--call: expected printable ASCII"),
+        (["credential", "--call", "a:b", "--leg", "b"], "--call: expected letters"),
+        (["credential", "--call", "", "--leg", "b"], "--call: expected letters"),
+        (["credential", "--call", "@a", "--leg", "b"], "--call: expected letters"),
         (["credential", "--call", "a", "--leg", "ü"], "--leg: expected printable ASCII"),
         (["credential", "--call", "a", "--leg", "b\n"], "--leg: expected printable ASCII"),
         (["credential", "--call", "a", "--leg", "b", "--ttl", "0"], "'--ttl'"),
@@ -71,6 +72,11 @@ def test_version() -> None:
         (["probe", "--count", "0"], "'--count'"),
         (["probe", "--timeout", "0"], "'--timeout'"),
         (["probe", "--secret", "x", "--ca", "/nowhere"], "--ca: '/nowhere': expected PEM"),
+        (["import-coturn"], "Missing argument 'FILE'"),
+        (["import-coturn", "/nowhere"], "'/nowhere': cannot be read: No such file"),
+        (["import-coturn", "/"], "'/': cannot be read: Is a directory"),
+        (["import-coturn", "/dev/zero"], "expected a turnserver.conf of at most 1 MiB"),
+        (["import-coturn", "/dev/null", "--address", "x"], "--address: 'x': expected a numeric"),
         (["calls", "end"], "Missing argument 'ID'"),
         (["calls", "--api", "ftp://127.0.0.1"], "--api: 'ftp://127.0.0.1': expected http://"),
         (["status", "--api", "http://127.0.0.1:x"], "--api: "),

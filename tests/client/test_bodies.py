@@ -45,8 +45,13 @@ OPERATIONS = {
 }
 """Verbs and their operations, where the two differ."""
 
-NO_VERB = {"get_health", "get_metrics"}
-"""Operations for probes and for Prometheus."""
+NO_VERB = {
+    *("get_health", "get_metrics"),
+    *("get_turn_rest_credential", "create_turn_rest_credential", "create_twilio_credential"),
+    *("create_cloudflare_ice_servers", "create_cloudflare_ice_server"),
+    "revoke_cloudflare_credential",
+}
+"""Operations for probes, for Prometheus, and for programs that speak another vendor's."""
 
 
 @cache

@@ -13,6 +13,7 @@ from relay.client import ApiFault, AsyncClient, BadAnswer, Client, ClientError, 
 from relay.client import request as requests
 from relay.client.bodies import CandidateCreate, PartyCreate
 from tests.api.memory_relay import Api
+from tests.api.test_users import is_admitted, wide
 
 URL = "http://127.0.0.1:8080"
 TOKEN = "a-token-that-nobody-may-read"
@@ -67,6 +68,20 @@ async def test_a_call_from_its_creation_to_its_end() -> None:
         assert caught.value.kind == "bad_description"
         await client.end_call(call)
         assert (await client.show_call(call))["state"] == "ended"
+
+
+async def test_a_user_is_revoked() -> None:
+    api = wide(revocation_s=600)
+    async with over(api) as client:
+        for name in ("@alice:example.org", "a/b?c"):
+            await client.revoke_user(name)
+            assert not is_admitted(api, name)
+            await client.revoke_user(name, for_s=0)
+            assert is_admitted(api, name)
+    async with over(Api()) as client:
+        with pytest.raises(ApiFault) as caught:
+            await client.revoke_user("alice")
+    assert (caught.value.kind, caught.value.status) == ("no_users", 409)
 
 
 async def test_what_the_relay_itself_is_asked() -> None:

@@ -112,3 +112,11 @@ def test_a_value_that_cannot_be_read_is_a_fault_of_its_key(name: str, text: str)
 def test_a_section_that_is_no_mapping_stays_the_files_fault() -> None:
     (line,) = faults_of("limits: 7", {"CALLVEIL__LIMITS__LEGS_PER_CALL": "5"})
     assert line == "limits: 7: expected a mapping"
+
+
+def test_load_balancers_are_a_list_or_one() -> None:
+    name, stream = "CALLVEIL__PROXY_PROTOCOL", b"listen: [tcp://127.0.0.1:3478]"
+    for text in ("192.0.2.1", "[192.0.2.1]", '["192.0.2.1", "10.0.0.0/8", "2001:db8::/32"]'):
+        networks = parse(stream, {name: text}).proxy_protocol.networks
+        assert str(networks[0]) == "192.0.2.1/32"
+    assert parse(stream, {name: "[]"}).proxy_protocol.networks == ()

@@ -28,7 +28,7 @@ def test_limits_are_positive_whole_numbers_up_to_a_maximum(key: str, most: int, 
 
 
 SWITCHES = [
-    ("relay.peers", "expected call, relay or any"),
+    ("relay.peers", "expected call, relay, listed or any"),
     ("privacy.policy", "expected asked or always"),
     ("privacy.masking", "expected both or opted_in"),
     ("privacy.log_addresses", "expected never or keyed"),
@@ -143,6 +143,20 @@ def test_what_is_allowed_besides_is_within_special_use_ranges(value: str) -> Non
     (line,) = faults_of(f"ports: {{allow_private: {value}}}")
     assert line.startswith("ports.allow_private: ")
     assert "expected a list of networks within special-use ranges" in line
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("'10.0.0.1/8'", "[7]", "[default]", "[lb.example.org]", "{}", "~", "[[]]", "['']"),
+        *("[0.0.0.0/0]", "[0.0.0.0/1]", "[10.0.0.0/7]", "['::/0']", "['2000::/3']", "[fd00::/31]"),
+        *("['::ffff:10.0.0.1']", "['::ffff:0:0/96']", "['fe80::1%lo']", "['192.0.2.1:443']"),
+    ],
+)
+def test_load_balancers_are_addresses_or_networks_of_ones_own(value: str) -> None:
+    (line,) = faults_of(f"listen: [tcp://127.0.0.1:3478]\nproxy_protocol: {value}")
+    assert line.startswith("proxy_protocol: ")
+    assert "expected a list of addresses, or networks no wider than /8" in line
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ def test_a_reference_to_nothing_is_a_fault(key: str, value: str) -> None:
     assert "[0]: expected" in line
 
 
+@pytest.mark.parametrize("value", ["env:BYTES", "a\\ud800"])
+def test_a_secret_that_is_no_text_is_a_fault(value: str) -> None:
+    (line,) = faults_of(f'auth: {{secrets: ["{value}"]}}', {"BYTES": "a\udcff"})
+    assert line == "auth.secrets[0]: expected a secret in UTF-8"
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", b"x" * (MAX_SECRET_BYTES + 1)])
 def test_a_secret_file_holds_one_short_text(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "secret").write_bytes(content)
@@ -53,6 +59,13 @@ def test_a_secret_file_holds_one_short_text(tmp_path: Path, content: bytes) -> N
         f"auth: {{secrets: [{CANARY}, 7]}}",
         f"auth: {{secret: {CANARY}}}",
         f"auth: {{ttl_s: 0, secrets: [{CANARY}]}}",
+        f"auth: {{users: {CANARY}}}",
+        f"auth: {{users: [{CANARY}]}}",
+        f"auth: {{users: {{asterisk: {CANARY}}}}}",
+        f"auth: {{users: {{asterisk: [{CANARY}]}}}}",
+        f"auth: {{users: {{asterisk: 'env:{CANARY}'}}}}",
+        f"auth: {{users: {{asterisk: {CANARY}, '': {CANARY}}}}}",
+        f"auth: {{user: {{asterisk: {CANARY}}}}}",
         f"api: {CANARY}",
         f"api: {{tokens: {CANARY}}}",
         f"api: {{tokens: [{CANARY[:15]}]}}",
@@ -75,7 +88,9 @@ def test_no_variable_is_shown_where_a_secret_may_be_in_it() -> None:
 
 
 def test_no_repr_str_dump_or_json_shows_a_secret() -> None:
-    text = f"auth: {{secrets: ['{CANARY}']}}\napi: {{tokens: ['{CANARY}']}}"
+    users = f"users: {{asterisk: '{CANARY}'}}"
+    text = f"auth: {{secrets: ['{CANARY}'], {users}}}\napi: {{tokens: ['{CANARY}']}}"
+    text += "\nrelay: {peers: relay}"
     settings = parse(text.encode(), {})
     shown = [repr(settings), str(settings), f"{settings}", str(settings.model_dump())]
     shown += [repr(settings.auth), str(settings.model_dump()["auth"]), repr(vars(settings))]

@@ -42,7 +42,6 @@ def make_certificate(directory: Path, password: bytes | None = None) -> tuple[Pa
 @pytest.mark.parametrize(
     ("content", "key"),
     [
-        ("relay: {peers: any}", "relay.peers"),
         ("privacy: {log_addresses: keyed}", "privacy.log_addresses"),
         ("state: {directory: /var/lib/callveil}", "state.directory"),
         ("fleet: {redis: 'redis://:hush@192.0.2.1'}", "fleet.redis"),
@@ -224,3 +223,10 @@ def test_a_certificate_that_cannot_be_read_is_named_and_a_pasted_key_not_shown()
     assert faults_of("tls: {certificate: /dev/null}") == [
         "tls.key: expected a PEM file that can be read"
     ]
+
+
+def test_load_balancers_need_a_listener_that_is_no_udp() -> None:
+    (line,) = faults_of("proxy_protocol: [192.0.2.1]")
+    assert line.startswith("proxy_protocol: expected a tcp:// or tls:// listener")
+    listen = "listen: [udp://127.0.0.1:3478, tcp://127.0.0.1:3478]\n"
+    assert parse(f"{listen}proxy_protocol: [192.0.2.1]".encode(), {}).proxy_protocol.networks

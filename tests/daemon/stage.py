@@ -112,12 +112,18 @@ class Stage:
 
     def client(self, call: str, leg: str, listener: UdpListener | TcpListener) -> TurnClient:
         """A client of one leg."""
+        expiry = int(self.clocks.now().wall) + 3600
+        return self.client_with(*credentials.mint(SECRET, call, leg, expiry), listener)
+
+    def client_with(
+        self, username: str, password: str, listener: UdpListener | TcpListener
+    ) -> TurnClient:
+        """A client with these credentials."""
         kind = socket.SOCK_DGRAM if listener is self.udp else socket.SOCK_STREAM
         sock = socket.socket(socket.AF_INET, kind)
         sock.settimeout(60)
         sock.connect(listener.address.reveal())
-        expiry = int(self.clocks.now().wall) + 3600
-        self._clients.append(TurnClient(sock, *credentials.mint(SECRET, call, leg, expiry)))
+        self._clients.append(TurnClient(sock, username, password))
         return self._clients[-1]
 
     async def joined(self, call: Call, over_tcp: bool = False) -> tuple[TurnClient, TurnClient]:

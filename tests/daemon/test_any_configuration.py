@@ -86,7 +86,9 @@ _DOCUMENTS = st.fixed_dictionaries(
     optional={
         "realm": _mostly(["a", "ü"], st.text(max_size=8)),
         "auth": _mostly(
-            [{"secrets": ["s" * 16]}], st.builds(lambda text: {"secrets": [text]}, st.text())
+            [{"secrets": ["s" * 16]}, {"users": {"a:b": "p" * 16}}],
+            st.builds(lambda text: {"secrets": [text]}, st.text())
+            | st.builds(lambda users: {"users": users}, st.dictionaries(st.text(), st.text())),
         ),
         "privacy": st.fixed_dictionaries(
             {"masking": st.sampled_from(["both", "opted_in"]), "stun_binding": st.booleans()}

@@ -101,21 +101,21 @@ async def test_a_call_that_only_credentials_name_is_forgotten_with_its_last_clie
     stage: Stage,
 ) -> None:
     for _ in range(2):  # it may begin anew
-        client = stage.client("a call", "leg", stage.udp)
+        client = stage.client("a-call", "leg", stage.udp)
         assert (await do(client.allocate)).code == 0
-        call = stage.engine.call("a call")
+        call = stage.engine.call("a-call")
         assert call.is_active
-        assert stage.engine.forwarder.meter(LegKey("a call", "leg"))
+        assert stage.engine.forwarder.meter(LegKey("a-call", "leg"))
         assert (await do(client.request, Method.REFRESH, wire.lifetime(0))).code == 0
         assert (call.state, sum(stage.engine.counts().values())) == (CallState.ENDED, 0)
-        assert stage.engine.forwarder.meter(LegKey("a call", "leg")) is None
+        assert stage.engine.forwarder.meter(LegKey("a-call", "leg")) is None
         assert stage.engine.legs(call) == {}
 
 
 @on_uvloop
 async def test_a_drained_engine_is_one_where_nobody_talks_or_is_called(stage: Stage) -> None:
     engine = stage.engine
-    client = stage.client("a call", "leg", stage.udp)
+    client = stage.client("a-call", "leg", stage.udp)
     assert (await do(client.allocate)).code == 0
     ringing = stage.create(ring=True)
     assert not engine.drained.is_set()

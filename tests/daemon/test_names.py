@@ -1,4 +1,4 @@
-"""Calls whose names hold what paths are made of, over a real connection."""
+"""Calls and legs whose names hold what paths are made of, over a real connection."""
 
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -18,15 +18,12 @@ NAMES = [
     "../../healthz",
     "x/accept",
     "x/parties/y",
-    "%2F",
-    "100%",
-    "?a=b#c",
-    "room 1+1",
     "bm90IGEgdXVpZA/+==",
-    "größe \U0001f642",
     "-end",
     "n" * 480,
 ]
+LEGS = ["a/b", "/", "..", "%2F", "100%", "?a=b#c", "one 1+1", "größe \U0001f642", "a:b", "n" * 480]
+"""A call's own name holds none of the characters in which these differ from those."""
 
 
 def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
@@ -55,6 +52,15 @@ def test_a_call_of_any_name_is_inspected_and_ended(asked: Daemon, name: str) -> 
     assert asked.ask("DELETE", path).status == 204
     assert [client.allocate().code for client in (one, two)] == [403, 403]
     assert asked.metric('callveil_allocations{transport="udp"}') == 0
+
+
+@pytest.mark.parametrize("leg", LEGS)
+def test_a_leg_of_any_name_is_ended(asked: Daemon, leg: str) -> None:
+    one, two = (asked.stranger("room", each) for each in (leg, "two"))
+    assert [client.allocate().code for client in (one, two)] == [0, 0]
+    assert leg in asked.ask("GET", "/v1/calls/room").body["parties"]
+    assert asked.ask("DELETE", f"/v1/calls/room/parties/{quote(leg, safe='')}").status == 204
+    assert [client.allocate().code for client in (one, two)] == [403, 437]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -123,6 +123,13 @@ def test_what_needs_a_restart_is_said(daemon: Daemon) -> None:
     assert daemon.stranger("call", "leg").allocate().code == 0  # in the old realm
 
 
+def test_load_balancers_count_from_the_next_start_on(daemon: Daemon) -> None:
+    listen = ["udp://127.0.0.1:0", "tcp://127.0.0.1:0"]
+    daemon.configure(config_of(listen=listen, proxy_protocol=["192.0.2.1"]))
+    daemon.signal(signal.SIGHUP)
+    assert "proxy_protocol" in daemon.until_said("needs_restart key=p|reloaded")
+
+
 def test_what_needs_a_restart_is_what_differs_from_the_start(daemon: Daemon) -> None:
     for realm, count in (("another", 1), ("another", 2), ("callveil", 2)):
         reload(daemon, config_of(realm=realm))

@@ -13,7 +13,7 @@ from tests.api.memory_relay import Api
 from tests.docs.pages import PAGES, ROOT, read
 from tests.kit.command import callveil
 
-COMMANDS = ["", "serve", "check-config", "credential", "probe", "audit"]
+COMMANDS = ["", "serve", "check-config", "credential", "probe", "audit", "import-coturn"]
 COMMANDS += ["calls", "calls end", "status", "drain", "reload"]
 
 _PROSE = ("summary", "description", "title", "detail")

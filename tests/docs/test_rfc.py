@@ -7,8 +7,6 @@ from tests.docs.pages import read
 from tests.turn.client import Relay
 
 _REFUSED = {
-    "PASSWORD-ALGORITHM": bytes.fromhex("00020000"),
-    "USERHASH": bytes(32),
     "PRIORITY": bytes(4),
     "USE-CANDIDATE": b"",
 }

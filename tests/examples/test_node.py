@@ -10,9 +10,11 @@ import pytest
 
 from relay.client import verbs
 from tests.docs.pages import ROOT
+from tests.kit import wire
 from tests.kit.api import TOKEN
-from tests.kit.daemon import Daemon, running
+from tests.kit.daemon import SECRET, Daemon, config_of, running
 from tests.kit.node import node
+from tests.kit.turn import Credential
 
 NODE = ROOT / "examples/node"
 NOT_IN_NODE = {"create_ports_call", "list_some_calls", "drain", "reload", "is_ready"}
@@ -107,10 +109,21 @@ def test_ports_mode(relay: Daemon) -> None:
     assert evaluated(relay, script) == [True, True]
 
 
-@pytest.mark.parametrize("name", ["a/b", "../../healthz", "?a=b#c", "100%", "größe"])
+@pytest.mark.parametrize("name", ["a/b", "../../healthz", "a+b=c", "n" * 400])
 def test_a_call_of_any_name_is_ended(relay: Daemon, name: str) -> None:
     assert evaluated(relay, f"return callveil.endCall({json.dumps(name)})") is None
     assert evaluated(relay, f"return (await callveil.showCall({json.dumps(name)})).id") == name
+
+
+def test_a_user_is_revoked(relay: Daemon, tmp_path: Path) -> None:
+    fault = evaluated(relay, 'return callveil.revokeUser("@alice:example.org")')
+    assert (fault["status"], fault["kind"]) == (409, "no_users")
+    username = "4000000000:@alice/x:example.org"
+    with running(tmp_path, config_of(relay={"peers": "relay"})) as wide:
+        client = wide.client(Credential(username, wire.rest_password(SECRET, username)))
+        for call, code in (('"@alice/x:example.org"', 403), ('"@alice/x:example.org", 0', 0)):
+            assert evaluated(wide, f"return callveil.revokeUser({call})") is None
+            assert client.allocate().code == code
 
 
 def test_node_has_the_verbs_that_python_has() -> None:

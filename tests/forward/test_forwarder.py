@@ -18,6 +18,7 @@ from relay.effects import (
     Event,
     Fault,
     LegKey,
+    Refused,
     Send,
     SetLeg,
     SetRoute,
@@ -172,5 +173,5 @@ async def test_a_drop_is_counted_once_and_for_its_leg_where_it_is_known(stage: S
 
 @pytest.mark.parametrize("effect", get_args(Effect), ids=lambda effect: effect.__name__)
 def test_effects_are_the_forwarders_or_the_daemons(effect: Callable[..., Effect]) -> None:
-    is_reported = effect in (Answered, Fault, *get_args(Event))
+    is_reported = effect in (Answered, Fault, Refused, *get_args(Event))
     assert (effect in Stage().forwarder.handlers) is not is_reported

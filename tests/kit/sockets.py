@@ -58,9 +58,9 @@ class TurnClient:
         """ChannelBind; 0 or the error code."""
         return self._run(self.turn.bind(channel, peer)).code
 
-    def send(self, peer: PeerAddress, data: bytes) -> None:
+    def send(self, peer: PeerAddress, data: bytes, *more: wire.Pair) -> None:
         """A Send indication."""
-        self.send_raw(self.turn.send(peer, data))
+        self.send_raw(self.turn.send(peer, data, *more))
 
     def send_on(self, channel: int, data: bytes) -> None:
         """A ChannelData message, padded where the transport wants it."""

@@ -127,8 +127,8 @@ class Client:
         """ChannelBind."""
         return self.request(Method.CHANNEL_BIND, wire.channel_number(channel), peers=[peer])
 
-    def send(self, peer: PeerAddress, data: bytes) -> bytes:
+    def send(self, peer: PeerAddress, data: bytes, *more: wire.Pair) -> bytes:
         """A Send indication."""
         transaction_id = self._transaction()
-        attributes = [wire.peer(peer, transaction_id), (int(Attribute.DATA), data)]
+        attributes = [wire.peer(peer, transaction_id), (int(Attribute.DATA), data), *more]
         return wire.build(Method.SEND, Class.INDICATION, transaction_id, attributes)

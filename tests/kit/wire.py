@@ -49,6 +49,7 @@ class Attribute(IntEnum):
     USERNAME = 0x0006
     MESSAGE_INTEGRITY = 0x0008
     ERROR_CODE = 0x0009
+    UNKNOWN_ATTRIBUTES = 0x000A
     CHANNEL_NUMBER = 0x000C
     LIFETIME = 0x000D
     XOR_PEER_ADDRESS = 0x0012
@@ -59,8 +60,16 @@ class Attribute(IntEnum):
     REQUESTED_ADDRESS_FAMILY = 0x0017
     EVEN_PORT = 0x0018
     REQUESTED_TRANSPORT = 0x0019
+    DONT_FRAGMENT = 0x001A
     MESSAGE_INTEGRITY_SHA256 = 0x001C
+    PASSWORD_ALGORITHM = 0x001D
+    USERHASH = 0x001E
     ADDITIONAL_ADDRESS_FAMILY = 0x8000
+    PASSWORD_ALGORITHMS = 0x8002
+    ALTERNATE_DOMAIN = 0x8003
+    ICMP = 0x8004
+    SOFTWARE = 0x8022
+    ALTERNATE_SERVER = 0x8023
     FINGERPRINT = 0x8028
 
 
@@ -264,3 +273,13 @@ def long_term_key(username: str, realm: str, password: str) -> bytes:
     """The key of MESSAGE-INTEGRITY. Spec: RFC 8489 section 18.5.1.1 (MD5)."""
     text = f"{username}:{realm}:{password}".encode()
     return hashlib.md5(text, usedforsecurity=False).digest()
+
+
+def long_term_key_sha256(username: str, realm: str, password: str) -> bytes:
+    """The key with the SHA-256 password algorithm. Spec: RFC 8489 section 18.5.1.2."""
+    return hashlib.sha256(f"{username}:{realm}:{password}".encode()).digest()
+
+
+def userhash(username: str, realm: str) -> bytes:
+    """The value of USERHASH. Spec: RFC 8489 section 14.4."""
+    return hashlib.sha256(f"{username}:{realm}".encode()).digest()

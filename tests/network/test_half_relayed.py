@@ -223,3 +223,16 @@ def test_the_two_still_reach_each_other_through_the_relay(relay: Relay) -> None:
         assert call.callee.receive() == wire.channel_data(CALLEE_CHANNEL, b"\x80 to the other leg")
         call.reply(b"\x80 and back")
         assert call.caller.receive() == wire.channel_data(CALLER_CHANNEL, b"\x80 and back")
+
+
+def test_what_is_not_to_be_fragmented_is_lost_where_it_does_not_fit(relay: Relay) -> None:
+    """DONT-FRAGMENT of a Send indication: RFC 8656 section 11.2."""
+    large, whole = bytes(2000), (Attribute.DONT_FRAGMENT, b"")
+    with legs(relay, caller=Access("tcp")) as call, _own(relay.lab.callee) as own:
+        _meet(call, own)
+        call.caller.send(_public(own), large)
+        assert own.recv(4096) == large
+        with relay.dropping("send_failed", count=1):
+            call.caller.send(_public(own), large, whole)
+        call.caller.send(_public(own), b"it fits", whole)
+        assert own.recv(4096) == b"it fits"

@@ -9,13 +9,12 @@ from tests.kit.daemon import SECRET, Config
 from tests.lab.relay import TLS_PORT, Relay
 from tests.lab.topology import RELAY, Lab
 
-# One username for both its clients, and so one leg: what a signaling server without calls does.
+# One username for both its clients, and so one user: what a signaling server without calls does.
 # Its own client, over each transport: what it adds is the protocol, not the path.
 PATHS = ("user",)
 CONFIG: Config = {
     "relay": {"peers": "relay"},
     "limits": {
-        "allocations_per_leg": 64,
         "bitrate_bps": 1_000_000_000,
         "packets_per_s": 100_000,
         "unauthenticated_per_s": 1000,

@@ -152,6 +152,22 @@ class Relay:
         five_tuple = FiveTuple(transport, address, listener)
         return Client(self, five_tuple, LegKey(call, leg), username, secret)
 
+    def user(
+        self, username: str, password: str | None = None, transport: Transport = Transport.UDP
+    ) -> "Client":
+        """A new client with this username.
+
+        Args:
+            password: None for the one that a shared secret gives.
+        """
+        client = self.client("", "", transport=transport)
+        client.use(username, password or wire.rest_password(SECRET, username))
+        return client
+
+    def revoke(self, user: str, for_s: int | None = None) -> list[Effect]:
+        """A user is revoked."""
+        return self.forwarding.apply(self.server.revoke_user(user, for_s, self.clock.now))
+
     def allocated(self, leg: str = "alice", call: str = CALL) -> "Client":
         """A new client that has its allocation."""
         client = self.client(leg, call)
@@ -280,12 +296,16 @@ class Client:
         self.relay = relay
         self.five_tuple = five_tuple
         self.leg = leg
-        self.username = username
-        self.key = wire.long_term_key(username, REALM, wire.rest_password(secret, username))
+        self.use(username, wire.rest_password(secret, username))
         self.realm = REALM.encode()
         self.nonce = b""
         self.relayed = self.second = PeerAddress(bytes(4), 0)
         self.sha256 = False
+
+    def use(self, username: str, password: str) -> None:
+        """Have this credential from now on."""
+        self.username = username
+        self.key = wire.long_term_key(username, REALM, password)
 
     def transaction(self) -> bytes:
         """A new transaction id."""

@@ -12,6 +12,7 @@ _ALLOWED = {
     Attribute.UNKNOWN_ATTRIBUTES,
     Attribute.REALM,
     Attribute.NONCE,
+    Attribute.PASSWORD_ALGORITHMS,
     Attribute.MESSAGE_INTEGRITY,
     Attribute.FINGERPRINT,
     Attribute.XOR_RELAYED_ADDRESS,

@@ -28,7 +28,7 @@ channels = st.sampled_from([0x4000, 0x4001, 0x4002])
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Nine legs of three calls."""
+    """Nine legs of three calls; where `peers` is `relay`, those of the third are users."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,6 +165,11 @@ class AnyOrder(RuleBasedStateMachine):
         """The signaling server ends a call."""
         self.ask(lambda: self.relay.end(call))
 
+    @rule(leg=st.sampled_from(LEGS), for_s=st.sampled_from([0, 60, None]))
+    def revoke(self, leg: str, for_s: int | None) -> None:
+        """The signaling server revokes a user, where there are any."""
+        self.ask(lambda: self.relay.revoke(f"{CALLS[2]}:{leg}", for_s))
+
     def ask(self, request: Callable[[], object]) -> None:
         """Ask for something that may be refused."""
         with suppress(CallError):
@@ -179,6 +184,9 @@ class AnyOrder(RuleBasedStateMachine):
         legs = [leg for call in calls for leg in call.legs]
         connected = {leg.key for leg in legs if server.transport_of(leg) is not None}
         assert connected == self.relay.forwarding.connected
+        held = sum(server.count_allocations().values())
+        users = len(self.relay.forwarding.legs - {leg.key for leg in legs})
+        assert held == users + sum(len(leg.held) for leg in legs)
 
     def teardown(self) -> None:
         """When everything has run out nothing is left, not even a port."""

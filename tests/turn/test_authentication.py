@@ -174,8 +174,8 @@ def test_signed_request_without_username_realm_or_nonce_is_400(missing: Attribut
 
 
 def test_sha256_integrity_is_verified_and_answered_with_sha1() -> None:
-    """RFC 8489 section 9.2.4: SHA-1 is the answer where no password algorithm was negotiated."""
-    client = Relay().client()
+    """RFC 8489 section 9.2.4: SHA-1 is the answer where no password algorithm was chosen."""
+    client = Relay().client(transport=Transport.TCP)
     client.sha256 = True
     answer = client.allocate().accepted()
     assert len(answer.value(Attribute.MESSAGE_INTEGRITY)) == 20

@@ -175,8 +175,8 @@ def test_it_does_not_give_way_while_either_side_carries_something(channel: int) 
     assert relay.client().allocate(BOTH).code == 486
 
 
-def test_it_takes_two_of_the_ports_that_a_leg_may_use() -> None:
-    relay = dual(peers="relay", allocations_per_leg=1)  # so four, which rest for a minute
+def test_it_takes_two_of_the_ports_that_a_user_may_use() -> None:
+    relay = dual(peers="relay", allocations_per_user=1)  # so four, which rest for a minute
     for _ in range(2):
         client = relay.client(call="call")
         client.allocate(BOTH).accepted()

@@ -238,7 +238,7 @@ def test_permission_is_for_every_sibling_on_the_relays_ip() -> None:
     relay = Relay()
     alice, bob = relay.pair()
     carol = relay.allocated("carol")
-    stranger = relay.allocated("dora", "another call")
+    stranger = relay.allocated("dora", "another")
     alice.permit(bob.relayed).accepted()
     for other in (carol, stranger):
         other.permit(alice.relayed)

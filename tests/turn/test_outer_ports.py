@@ -20,7 +20,7 @@ from relay.effects import (
 )
 from relay.errors import DropReason
 from relay.stun.attributes import Attribute
-from relay.turn.outer import OuterPort, OwnAddress
+from relay.turn.outer import OuterPeer, OuterPort
 from relay.turn.routes import PACKETS_FIRST
 from tests.kit import wire
 from tests.turn.client import CALL, LISTENER, LOCAL_IPV4, RELAY_IPV4, Client, Relay
@@ -469,7 +469,7 @@ def test_what_is_over_is_freed_without_the_cyclic_collector() -> None:
         assert _is_there(OuterPort)
         relay.end()
         assert not _is_there(OuterPort)
-        assert not _is_there(OwnAddress)
+        assert not _is_there(OuterPeer)
     finally:
         gc.enable()
 
@@ -483,9 +483,9 @@ def test_an_address_that_indications_were_sent_to_is_freed_with_the_allocation()
     try:
         for _ in range(PACKETS_FIRST):
             alice.send(own(bob), b"media")
-        assert _is_there(OwnAddress)
+        assert _is_there(OuterPeer)
         alice.refresh(0).accepted()
-        assert not _is_there(OwnAddress)
+        assert not _is_there(OuterPeer)
     finally:
         gc.enable()
 

@@ -37,7 +37,7 @@ def test_one_more_allocation_than_a_leg_may_have_that_all_carry_something_is_486
     assert exchange.answer.is_signed_with(exchange.client.key)
     assert all(map(is_there, clients))
     relay.allocated("carol")
-    relay.allocated("alice", "another call")
+    relay.allocated("alice", "another")
 
 
 def test_the_oldest_allocation_that_carries_nothing_gives_way() -> None:
@@ -142,8 +142,8 @@ def leave(client: Client) -> int:
 
 
 def test_ports_that_rest_count_against_the_user_that_used_them() -> None:
-    relay = Relay(peers="relay")
-    codes = [leave(user(relay, "mallory")) for _ in range(20)]  # the call ends with each
+    relay = Relay(peers="relay", allocations_per_user=4)
+    codes = [leave(user(relay, "mallory")) for _ in range(20)]  # the user is gone after each
     assert relay.live() == []
     assert codes == [0] * 16 + [486] * 4
     assert leave(user(relay, "alice")) == 0
@@ -152,7 +152,7 @@ def test_ports_that_rest_count_against_the_user_that_used_them() -> None:
 
 
 def test_one_user_cannot_take_the_ports_of_the_others() -> None:
-    relay = wide(ports=range(50000, 50040))
+    relay = wide(ports=range(50000, 50040), allocations_per_user=4)
     for _ in range(100):
         leave(user(relay, "mallory"))
     assert [leave(user(relay, f"user{number}")) for number in range(20)] == [0] * 20
@@ -176,22 +176,22 @@ def test_reserved_ports_count_and_are_given_back(peers: str) -> None:
 @pytest.mark.parametrize("peers", ["call", "relay"])
 def test_a_reserved_port_is_given_back_though_its_call_has_ended(peers: str) -> None:
     relay = Relay(peers=peers, ports=range(50000, 50002))
-    relay.client("alice", "one").allocate(wire.even_port(reserve=True)).accepted()
-    relay.end("one")
+    relay.client("alice", "cv_one").allocate(wire.even_port(reserve=True)).accepted()
+    relay.end("cv_one")
     relay.advance(91)
-    relay.client("alice", "two").allocate(wire.even_port(reserve=True)).accepted()
+    relay.client("alice", "cv_two").allocate(wire.even_port(reserve=True)).accepted()
 
 
 def test_a_reserved_port_is_not_counted_again_when_it_is_claimed() -> None:
     relay = wide(allocations_per_leg=1)
-    alice = relay.client("alice", "one")
+    alice = relay.client("alice", "cv_one")
     token = (
         alice.allocate(wire.even_port(reserve=True)).accepted().value(Attribute.RESERVATION_TOKEN)
     )
     for _ in range(2):
-        relay.allocated("alice", "one")
-    assert relay.client("alice", "one").allocate().code == 486
-    relay.client("alice", "one").allocate((int(Attribute.RESERVATION_TOKEN), token)).accepted()
+        relay.allocated("alice", "cv_one")
+    assert relay.client("alice", "cv_one").allocate().code == 486
+    relay.client("alice", "cv_one").allocate((int(Attribute.RESERVATION_TOKEN), token)).accepted()
 
 
 def test_who_allocates_and_leaves_in_a_half_relayed_call_leaves_ports_for_other_calls() -> None:

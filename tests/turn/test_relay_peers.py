@@ -28,11 +28,7 @@ def wide(**overrides: object) -> Relay:
 
 def user(relay: Relay, name: str) -> Client:
     """A client with the `<expiry>:<user>` credential of other signaling servers."""
-    client = relay.client(call=name)
-    client.username = f"{int(relay.clock.now.wall) + 60}:{name}"
-    password = wire.rest_password(relay.settings.secrets[0], client.username)
-    client.key = wire.long_term_key(client.username, relay.settings.realm, password)
-    return client
+    return relay.user(f"{int(relay.clock.now.wall) + 60}:{name}")
 
 
 def bound_across(relay: Relay) -> tuple[Client, Client]:

@@ -61,7 +61,7 @@ def test_a_newer_username_of_the_same_leg_shares_it_too() -> None:
 def test_another_leg_of_the_call_and_the_same_name_in_another_have_their_own() -> None:
     relay = Relay()
     alice, bob = relay.pair()
-    other = relay.allocated("alice", "another call")
+    other = relay.allocated("alice", "another")
     use_up(alice)
     assert is_looked_at(bob)
     assert is_looked_at(other)

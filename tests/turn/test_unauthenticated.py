@@ -177,6 +177,26 @@ def test_a_challenge_is_at_most_1_4_times_what_draws_it(
     assert IP_AND_UDP + len(send.datagram) <= 1.4 * (IP_AND_UDP + len(request))
 
 
+@pytest.mark.parametrize("realm", ["r", "callveil", "turn.example.org"])
+@pytest.mark.parametrize("fingerprint", [False, True])
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_so_it_is_whatever_a_request_leaves_room_for(
+    realm: str, fingerprint: bool, is_alone: bool
+) -> None:
+    """A longer nonce, or the offer of RFC 8489 and the nonce cookie."""
+    relay, offers = Relay(realm=realm, mints_alone=is_alone), 0
+    for size in range(100):
+        attributes = [wire.transport(UDP_RELAYED), (Attribute.SOFTWARE, bytes(size))]
+        request = wire.build(
+            Method.ALLOCATE, Class.REQUEST, bytes(12), attributes, fingerprint=fingerprint
+        )
+        (send, _) = relay.receive(request, stranger(size))
+        assert isinstance(send, Send)
+        assert IP_AND_UDP + len(send.datagram) <= 1.4 * (IP_AND_UDP + len(request))
+        offers += len(wire.parse(send.datagram).values(Attribute.PASSWORD_ALGORITHMS))
+    assert offers > 60
+
+
 @pytest.mark.parametrize("kinds", [(), (Attribute.USERNAME,), (Attribute.REALM, Attribute.NONCE)])
 @pytest.mark.parametrize("method", Method)
 def test_no_request_of_a_stranger_draws_more_than_that(

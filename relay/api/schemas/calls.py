@@ -1,13 +1,21 @@
 """Bodies about a call: creating, accepting and changing it, and the call as it stands."""
 
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from relay.api.relay import Party
 from relay.api.schemas.base import CamelCase, PartyId, PartyName, RequestBody, ResponseBody
-from relay.api.schemas.endpoints import ICE, PartyAccess, PortPartyCreated
+from relay.api.schemas.endpoints import ICE, PartyAccess, PartyAddress, PortPartyCreated
 from relay.api.schemas.examples import ACTIVE, HEAD, LEG, SERVERS
 from relay.calls.call import Call as CoreCall
 from relay.calls.call import CallState
@@ -15,9 +23,25 @@ from relay.calls.changes import Change, PartyChange
 from relay.calls.leaving import AnsweredBy
 from relay.calls.making import Order
 from relay.calls.making import Party as CoreParty
+from relay.calls.reach import Listed, ports_of
 from relay.ice.access import Access
 
 _Limit = Annotated[int, Field(ge=1)]
+
+
+def _text_or_address(
+    value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> object:
+    """Let the text of a media server's address pass; its ports tell that it is one."""
+    if isinstance(value, str) and info.data.get("ports") is not None:
+        return value
+    return handler(value)
+
+
+_Address = Annotated[
+    PartyAddress,
+    WrapValidator(_text_or_address, json_schema_input_type=PartyAddress | str),
+]
 
 
 class PartyCreate(PartyAccess):
@@ -29,6 +53,33 @@ class PartyCreate(PartyAccess):
     """Your name for the party. The relay returns it to you and gives it to nobody else."""
     enhanced_call_privacy: bool = False
     """True if this party wants its IP address kept from the other parties."""
+    ports: Annotated[str | None, Field(max_length=11)] = None
+    """The party is a media server, and these are its UDP ports, such as `10000-20000`. It needs no
+    credential. The other parties may exchange data with it: they know its address, and it sees the
+    relay's."""
+    address: _Address | None = None
+    """In `ports` mode: the party's address, if it does not do ICE. With `ports`: the IP address of
+    a media server, as text."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if (self.ports is None) == isinstance(self.address, str):
+            raise ValueError("a media server has an IP address and ports")
+        self.listed()
+        return self
+
+    def access(self) -> Access:
+        """Convert it for the core."""
+        return Access() if isinstance(self.address, str) else super().access()
+
+    def listed(self) -> Listed | None:
+        """Where a media server is. Raises: ValueError, without the text that was sent."""
+        if self.ports is None or not isinstance(self.address, str):
+            return None
+        try:
+            return Listed(ip_network(self.address), ports_of(self.ports))
+        except ValueError:
+            raise ValueError("give a numeric IP address, and ports such as 10000-20000") from None
 
 
 class CallCreate(RequestBody):
@@ -60,13 +111,16 @@ class CallCreate(RequestBody):
 
     @model_validator(mode="after")
     def _needs_ports(self) -> Self:
-        if self.mode == "turn" and any(each.ice or each.address for each in self.parties):
+        parties = [each for each in self.parties if each.listed() is None]
+        if self.mode == "turn" and any(each.ice or each.address for each in parties):
             raise ValueError("a party may have ice or address only if mode is ports")
         return self
 
     def order(self) -> Order:
         """Convert it for the core."""
-        parties = tuple(CoreParty(each.id, each.enhanced_call_privacy) for each in self.parties)
+        parties = tuple(
+            CoreParty(each.id, each.enhanced_call_privacy, each.listed()) for each in self.parties
+        )
         ports = self.mode == "ports"
         return Order(parties, self.ring, self.max_duration_s, self.max_bitrate_bps, ports)
 
@@ -154,6 +208,15 @@ class PartyCreated(ResponseBody):
     """For the party's WebRTC stack. The credential in it is secret."""
 
 
+class MediaServerCreated(ResponseBody):
+    """A media server of the call. It gets nothing: it needs no credential."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"leg": LEG}})
+
+    leg: str
+    """The relay's name for the media server."""
+
+
 class CallHead(ResponseBody):
     """What every answer about a call begins with."""
 
@@ -182,7 +245,7 @@ class CallCreated(CallHead):
         }
     )
 
-    parties: dict[str, PartyCreated | PortPartyCreated]
+    parties: dict[str, PartyCreated | PortPartyCreated | MediaServerCreated]
     """By the party's id."""
 
 

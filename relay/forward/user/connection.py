@@ -83,6 +83,11 @@ class Connection(Stream):
             # asyncio's method for it, which its type does not name.
             transport.set_read_buffer_limits(high=_READ_AHEAD_BYTES)  # type: ignore[attr-defined]
         self._arrival.begun()
+        if self._client in self._listener.connections:
+            # Through two load balancers, or to two addresses of a wildcard listener.
+            self._listener.tally.dropped(DropReason.CLIENT_TAKEN)
+            self.cut()
+            return
         self._listener.connections[self._client] = self
         self._watch()
 
@@ -95,7 +100,8 @@ class Connection(Stream):
         # No cycles: the collector comes seldom, and what TLS keeps of a connection is large.
         self._transport = self._idle = None
         self._arrival.end()
-        if self._listener.connections.pop(self._client, None) is not None:
+        if self._listener.connections.get(self._client) is self:
+            del self._listener.connections[self._client]
             self._listener.core.disconnect(self._client)
 
     def get_buffer(self, _: int) -> memoryview:

@@ -135,6 +135,22 @@ def send(sock: socket.socket, datagram: bytes | memoryview, name: tuple[str, int
     return True
 
 
+def send_whole(sock: socket.socket, datagram: bytes, name: tuple[str, int]) -> bool:
+    """Send a datagram of `open_udp`'s socket, with DF set.
+
+    Returns: whether the kernel took it; it does not where it knows a path MTU that is too small.
+    """
+    with suppress(OSError):
+        sock.sendto(datagram, name)
+        return True
+    return False
+
+
+def can_set_df() -> bool:
+    """Whether this system sets DF, as `open_udp` asks for: RFC 8656 section 14."""
+    return sys.platform.startswith("linux")
+
+
 def _send_in_fragments(
     sock: socket.socket, datagram: bytes | memoryview, name: tuple[str, int]
 ) -> bool:

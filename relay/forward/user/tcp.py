@@ -114,17 +114,12 @@ class TcpListener(Listener):
             self._take_in(sock, ClientAddress.parse(*name[:2]))
 
     def _take_in(self, sock: socket.socket, client: ClientAddress) -> None:
-        streams = self.streams
-        if not streams.descriptors.find_room():
+        if not self.streams.descriptors.find_room():
             self.tally.dropped(DropReason.CROWDED)
             sock.close()
             return
         sock.setblocking(False)
-        arrival = Arrival(self, sock, client)
-        self._arrivals.add(arrival)
-        crowded = streams.strangers.join(arrival, arrival.source)
-        if crowded is not None:
-            crowded.crowd_out()
+        self._arrivals.add(Arrival(self, sock, client))
 
     def _pause(self) -> None:
         """Wait for somebody to go: whoever connects meanwhile is in the kernel's queue."""

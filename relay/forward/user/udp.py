@@ -101,6 +101,11 @@ class UdpListener(Listener):
         """Send an answer; a full queue loses it, as UDP does."""
         self._send_to(client.client.reveal(), datagram)
 
+    def send_whole(self, client: FiveTuple, datagram: bytes) -> None:
+        """Send with DF set, and in no fragments."""
+        if not sockets.send_whole(self.socket, datagram, client.client.reveal()):
+            self._tally.dropped(DropReason.SEND_FAILED)
+
     @property
     def routes(self) -> int:
         return len(self._routes) + len(self._sends)

@@ -1,0 +1,105 @@
+"""Janus, a media server on libnice, in the callee's network: its echo of a WebRTC client."""
+
+import http.client
+import itertools
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.kit.polling import PATIENCE_S, wait_until
+from tests.lab.relay import Relay
+
+_API = ("127.0.0.1", 8088)
+_LIBRARY = "/usr/lib/x86_64-linux-gnu/janus"
+_JANUS = """
+general: {{
+  configs_folder = "{home}"
+  plugins_folder = "{library}/plugins"
+  transports_folder = "{library}/transports"
+  events_folder = "{home}"
+  loggers_folder = "{home}"
+  recordings_tmp_ext = "tmp"
+}}
+nat: {{
+{nat}
+}}
+plugins: {{ disable = "{plugins}" }}
+transports: {{ disable = "{transports}" }}
+"""
+
+
+class Handle:
+    """One session with the echo test.
+
+    Args:
+        opaque_id: what the client that attaches calls it; empty for nothing.
+    """
+
+    def __init__(self, relay: Relay, opaque_id: str = "") -> None:
+        self._relay = relay
+        self._number = itertools.count()
+        self._path = "/janus"
+        self._path += f"/{self._ask(janus='create')['data']['id']}"
+        named = {"opaque_id": opaque_id} if opaque_id else {}
+        attached = self._ask(janus="attach", plugin="janus.plugin.echotest", **named)
+        self._session, self._path = self._path, f"{self._path}/{attached['data']['id']}"
+
+    def answer(self, offer: str) -> str:
+        """Its answer to an offer, with every candidate inside."""
+        body = {"audio": True, "video": True}
+        self._ask(janus="message", body=body, jsep={"type": "offer", "sdp": offer})
+        while "jsep" not in (event := self._request("GET", self._session, None)):
+            pass
+        return str(event["jsep"]["sdp"])
+
+    def _ask(self, **body: Any) -> dict[str, Any]:
+        return self._request("POST", self._path, {**body, "transaction": str(next(self._number))})
+
+    def _request(self, method: str, path: str, body: object) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(*_API)
+        connection.sock = self._relay.lab.callee.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            connection.sock.settimeout(PATIENCE_S)
+            connection.sock.connect(_API)
+            connection.request(method, path, json.dumps(body) if body else None)
+            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        return answer
+
+
+@contextmanager
+def running(relay: Relay, nat: str, home: Path) -> Iterator[None]:
+    """Janus for one `with` block.
+
+    Args:
+        nat: the section of its configuration that says where a TURN server is.
+        home: for its configuration and its log.
+    """
+    names = {
+        kind: [each.name for each in Path(_LIBRARY, kind).glob("*.so")]
+        for kind in ("plugins", "transports")
+    }
+    config = _JANUS.format(
+        home=home,
+        library=_LIBRARY,
+        nat=nat,
+        plugins=",".join(name for name in names["plugins"] if "echotest" not in name),
+        transports=",".join(name for name in names["transports"] if "http" not in name),
+    )
+    (home / "janus.jcfg").write_text(config)
+    (home / "janus.transport.http.jcfg").write_text(
+        f'general: {{ json = "compact", http = true, port = {_API[1]}, ip = "{_API[0]}" }}\n'
+    )
+    command = ["janus", "-F", str(home), "-C", str(home / "janus.jcfg"), "-o"]
+    with relay.lab.program(relay.lab.callee, command, home / "log"):
+        wait_until(lambda: _is_there(relay), "Janus answers")
+        yield
+
+
+def _is_there(relay: Relay) -> bool:
+    with relay.lab.callee.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(_API) == 0

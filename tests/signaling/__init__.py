@@ -1,0 +1,1 @@
+"""The recipes of docs/signaling, run as they stand."""
