@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := baresip-core chromium coturn curl ethtool gir1.2-nice-0.1 haproxy iproute2 janus libnginx-mod-stream nftables nginx nodejs procps prosody python3-gi python3-venv tcpdump
+PACKAGES := baresip-core chromium coturn curl ethtool firefox-esr gir1.2-gst-plugins-bad-1.0 gir1.2-nice-0.1 gstreamer1.0-nice gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-plugins-good haproxy iproute2 janus libnginx-mod-stream libnss3-tools nftables nginx nodejs procps prosody python3-gi python3-venv tcpdump
 PROGRAM := $(wildcard $(addprefix relay/forward/kernel/,*.c *.h build_hook.py compile.py))
 PARSERS := tests/audit tests/stun tests/turn tests/calls tests/forward tests/sdp tests/api tests/config
 
@@ -21,7 +21,7 @@ WHY = $(if $(PYTHON),$(PYTHON) is older or is not there,there is none here)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup system-packages synapse run test lint fmt bench audit fuzz floods clean
+.PHONY: help setup system-packages synapse run test lint fmt bench audit interop fuzz floods clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: $(VENV)/installed-bench ## measure callveil and coturn side by side on th
 
 audit: $(VENV)/installed-test ## place calls and show what each side could see of the other (root)
 	$(BIN)/python -m tests.tools.evidence $(AUDIT)
+
+interop: $(VENV)/installed-test ## call between real clients over every transport, and write docs/interop.md (root)
+	$(BIN)/python -m tests.tools.interop $(INTEROP)
 
 fuzz: $(VENV)/installed-test ## two million hostile messages beside running calls (root), and property tests
 	$(BIN)/python -m tests.tools.hostile messages $(FUZZ)

@@ -28,6 +28,7 @@ from relay.ice.access import Access
 from relay.ice.dispatch import PortsMode
 from relay.ice.port import RelayedPort
 from relay.ice.settings import PortSettings
+from relay.stun.values import Icmp
 from relay.turn.dispatch import Turn
 from relay.turn.settings import TurnSettings
 
@@ -68,9 +69,6 @@ class Server(Descriptions):
     def receive(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         """A client sent a datagram to a listener, or one frame over a connection.
 
-        Args:
-            datagram: any bytes.
-            client: its five-tuple.
         Returns: effects, those of what has run out by now first; never empty, since what is not
             acted upon is counted.
         Raises: nothing.
@@ -91,6 +89,10 @@ class Server(Descriptions):
         if self._turn.has_outer_port(client.server):
             return due + self._turn.receive_outside(datagram, client, now)
         return due + self._ports.receive(datagram, client, now)
+
+    def receive_icmp(self, icmp: Icmp, client: FiveTuple, now: Now) -> list[Effect]:
+        """An ICMP error came for what left a port towards this client. Raises: nothing."""
+        return self._turn.receive_icmp(icmp, client, now)
 
     def disconnect(self, client: FiveTuple, now: Now) -> list[Effect]:
         """A client's TCP or TLS connection has ended, and its allocation with it."""

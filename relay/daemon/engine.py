@@ -22,7 +22,7 @@ from relay.calls.rules import Rules
 from relay.calls.signaling import Released, Trickled
 from relay.clock import Clocks
 from relay.daemon.alarms import Alarms
-from relay.daemon.ports import Decide, PortCore
+from relay.daemon.ports import Decide, PortCore, T
 from relay.daemon.views import Views
 from relay.effects import (
     Answered,
@@ -117,10 +117,10 @@ class Engine:
         self.decide(self.server.receive, datagram, client)
         self.counters.took((self._mono_ns() - started) * 1e-9)
 
-    def decide(self, core: Decide, datagram: bytes, client: FiveTuple) -> None:
-        """Have the server decide about a datagram, and do what follows. Raises: nothing."""
+    def decide(self, core: Decide[T], came: T, client: FiveTuple) -> None:
+        """Have the server decide about what came, and do what follows. Raises: nothing."""
         try:
-            self.apply(core(datagram, client, self.now()))
+            self.apply(core(came, client, self.now()))
         except Exception:  # a fault of ours: the running calls go on, and it is seen
             self.tally.dropped(DropReason.INTERNAL)
             log.exception("receive_failed")

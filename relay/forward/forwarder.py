@@ -27,9 +27,10 @@ from relay.errors import DropReason
 from relay.forward.kernel import AbsentPath, KernelPath, LegCounts
 from relay.forward.listener import Listener
 from relay.forward.meter import Meter, Tally
-from relay.forward.user.core import Receiver
+from relay.forward.user.core import PortReceiver
 from relay.forward.user.descriptors import Descriptors
 from relay.forward.user.gate import Gate
+from relay.forward.user.icmp import Reporting
 from relay.forward.user.port import PortListener, SharedBatches
 from relay.forward.user.routes import Outlet, Route
 from relay.forward.user.slots import Batch
@@ -55,11 +56,12 @@ class Forwarder:
         self._listeners: dict[tuple[Transport, ServerAddress], Listener] = {}
         self.ports: dict[ServerAddress, PortListener] = {}
         """The relayed ports that are open; they are listeners like the others."""
-        self._port_core: Receiver | None = None
+        self._port_core: PortReceiver | None = None
         self._port_gates: tuple[Gate | None, Gate | None] = (None, None)
         self.port_failed: Callable[[OpenPort, int], None] = lambda effect, number: None
         """Hears which port could not be opened, and the number of the error."""
         self._batches = SharedBatches(batch or best_batch())
+        self._reporting = Reporting()
         self._meters: dict[LegKey, Meter] = {}
         self.kernel: KernelPath = AbsentPath("off")
         self.descriptors = Descriptors()
@@ -82,7 +84,7 @@ class Forwarder:
             self._listeners[transport, listener.address] = listener
 
     def receive_ports(
-        self, core: Receiver, gate: Gate | None = None, outer: Gate | None = None
+        self, core: PortReceiver, gate: Gate | None = None, outer: Gate | None = None
     ) -> None:
         """Let relayed ports be opened, and give the server what none of their routes forwards.
 
@@ -97,6 +99,7 @@ class Forwarder:
         for address in list(self.ports):
             self._close_port(ClosePort(address))
         self._batches.close()
+        self._reporting.close()
 
     def meter(self, leg: LegKey) -> Meter | None:
         """Find the meter of a leg; None if there is no such leg."""
@@ -176,6 +179,8 @@ class Forwarder:
         core, address, gate = self._port_core, effect.address, self._port_gates[effect.is_outer]
         assert core is not None  # noqa: S101  wired before the first call
         listener = PortListener(address, core, self._tally, self._batches.of, gate)
+        if effect.is_outer:
+            listener.report_errors(self._reporting, core)
         listener.start(asyncio.get_running_loop())
         self.add(listener)
         self.ports[address] = listener

@@ -18,11 +18,13 @@ from relay.errors import CallError, DropReason, Malformed, Rejected
 from relay.stun.attributes import Attribute, numbers
 from relay.stun.demux import CHANNELS
 from relay.stun.message import Class, Message, Method, build, parse
+from relay.stun.values import Icmp
 from relay.turn.allocate import Allocations
 from relay.turn.allocation import Allocation, allocations_in, allocations_of, in_use, outer_ports
 from relay.turn.authenticate import Authenticator
 from relay.turn.data import Data
 from relay.turn.drawing import Drawing
+from relay.turn.icmp import IcmpErrors
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.outer import OuterPeer
 from relay.turn.outside import Outsides
@@ -59,6 +61,7 @@ class Turn:
         self._data = Data(self._table, self._lifetimes, entropy, sets_df=settings.sets_df)
         df = numbers(Attribute.DONT_FRAGMENT)
         self._known = KNOWN if settings.sets_df else KNOWN - df
+        self._icmp = IcmpErrors(self._table, entropy)
         self._reservations = Reservations(deadlines, entropy)
         self._outsides = Outsides(settings)
         drawing = Drawing(settings, self._table, self._reservations, self._outsides, entropy)
@@ -96,6 +99,10 @@ class Turn:
     def receive_outside(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         """Decide about a datagram that came to an outer port. Raises: nothing."""
         return self._data.on_outside(datagram, client, now)
+
+    def receive_icmp(self, icmp: Icmp, client: FiveTuple, now: Now) -> list[Effect]:
+        """Decide about an ICMP error for what left an outer port. Raises: nothing."""
+        return self._icmp.on_error(icmp, client, now)
 
     def has_outer_port(self, port: ServerAddress) -> bool:
         """Whether an allocation has this outer port."""

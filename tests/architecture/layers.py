@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ice": {*GROUND, "stun", "calls"},
     "questions": {*GROUND, "calls", "turn", "ice"},
     "descriptions": {*GROUND, "sdp", "calls", "questions"},
-    "server": {*GROUND, "sdp", "calls", "turn", "ice", "descriptions"},
+    "server": {*GROUND, "stun", "sdp", "calls", "turn", "ice", "descriptions"},
     "crowd": {"address"},
     "forward": {
         *("errors", "address", "effects", "crowd", "calls.rate"),

@@ -39,6 +39,7 @@ MAY_READ_CLOCKS = {
     "relay/forward/user/udp.py": "once per batch: asking the daemon would cost a call per wake-up",
     "relay/forward/user/connection.py": "once per frame, likewise",
     "relay/forward/user/lane.py": "bounds the time of what it runs",
+    "relay/forward/user/icmp.py": "once per ICMP error",
     "relay/cli/commands.py": "a process of its own: expiry of a credential and of a certificate",
     "relay/logs.py": "when a line was said",
     "relay/cli/probing.py": "a process of its own: a credential's expiry",

@@ -21,6 +21,7 @@ TARGETS = [
     "fmt",
     "bench",
     "audit",
+    "interop",
     "fuzz",
     "floods",
     "clean",

@@ -2,7 +2,7 @@
 
 import string
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.config import document
@@ -34,6 +34,7 @@ def _assert_readable(content: bytes) -> None:
 
 
 @given(content=_FILES)
+@example(content=b"no-udp\nno-tcp\n")
 def test_any_options_give_what_the_reader_takes(content: bytes) -> None:
     _assert_readable(content)
 

@@ -15,6 +15,7 @@ from relay.forward.forwarder import Forwarder
 from relay.forward.listener import Listener
 from relay.forward.meter import Tally
 from relay.forward.user import sockets
+from relay.forward.user.core import IcmpError
 from relay.forward.user.gate import Gate
 from relay.forward.user.mmsg import MmsgBatch
 from relay.forward.user.plain import PlainBatch
@@ -47,6 +48,7 @@ class NotingCore:
     def __init__(self) -> None:
         self.received: list[tuple[bytes, FiveTuple]] = []
         self.disconnected: list[FiveTuple] = []
+        self.errors: list[tuple[IcmpError, FiveTuple]] = []
         self.known: set[FiveTuple] = set()
         self.answer: Callable[[bytes, FiveTuple], None] = lambda datagram, client: None
         self._changed = asyncio.Event()
@@ -54,6 +56,10 @@ class NotingCore:
     def receive(self, datagram: bytes, client: FiveTuple) -> None:
         self.received.append((datagram, client))
         self.answer(datagram, client)
+        self._changed.set()
+
+    def receive_error(self, error: IcmpError, client: FiveTuple) -> None:
+        self.errors.append((error, client))
         self._changed.set()
 
     def disconnect(self, client: FiveTuple) -> None:
@@ -114,14 +120,14 @@ class Stage:
         self._start(listener)
         return listener
 
-    def port(self, host: str = V4) -> UdpListener:
+    def port(self, host: str = V4, *, is_outer: bool = False) -> UdpListener:
         """A relayed port on a number that nobody has."""
         _require(host)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as free:
             free.bind((host, 0))
             address = sockets.bound_address(free)
-        self.apply(OpenPort(address))
+        self.apply(OpenPort(address, is_outer=is_outer))
         return self.forwarder.ports[address]
 
     def stream(self, transport: Transport, host: str = V4) -> TcpListener:

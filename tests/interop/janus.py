@@ -1,14 +1,15 @@
-"""Janus, a media server on libnice, in the callee's network: its echo of a WebRTC client."""
+"""Janus, a media server on libnice: its echo of a WebRTC client."""
 
 import http.client
 import itertools
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.kit.namespaces import Namespace
 from tests.kit.polling import PATIENCE_S, wait_until
 from tests.lab.relay import Relay
 
@@ -26,6 +27,7 @@ general: {{
 nat: {{
 {nat}
 }}
+media: {{ ipv6 = true }}
 plugins: {{ disable = "{plugins}" }}
 transports: {{ disable = "{transports}" }}
 """
@@ -36,10 +38,11 @@ class Handle:
 
     Args:
         opaque_id: what the client that attaches calls it; empty for nothing.
+        where: Janus is; the callee's namespace unless said.
     """
 
-    def __init__(self, relay: Relay, opaque_id: str = "") -> None:
-        self._relay = relay
+    def __init__(self, relay: Relay, opaque_id: str = "", where: Namespace | None = None) -> None:
+        self._where = where or relay.lab.callee
         self._number = itertools.count()
         self._path = "/janus"
         self._path += f"/{self._ask(janus='create')['data']['id']}"
@@ -47,10 +50,14 @@ class Handle:
         attached = self._ask(janus="attach", plugin="janus.plugin.echotest", **named)
         self._session, self._path = self._path, f"{self._path}/{attached['data']['id']}"
 
-    def answer(self, offer: str) -> str:
-        """Its answer to an offer, with every candidate inside."""
+    def answer(self, offer: str, **more: object) -> str:
+        """Its answer to an offer, with every candidate inside.
+
+        Args:
+            more: of the description, beside its type and its text.
+        """
         body = {"audio": True, "video": True}
-        self._ask(janus="message", body=body, jsep={"type": "offer", "sdp": offer})
+        self._ask(janus="message", body=body, jsep={"type": "offer", "sdp": offer, **more})
         while "jsep" not in (event := self._request("GET", self._session, None)):
             pass
         return str(event["jsep"]["sdp"])
@@ -60,7 +67,7 @@ class Handle:
 
     def _request(self, method: str, path: str, body: object) -> dict[str, Any]:
         connection = http.client.HTTPConnection(*_API)
-        connection.sock = self._relay.lab.callee.socket(socket.AF_INET, socket.SOCK_STREAM)
+        connection.sock = self._where.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             connection.sock.settimeout(PATIENCE_S)
             connection.sock.connect(_API)
@@ -72,12 +79,20 @@ class Handle:
 
 
 @contextmanager
-def running(relay: Relay, nat: str, home: Path) -> Iterator[None]:
+def running(
+    relay: Relay,
+    nat: str,
+    home: Path,
+    where: Namespace | None = None,
+    named: Callable[[Sequence[str]], Sequence[str]] = list,
+) -> Iterator[None]:
     """Janus for one `with` block.
 
     Args:
         nat: the section of its configuration that says where a TURN server is.
         home: for its configuration and its log.
+        where: it runs; the callee's namespace unless said.
+        named: makes the command that runs another, where that needs more.
     """
     names = {
         kind: [each.name for each in Path(_LIBRARY, kind).glob("*.so")]
@@ -94,12 +109,13 @@ def running(relay: Relay, nat: str, home: Path) -> Iterator[None]:
     (home / "janus.transport.http.jcfg").write_text(
         f'general: {{ json = "compact", http = true, port = {_API[1]}, ip = "{_API[0]}" }}\n'
     )
+    where = where or relay.lab.callee
     command = ["janus", "-F", str(home), "-C", str(home / "janus.jcfg"), "-o"]
-    with relay.lab.program(relay.lab.callee, command, home / "log"):
-        wait_until(lambda: _is_there(relay), "Janus answers")
+    with relay.lab.program(where, named(command), home / "log"):
+        wait_until(lambda: _is_there(where), "Janus answers")
         yield
 
 
-def _is_there(relay: Relay) -> bool:
-    with relay.lab.callee.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+def _is_there(where: Namespace) -> bool:
+    with where.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(_API) == 0

@@ -68,7 +68,19 @@ def _indicated() -> Iterator[tuple[str, Route]]:
 
 
 INDICATION_ROUTES = dict(_indicated())
-EVERY_ROUTE = ROUTES | {f"ports {name}": route for name, route in PORT_ROUTES.items()}
+
+
+def _mixed() -> Iterator[tuple[str, Route]]:
+    """Routes between a client and an end that knows no TURN."""
+    for name, route in PORT_ROUTES.items():
+        yield f"{name} channel to bare", replace(route, channel=CHANNEL)
+        yield f"{name} bare to channel", replace(route, target_channel=CHANNEL)
+
+
+MIXED_ROUTES = dict(_mixed())
+EVERY_ROUTE = (
+    ROUTES | {f"ports {name}": route for name, route in PORT_ROUTES.items()} | MIXED_ROUTES
+)
 
 _HOP_BY_HOP, _FRAGMENT, _DESTINATION, _UDP = 0, 44, 60, 17
 _PADN = bytes([_UDP, 0, 1, 4, 0, 0, 0, 0])  # the next header is UDP; six bytes of padding
@@ -108,6 +120,9 @@ def data_of(channel: Via, payload: bytes) -> bytes:
     return payload if channel == NO_CHANNEL else channel_data(channel, payload)
 
 
+_LEAST_BARE = 4
+"""Bytes of a datagram without framing that the program looks at: what is shorter goes up."""
+
 HEADERS = {
     "the relay's own header": Header(),
     "another hop limit": Header(hop_limit=1),
@@ -132,13 +147,19 @@ _PORT_PAYLOADS = {
 }
 
 
+def is_too_short(route: Route, payload: bytes) -> bool:
+    """Whether the datagram that would leave is shorter than the program looks at."""
+    return route.target_channel == NO_CHANNEL and len(payload) < _LEAST_BARE
+
+
 def rewritten(route: Route) -> Iterator[Case]:
     """What crosses, and how it comes out."""
     for description, header in HEADERS.items():
         yield Case(description, sent(route, PAYLOAD, header), relayed(route, PAYLOAD))
     payloads = _PORT_PAYLOADS if route.channel == NO_CHANNEL else _PAYLOADS
     for description, payload in payloads.items():
-        yield Case(f"{description} payload", sent(route, payload), relayed(route, payload))
+        if not is_too_short(route, payload):
+            yield Case(f"{description} payload", sent(route, payload), relayed(route, payload))
 
 
 def not_understood(route: Route) -> Iterator[Case]:

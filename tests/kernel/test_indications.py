@@ -245,15 +245,15 @@ def test_indication_whose_checksum_a_card_has_yet_to_complete(
     [_SEND_TO_CHANNEL, replace(ROUTE4, target_channel=PEER_A4)],
     ids=["Send to channel", "channel to Data"],
 )
-def test_payload_that_would_move_while_a_card_has_to_complete_its_checksum_goes_up(
-    tap: Tap, path: FastPath, route: Route
+@pytest.mark.parametrize("length", [12, 31, 32, 33, 160, 1181])
+def test_payload_moves_while_a_card_has_to_complete_its_checksum(
+    tap: Tap, path: FastPath, route: Route, length: int
 ) -> None:
+    payload = _payload(length)
     assert path.set_route(set_route(route))
-    tap.send(*to_be_completed(route, data_of(route.channel, PAYLOAD)))
-    assert path.counters().packets == 0
-    tap.send(sent(route, PAYLOAD))
+    tap.send(*to_be_completed(route, data_of(route.channel, payload)))
     (left,) = tap.received(route.target)
-    assert left == relayed(route, PAYLOAD, left)
+    assert left == relayed(route, payload, left)
 
 
 @_each_route

@@ -9,6 +9,7 @@ from relay.effects import ClosePort, Effect, OpenPort
 from relay.forward.forwarder import Forwarder
 from relay.forward.kernel import AbsentPath, FastPath
 from relay.forward.meter import Tally
+from relay.forward.user.core import IcmpError
 from relay.forward.user.udp import UdpListener
 from tests.kernel.paths import server_address
 from tests.kernel.tap import Tap
@@ -26,6 +27,10 @@ class NoCore:
     def receive(self, datagram: bytes, client: FiveTuple) -> None:
         """Count it."""
         self.asked += 1
+
+    def receive_error(self, error: IcmpError, client: FiveTuple) -> None:
+        """Never: nothing here answers with ICMP."""
+        raise AssertionError
 
     def disconnect(self, client: FiveTuple) -> None:
         """Never: there are no streams."""

@@ -10,7 +10,7 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -83,7 +83,7 @@ class Namespace:
         ).stdout
         return [int(pid) for pid in out.split()]
 
-    def set_kernel(self, settings: dict[str, int]) -> None:
+    def set_kernel(self, settings: Mapping[str, int | str]) -> None:
         """Write settings under /proc/sys/net, named as there: `ipv4/ip_forward`."""
         with self.entered():
             for name, value in settings.items():

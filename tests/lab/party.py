@@ -3,40 +3,59 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.kit.api import Json
 from tests.kit.namespaces import Namespace, close_pipes
+from tests.kit.polling import PATIENCE_S
 from tests.lab.topology import Lab
 
 _ROOT = Path(__file__).parents[2]
 
 
-class Party:
-    """One `tests.lab.peer` in a namespace."""
+PEER = (sys.executable, "-m", "tests.lab.peer")
 
-    def __init__(self, lab: Lab, where: Namespace) -> None:
+
+class Party:
+    """One process in a namespace that is told what to do over stdin, `tests.lab.peer` by default.
+
+    Args:
+        options: for `Lab.popen`.
+    """
+
+    def __init__(
+        self, lab: Lab, where: Namespace, command: Sequence[str] = PEER, **options: Any
+    ) -> None:
         self._process = lab.popen(
             where,
-            [sys.executable, "-m", "tests.lab.peer"],
+            command,
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            **options,
         )
 
     def ask(self, do: str, **arguments: object) -> dict[str, Any]:
-        """Have one thing done.
+        """Have one thing done. One that hangs is ended in time.
 
         Raises: RuntimeError with the peer's own words if it cannot.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        watch = threading.Timer(PATIENCE_S, self._process.kill)
+        watch.start()
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            watch.cancel()
         if not line:
             raise RuntimeError(f"the peer ended while it should {do}")
         outcome: dict[str, Any] = json.loads(line)

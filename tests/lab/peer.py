@@ -45,6 +45,7 @@ class WebRtc:
         policy = RTCIceTransportPolicy(configuration["iceTransportPolicy"])
         self._connection = RTCPeerConnection(RTCConfiguration(servers, policy))
         self._connection.on("track", self._on_track)
+        self._connection.on("datachannel", self._on_channel)
         self._connection.addTrack(Tone())
         self._connection.addTrack(Picture())
         return {}
@@ -52,6 +53,15 @@ class WebRtc:
     def _on_track(self, track: Any) -> None:
         task = asyncio.create_task(count_frames(track, self._frames))
         self._counting.add(task)
+
+    def _on_channel(self, channel: Any) -> None:
+        """Say back what is said."""
+
+        def on_message(message: str) -> None:
+            self._frames["messages"] = self._frames.get("messages", 0) + 1
+            channel.send(message)
+
+        channel.on("message", on_message)
 
     async def offer(self) -> Json:
         """Gather candidates; returns the description."""

@@ -23,7 +23,7 @@ from tests.lab.calls import CALLEE_CHANNEL, CALLER_CHANNEL, Access, Legs, legs
 from tests.lab.capture import capturing
 from tests.lab.party import have_seen, open_with, parties
 from tests.lab.relay import FOR_AIORTC, Relay
-from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, Lab
+from tests.lab.topology import CALLEE, CALLER, RELAY, SINK, UPLINK, Lab
 
 CONFIG = FOR_AIORTC | {"privacy": {"masking": "opted_in", "stun_binding": True}}
 
@@ -236,3 +236,25 @@ def test_what_is_not_to_be_fragmented_is_lost_where_it_does_not_fit(relay: Relay
             call.caller.send(_public(own), large, whole)
         call.caller.send(_public(own), b"it fits", whole)
         assert own.recv(4096) == b"it fits"
+
+
+def test_a_path_mtu_is_told_whoever_sent_too_much(lab: Lab, relay: Relay) -> None:
+    """ICMP in a Data indication: RFC 8656 section 11.5. Anything else of the kind is not told."""
+    whole = (Attribute.DONT_FRAGMENT, b"")
+    ends = ((lab.internet, "callee"), (lab.callee_nat, UPLINK))
+    with legs(relay, caller=Access("tcp")) as call, _own(relay.lab.callee) as own:
+        _meet(call, own)
+        for namespace, interface in ends:
+            namespace.set_up([f"link set {interface} mtu 1300"])
+        try:
+            call.caller.send(_public(own), bytes(1350), whole)
+            frame = call.caller.receive()
+        finally:
+            for namespace, interface in ends:
+                namespace.set_up([f"link set {interface} mtu 1500"])
+            lab.relay.set_up(["route flush cache"])
+        assert frame is not None
+        told = wire.parse(frame)
+        assert PeerAddress(*told.address(Attribute.XOR_PEER_ADDRESS)) == _public(own)
+        assert told.value(wire.Attribute.ICMP) == bytes.fromhex("0000060400000514")
+        assert told.values(Attribute.DATA) == []

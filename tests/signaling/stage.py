@@ -18,6 +18,7 @@ from tests.docs.pages import Block, blocks
 from tests.kit import certificates, namespaces, wire
 from tests.kit.command import Outcome, callveil
 from tests.kit.daemon import CONFIGURATION, Daemon
+from tests.kit.namespaces import Namespace
 from tests.kit.polling import PATIENCE_S
 from tests.kit.sockets import TurnClient
 from tests.kit.turn import Credential
@@ -64,11 +65,20 @@ class Place(NamedTuple):
 
 @contextmanager
 def host() -> Iterator[None]:
-    """The network of the recipes, in which this process is for a `with` block."""
-    with namespaces.host("recipes") as made, made.entered():
-        for address in (RELAY, MEDIA_SERVER):
-            namespaces.run_command(["ip", "addr", "add", f"{address}/32", "dev", "lo"])
+    """The network of the recipes, in which this process is for a `with` block.
+
+    The media server's address is that of another host: no relay relays to its own.
+    """
+    with namespaces.host("recipes") as made, namespaces.host("server") as other, made.entered():
+        made.set_up([f"link add end type veth peer name end netns {other.name}"])
+        for each, own, far in ((made, RELAY, MEDIA_SERVER), (other, MEDIA_SERVER, RELAY)):
+            each.set_up([f"addr add {own} peer {far} dev end", "link set end up"])
         yield
+
+
+def media_server() -> Namespace:
+    """The host that has the media server's address."""
+    return Namespace(namespaces.own_name(0, "server"))
 
 
 def block(page: str, language: str, *, having: str = "") -> str:
@@ -87,6 +97,7 @@ def relaying(
     directory: Path, configuration: str, env: Mapping[str, str] | None = None
 ) -> Iterator[Place]:
     """The relay with this configuration, whose certificate is made for the name in the recipes."""
+    directory.mkdir(exist_ok=True)
     live = directory / "live"
     files = certificates.write(live, hosts=[NAME, RELAY])
     shutil.copy(files.certificate, live / "fullchain.pem")
@@ -141,7 +152,7 @@ def assert_media_crosses(one: TurnClient, other: TurnClient) -> None:
 
 def assert_reaches(client: TurnClient, host: str, port: int) -> None:
     """A client allocates, and a media server there hears it, from the relay, and answers."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+    with media_server().socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind((host, port))
         server.settimeout(PATIENCE_S)
         assert client.allocate().code == 0

@@ -5,15 +5,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.kit.program import Program
 from tests.kit.requirements import PACKAGES, require
 from tests.kit.turn import Credential
 from tests.signaling.stage import (
+    EXAMPLES_ARE_NETWORKS,
+    MEDIA_SERVER,
     Place,
+    assert_does_not_reach,
     assert_media_crosses,
+    assert_reaches,
     block,
+    expiry,
     relaying,
+    rest,
     run_checks,
 )
 from tests.signaling.xmpp import XmppClient
@@ -96,6 +103,17 @@ def test_the_smaller_module_gives_one_for_turn_and_none_for_turns(
         place.client(_credential(services["turn", "tcp"]), "tcp") as other,
     ):
         assert_media_crosses(one, other)
+
+
+def test_the_bridge_is_reached_from_the_relay_and_nothing_else_is(tmp_path: Path) -> None:
+    configuration = yaml.safe_load(block("prosody", "yaml", having="peers: relay"))
+    configuration |= yaml.safe_load(block("prosody", "yaml", having="peers: listed"))
+    with (
+        relaying(tmp_path, yaml.safe_dump(configuration), EXAMPLES_ARE_NETWORKS) as place,
+        place.client(rest(str(expiry()))) as client,
+    ):
+        assert_reaches(client, MEDIA_SERVER, 10_000)
+        assert_does_not_reach(client, MEDIA_SERVER, 10_001)
 
 
 def test_the_checks_of_the_page_succeed(place: Place) -> None:

@@ -212,6 +212,24 @@ def test_what_is_not_listed_is_refused_and_gets_nothing(ip: str, port: int) -> N
     )
 
 
+def test_160_000_attempts_outside_of_the_list_send_nothing() -> None:
+    relay, drawn = listed(), random.Random(16)
+    alice = user(relay)
+    for _ in range(80_000):
+        if drawn.random() < 0.3:
+            other = drawn.choice([drawn.randrange(10_000), drawn.randrange(20_001, 65_536)])
+            address = PeerAddress(SFU.packed, other)
+        else:
+            address = PeerAddress(
+                bytes((drawn.choice((10, 127, 192, 203)),)) + drawn.randbytes(3), 1
+            )
+        for effects in (
+            alice.send(address, b"x"),
+            relay.receive_outside(b"x", address, alice.relayed),
+        ):
+            assert [type(effect) for effect in effects] == [Count]
+
+
 def test_a_list_that_has_the_relay_itself_does_not_lead_there() -> None:
     own = Listed(ipaddress.ip_network("192.0.2.0/24"), range(1, 65536))
     allowed = (own.network,)

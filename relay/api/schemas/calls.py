@@ -15,7 +15,13 @@ from pydantic import (
 
 from relay.api.relay import Party
 from relay.api.schemas.base import CamelCase, PartyId, PartyName, RequestBody, ResponseBody
-from relay.api.schemas.endpoints import ICE, PartyAccess, PartyAddress, PortPartyCreated
+from relay.api.schemas.endpoints import (
+    ICE,
+    IceCredentials,
+    PartyAddress,
+    PortPartyCreated,
+    access_of,
+)
 from relay.api.schemas.examples import ACTIVE, HEAD, LEG, SERVERS
 from relay.calls.call import Call as CoreCall
 from relay.calls.call import CallState
@@ -44,7 +50,7 @@ _Address = Annotated[
 ]
 
 
-class PartyCreate(PartyAccess):
+class PartyCreate(RequestBody):
     """One party of a call. The first party of a call is the caller."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"id": "alice", "ice": ICE}})
@@ -53,6 +59,8 @@ class PartyCreate(PartyAccess):
     """Your name for the party. The relay returns it to you and gives it to nobody else."""
     enhanced_call_privacy: bool = False
     """True if this party wants its IP address kept from the other parties."""
+    ice: IceCredentials | None = None
+    """In `ports` mode: the credentials in the party's own description, if the party does ICE."""
     ports: Annotated[str | None, Field(max_length=11)] = None
     """The party is a media server, and these are its UDP ports, such as `10000-20000`. It needs no
     credential. The other parties may exchange data with it: they know its address, and it sees the
@@ -66,11 +74,12 @@ class PartyCreate(PartyAccess):
         if (self.ports is None) == isinstance(self.address, str):
             raise ValueError("a media server has an IP address and ports")
         self.listed()
+        self.access()
         return self
 
     def access(self) -> Access:
         """Convert it for the core."""
-        return Access() if isinstance(self.address, str) else super().access()
+        return access_of(self.ice, None if isinstance(self.address, str) else self.address)
 
     def listed(self) -> Listed | None:
         """Where a media server is. Raises: ValueError, without the text that was sent."""

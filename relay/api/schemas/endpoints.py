@@ -44,6 +44,16 @@ class PartyAddress(RequestBody):
         return ClientAddress.parse(self.address, self.port)
 
 
+def access_of(ice: IceCredentials | None, address: PartyAddress | None) -> Access:
+    """Convert either for the core. Raises: ValueError, where both are there."""
+    if ice and address:
+        raise ValueError("give ice or address, not both")
+    return Access(
+        CoreIceCredentials(ice.ufrag, ice.pwd) if ice else None,
+        address.parsed() if address else None,
+    )
+
+
 class PartyAccess(RequestBody):
     """How the relay recognises a party in `ports` mode: by ICE or by its address."""
 
@@ -54,16 +64,12 @@ class PartyAccess(RequestBody):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if self.ice and self.address:
-            raise ValueError("give ice or address, not both")
+        self.access()
         return self
 
     def access(self) -> Access:
         """Convert it for the core."""
-        return Access(
-            CoreIceCredentials(self.ice.ufrag, self.ice.pwd) if self.ice else None,
-            self.address.parsed() if self.address else None,
-        )
+        return access_of(self.ice, self.address)
 
 
 class EndpointUpdate(PartyAccess):

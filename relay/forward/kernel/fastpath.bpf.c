@@ -1,6 +1,6 @@
 /* The kernel fast path: ChannelData and indications from one client to another, as
- * relay/forward/user/udp.py forwards them, and whole datagrams from one relayed port to another, as
- * relay/forward/user/port.py does.
+ * relay/forward/user/udp.py forwards them, and whole datagrams that come to a relayed port or leave by
+ * one, as relay/forward/user/port.py does.
  *
  * Attached to tc ingress. A packet that is not exactly understood, or has no live route, goes up to
  * Python: nothing here decides about TURN or ICE. What leaves has an IP header written anew, so
@@ -150,12 +150,12 @@ INLINE long rewrite(struct __sk_buff *skb, const struct packet *packet, const st
 {
     const __u32 size = ETH_HLEN + ip_size + PORTS_AND_CHANNEL_SIZE;
     const __be16 protocol = ip_size == sizeof(struct iphdr) ? HTONS(ETH_P_IP) : HTONS(ETH_P_IPV6);
-    const int is_reframed = has_indications(packet, route);
+    const int reframed = is_reframed(packet, route);
 
     if (ip_size != packet->ip_size && bpf_skb_change_proto(skb, protocol, 0))
         return -1;
-    if (is_reframed ? reframe(skb, packet, route, ip_size, udp_size)
-                    : update_checksum(skb, packet, route, ip_size))
+    if (reframed ? reframe(skb, packet, route, ip_size, udp_size)
+                 : update_checksum(skb, packet, route, ip_size))
         return -1;
     if (!is_readable(skb, size))
         return -1;
@@ -171,10 +171,10 @@ INLINE long rewrite(struct __sk_buff *skb, const struct packet *packet, const st
         write_ipv6(data + ETH_HLEN, route, udp_size);
     udp->source = route->server_port;
     udp->dest = route->target_port;
-    if (route->channel != NO_CHANNEL && !is_reframed)
+    if (route->channel != NO_CHANNEL && !reframed)
         message->channel = route->channel;
     if (packet->card == HAS_SUMMED_UP &&
-        (ip_size != sizeof(struct iphdr) || packet->ip_size != ip_size || is_reframed))
+        (ip_size != sizeof(struct iphdr) || packet->ip_size != ip_size || reframed))
         renew_sum(skb, route, ip_size, udp_size);
     skb->mark = 0; /* routed as what the relay's own sockets send */
     return 0;
@@ -216,12 +216,9 @@ int callveil(struct __sk_buff *skb)
         return UP;
     __u32 ip_size = is_ipv4(&route->target) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
     __u32 udp_size = udp_size_of(&packet, route);
-    if (ip_size + udp_size > route->mtu || !is_checksum_right(skb, &packet))
+    if (ip_size + udp_size > route->mtu || udp_size < PORTS_AND_CHANNEL_SIZE ||
+        !is_checksum_right(skb, &packet))
         return UP;
-    /* A card has been told where UDP's header is, as far from the payload as it came. */
-    if (packet.card == HAS_TO_COMPLETE && packet.head != head_of(route))
-        return UP;
-
     enum drop_reason reason = charge(leg, packet.payload, now_ns, settings->burst_ns);
     if (reason)
         return drop(reason);

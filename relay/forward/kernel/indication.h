@@ -18,6 +18,7 @@
 #define HEADER_WORDS 5      /* RFC 8489 section 5: type and length, cookie, transaction id */
 #define INDICATION_WORDS 12 /* before the payload, at most; three less where the peer is IPv4 */
 #define HEAD_MAX (INDICATION_WORDS * sizeof(__u32))
+#define PIECE 32 /* of a payload, moved at a time, on the stack */
 #define FRAME_WORDS (INDICATION_WORDS + 2) /* with UDP's header */
 
 INLINE __u32 size_of_indication(__u16 peer_family)
@@ -79,11 +80,6 @@ NOINLINE int parse_send(struct __sk_buff *skb, struct packet *packet)
 
 /* --- What goes out ----------------------------------------------------------------------------- */
 
-INLINE int has_indications(const struct packet *packet, const struct route *route)
-{
-    return packet->key.peer_family | route->target_peer_family;
-}
-
 INLINE __u32 head_of(const struct route *route)
 {
     if (route->target_peer_family)
@@ -91,10 +87,17 @@ INLINE __u32 head_of(const struct route *route)
     return route->channel == NO_CHANNEL ? 0 : sizeof(struct channel_data);
 }
 
+/* Whether the target has another framing than came: none, ChannelData, or an indication, of which
+ * none leaves as it came. */
+INLINE int is_reframed(const struct packet *packet, const struct route *route)
+{
+    return packet->key.peer_family | route->target_peer_family | (packet->head != head_of(route));
+}
+
 /* What the target gets: a datagram of this size. */
 INLINE __u32 udp_size_of(const struct packet *packet, const struct route *route)
 {
-    if (!has_indications(packet, route))
+    if (!is_reframed(packet, route))
         return packet->udp_size;
     __u32 size = sizeof(struct udphdr) + head_of(route) + packet->payload;
     return route->target_peer_family ? (size + 3) & ~3u : size;
@@ -124,6 +127,45 @@ INLINE void write_head(__u32 *words, const struct route *route, const struct con
     *data = DATA_ATTRIBUTE | HTONS(payload) << 16;
 }
 
+/* Move the payload within the packet, which has room for it at both places. Returns 0 or an error. */
+NOINLINE long move_payload(struct __sk_buff *skb, __u32 from, __u32 to, __u32 size)
+{
+    __u8 piece[PIECE];
+    __u32 rest = size & (PIECE - 1), whole = size - rest, done = 0;
+
+    OPAQUE(rest);
+    if (to > from && rest &&
+        (bpf_skb_load_bytes(skb, from + whole, piece, rest) ||
+         bpf_skb_store_bytes(skb, to + whole, piece, rest, 0)))
+        return -1;
+    for (int i = 0; i < PACKET_SIZE_MAX / PIECE && done < whole; i++) {
+        __u32 at = to > from ? whole - done - PIECE : done;
+        if (bpf_skb_load_bytes(skb, from + at, piece, PIECE) ||
+            bpf_skb_store_bytes(skb, to + at, piece, PIECE, 0))
+            return -1;
+        done += PIECE;
+    }
+    return to < from && rest &&
+           (bpf_skb_load_bytes(skb, from + whole, piece, rest) ||
+            bpf_skb_store_bytes(skb, to + whole, piece, rest, 0));
+}
+
+/* Make the room before the payload what the target's framing needs. A card that has yet to complete
+ * the checksum has been told where UDP's header is: there the payload moves, else the headers do. */
+INLINE long make_room(struct __sk_buff *skb, const struct packet *packet, __u32 at, __u32 head)
+{
+    const __s32 change = head - packet->head;
+
+    if (!change)
+        return 0;
+    if (packet->card != HAS_TO_COMPLETE)
+        return bpf_skb_adjust_room(skb, change, BPF_ADJ_ROOM_NET, BPF_F_ADJ_ROOM_NO_CSUM_RESET);
+    if (change > 0 && bpf_skb_change_tail(skb, skb->len + change, 0))
+        return -1;
+    at += sizeof(struct udphdr);
+    return move_payload(skb, at + packet->head, at + head, packet->payload);
+}
+
 /* Put the target's ports and framing around the payload, and the checksum right. The payload stays
  * at an even distance from the header, so that its own sum stays what it is. Returns 0 or an error. */
 NOINLINE long reframe(struct __sk_buff *skb, const struct packet *packet, const struct route *route,
@@ -149,7 +191,7 @@ NOINLINE long reframe(struct __sk_buff *skb, const struct packet *packet, const 
     after[1] = HTONS(udp_size);
     if (route->target_peer_family)
         write_head(after + 2, route, settings, packet->payload, udp_size - sizeof(struct udphdr));
-    else
+    else if (head)
         after[2] = route->channel | HTONS(packet->payload) << 16;
     const __u32 check = before[1] & 0xffff0000;
     before[1] &= 0xffff;
@@ -157,8 +199,7 @@ NOINLINE long reframe(struct __sk_buff *skb, const struct packet *packet, const 
     rest = bpf_csum_diff(end, sizeof(end), kept, sizeof(kept), rest);
     after[1] |= check;
 
-    if (head != packet->head &&
-        bpf_skb_adjust_room(skb, head - packet->head, BPF_ADJ_ROOM_NET, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
+    if (make_room(skb, packet, at, head))
         return -1;
     if (skb->len != at + udp_size && bpf_skb_change_tail(skb, at + udp_size, 0))
         return -1;

@@ -11,13 +11,13 @@
 
 #include "bpf.h"
 
-#define LAYOUT 2 /* changes with the meaning of any map: another layout is never adopted */
+#define LAYOUT 3 /* changes with the meaning of any map: another layout is never adopted */
 #define ROUTES_MAX 131072 /* of 65,536 calls of two; what is more stays in user space */
 #define LEGS_MAX 131072
 #define LISTENERS_MAX 65536 /* every relayed port, and some */
 #define DROP_REASONS_MAX 64
 
-#define NO_CHANNEL 0 /* relay/effects.py: of a route between relayed ports, on both sides */
+#define NO_CHANNEL 0 /* relay/effects.py: of an end at a relayed port, which knows no TURN */
 
 /* How an end has its data: with NO_PEER on a channel, or as it is; else in indications that name the
  * other end's relayed address, whose port stands in place of the channel. RFC 8489 section 14.1. */

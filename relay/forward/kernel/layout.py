@@ -9,7 +9,7 @@ from relay.address import Address, FiveTuple
 from relay.effects import Via
 from relay.forward.user.slots import PAYLOAD_MAX
 
-LAYOUT = 2
+LAYOUT = 3
 """Of the maps; a map of another layout is never adopted."""
 
 V4_MAPPED = bytes(10) + b"\xff\xff"

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from relay.address import ServerAddress, Transport
+from relay.address import PeerAddress, ServerAddress, Transport
 from relay.effects import NO_CHANNEL, DropLeg, DropRoute, LegKey, SetLeg, SetRoute
 from relay.errors import DropReason, FastPathError
 from relay.forward.kernel import layout
@@ -103,15 +103,15 @@ class FastPath:
         """Forward in the kernel from now on; replaces.
 
         Returns: False where the user path has to: an end is not UDP, one of them knows no TURN and
-            the other does, an indication would name what is no relayed address, no interface of
-            ours leads to the target, the leg is unknown, or there is no room. No older route stays
-            in the kernel.
+            the other has indications, an indication would name what is no relayed address, no
+            interface of ours leads to the target, the leg is unknown, or there is no room. No older
+            route stays in the kernel.
         """
         if effect.source.transport is not Transport.UDP:
             return False
         key = layout.route_key(effect.source, effect.channel)
         ends = effect.channel, effect.target_channel
-        is_mixed = (ends[0] == NO_CHANNEL) != (ends[1] == NO_CHANNEL)
+        is_mixed = NO_CHANNEL in ends and any(isinstance(end, PeerAddress) for end in ends)
         if (
             is_mixed
             or not all(map(self._relayed.has, ends))

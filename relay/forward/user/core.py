@@ -1,6 +1,6 @@
 """What the listeners ask of the core, wired by the daemon."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from relay.address import FiveTuple
 
@@ -10,6 +10,22 @@ class Receiver(Protocol):
 
     def receive(self, datagram: bytes, client: FiveTuple) -> None:
         """Take a datagram, or a frame of a stream, that no route forwards."""
+        ...
+
+
+class IcmpError(NamedTuple):
+    """Type and code of an ICMP error, and what the kernel read from it: a path MTU, or 0."""
+
+    type: int
+    code: int
+    info: int
+
+
+class PortReceiver(Receiver, Protocol):
+    """Decides about what comes to relayed ports."""
+
+    def receive_error(self, error: IcmpError, client: FiveTuple) -> None:
+        """Take an ICMP error for what an outer port has sent there."""
         ...
 
 

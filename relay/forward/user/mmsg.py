@@ -56,7 +56,8 @@ class MmsgBatch(Batch):
             sent = self._sendmmsg(self._fd, at, stop - start, _DONTWAIT)
             if sent <= 0:
                 # The first of them cannot be sent: too big for the path, full queue, no route.
-                lost += ctypes.get_errno() != errno.EMSGSIZE or not self._send_alone(start)
+                # Or the kernel reports an ICMP error about another first.
+                lost += ctypes.get_errno() == errno.EAGAIN or not self._send_alone(start)
                 sent = 1
             start += sent
         return lost

@@ -14,6 +14,8 @@ from relay.address import FiveTuple, Transport
 from relay.effects import Via
 from relay.errors import DropReason
 from relay.forward.user import sockets
+from relay.forward.user.core import PortReceiver
+from relay.forward.user.icmp import IcmpErrors, Reporting
 from relay.forward.user.routes import Route
 from relay.forward.user.slots import PAYLOAD_MAX, Batch
 from relay.forward.user.udp import UdpListener
@@ -51,10 +53,25 @@ class PortListener(UdpListener):
 
     buffer_bytes = 1024 * 1024  # of one call's media; a second of the widest leg
     has_requests_apart = False
+    _errors: IcmpErrors | None = None
+    _reporting: Reporting | None = None
+
+    def report_errors(self, reporting: Reporting, core: PortReceiver) -> None:
+        """Hand on ICMP errors about what this port sends, from its start on."""
+        self._reporting = reporting
+        self._errors = IcmpErrors(self.socket, self.address, core)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._reporting is None or not self._reporting.add(loop, self.socket, self._on_readable):
+            self._reporting = self._errors = None
+            super().start(loop)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Receive no longer; the batch stays, since other ports use it."""
-        loop.remove_reader(self.socket.fileno())
+        if self._reporting is not None:
+            self._reporting.remove(loop, self.socket)
+        else:
+            loop.remove_reader(self.socket.fileno())
         self.socket.close()
 
     def clients(self) -> list[FiveTuple]:
@@ -72,6 +89,8 @@ class PortListener(UdpListener):
         self._routes.pop(sockets.pack(client.client), None)
 
     def _receive(self) -> int:
+        if self._errors is not None:
+            self._errors.hand_on()
         self._batch.use(self.socket)
         return self._batch.receive()
 

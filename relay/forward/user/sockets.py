@@ -128,11 +128,8 @@ def send(sock: socket.socket, datagram: bytes | memoryview, name: tuple[str, int
 
     Returns: whether the kernel took it; a full queue loses it, as UDP does.
     """
-    try:
-        sock.sendto(datagram, name)
-    except OSError as error:
-        return error.errno == errno.EMSGSIZE and _send_in_fragments(sock, datagram, name)
-    return True
+    number = _try_to_send(sock, datagram, name)
+    return not number or (number == errno.EMSGSIZE and _send_in_fragments(sock, datagram, name))
 
 
 def send_whole(sock: socket.socket, datagram: bytes, name: tuple[str, int]) -> bool:
@@ -140,10 +137,26 @@ def send_whole(sock: socket.socket, datagram: bytes, name: tuple[str, int]) -> b
 
     Returns: whether the kernel took it; it does not where it knows a path MTU that is too small.
     """
-    with suppress(OSError):
-        sock.sendto(datagram, name)
-        return True
-    return False
+    return not _try_to_send(sock, datagram, name)
+
+
+def _try_to_send(sock: socket.socket, datagram: bytes | memoryview, name: tuple[str, int]) -> int:
+    """Send with DF set. Returns: the number of the error; 0 where the kernel took it.
+
+    What failed may be another datagram, whose error the kernel reports first where errors are
+    asked for (`relay.forward.user.icmp`): this one is tried again.
+    """
+    number = 0
+    for _ in range(2):
+        try:
+            sock.sendto(datagram, name)
+        except OSError as error:
+            number = error.errno or errno.EIO
+            if number == errno.EAGAIN:
+                break
+        else:
+            return 0
+    return number
 
 
 def can_set_df() -> bool:

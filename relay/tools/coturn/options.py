@@ -59,7 +59,7 @@ _CIPHERS = "TLS is 1.2 or newer, with the ciphers of this host's OpenSSL"
 _FIXED = "lifetimes are those of RFC 8656: allocations 600-3600 s, channels 600, permissions 300"
 _ADMIN = "callveil has the HTTP API at api.listen, and the commands status, calls, drain and reload"
 _DISCOVERY = "a Binding answer has nothing but XOR-MAPPED-ADDRESS"
-_ELSEWHERE = "a client is sent to no other relay: name several in your signaling server"
+_ELSEWHERE = "no client is sent elsewhere to share load: have your signaling server name several"
 
 OPTIONS: dict[str, Option] = {
     "listening-ip": _carried("listen"),

@@ -52,7 +52,7 @@ def _entry(key: str, value: Any, indent: str) -> Iterator[str]:
         yield f"{indent}{_key(key)}:"
         for name, each in value.items():
             yield from _entry(name, each, f"{indent}  ")
-    elif isinstance(value, list):
+    elif isinstance(value, list) and value:
         yield f"{indent}{_key(key)}:"
         yield from (f"{indent}  - {_scalar(each)}" for each in value)
     else:
@@ -67,7 +67,9 @@ def _key(text: str) -> str:
 def _scalar(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int) else quoted(str(value))
+    if isinstance(value, int):
+        return str(value)
+    return quoted(value) if isinstance(value, str) else "[]"
 
 
 def quoted(text: str) -> str:
