@@ -12,7 +12,7 @@ from relay.stun.attributes import Attribute, Pair
 from relay.turn.allocation import Allocation, remember_own
 from relay.turn.alternate import alternate_for
 from relay.turn.drawing import Drawing
-from relay.turn.families import check_family, default_family
+from relay.turn.families import FAMILIES, check_families, default_family
 from relay.turn.lifetimes import Lifetimes
 from relay.turn.names import Name, UserName
 from relay.turn.outer import OuterPort
@@ -68,35 +68,37 @@ class Allocations:
         self._check_transport(request)
         even = request.get(Attribute.EVEN_PORT)
         token = request.get(Attribute.RESERVATION_TOKEN)
-        asked = check_family(request, self._families, even, has_token=token is not None)
+        asked = check_families(request, self._families, even, has_token=token is not None)
         expires = now.mono + _lifetime(request.get(Attribute.LIFETIME))
-        oldest = self._quotas.check(name, 2 if even is True else 1 if token is None else 0, now)
+        ports = 2 if even is True else 0 if token is not None else max(len(asked), 1)
+        oldest = self._quotas.check(name, ports, now)
         try:
             leg = self._admit(name, now)
         except Rejected as rejected:
             return self._send_away(request, rejected)
-        family = asked or default_family(leg.call, request.client.server, self._families)
-        relayed, outer = self._drawing.draw(leg, family, even, token, now)
-        if relayed is None:
+        families = asked or (default_family(leg.call, request.client.server, self._families),)
+        drawn = [self._drawing.draw(leg, family, even, token, now) for family in families]
+        added = [self._add(request, leg, *each, expires) for each in drawn if each is not None]
+        if not added:
             return self._refuse(request, leg, now)
-        allocation = self._add(request, leg, relayed, outer, expires)
+        allocation = added[0]
         if even is True:
-            allocation.reservation = self._drawing.reserve_after(relayed, leg, now)
+            allocation.reservation = self._drawing.reserve_after(allocation.relayed, leg, now)
         shown = remember_own(leg, request.client.client.packed, self._relay_ips)
         routes = [route for own in shown for route in routes_of(own, now, only_new=True)]
         for own in shown:
             self._lifetimes.schedule(own.port.of)
         return [
             *self._admitted(leg, request.client.transport),
-            *self._metered(allocation),
-            *(self._lifetimes.remove(oldest, now) if oldest is not None else ()),
-            *(allocation.outer.open() if allocation.outer is not None else ()),
+            *(effect for side in added for effect in self._metered(side)),
+            *(self._lifetimes.remove(oldest.sides, now) if oldest is not None else ()),
+            *(effect for side in added if side.outer is not None for effect in side.outer.open()),
             *routes,
             *self._granted(request, allocation, now),
         ]
 
     def on_refresh(self, request: Request, now: Now) -> list[Effect]:
-        """Lengthen an allocation, or delete it where LIFETIME is 0.
+        """Lengthen an allocation, or delete it where LIFETIME is 0; with a family that side of it.
 
         Returns: its routes with their new expiry, or their end, then the answer.
         Raises: Rejected 400, 437, 441 or 443. Nothing else.
@@ -107,16 +109,18 @@ class Allocations:
             return request.success((Attribute.LIFETIME, 0))
         allocation = request.allocation()
         family = request.get(Attribute.REQUESTED_ADDRESS_FAMILY)
-        if family is not None and family != allocation.relayed.family:
+        sides = [each for each in allocation.sides if family in (None, each.relayed.family)]
+        if not sides:
             raise Rejected(443)
         if requested == 0:
             self._remember_departed(request)
-            gone = self._lifetimes.remove(allocation, now)
+            gone = self._lifetimes.remove(sides, now)
             return [*gone, *request.success((Attribute.LIFETIME, 0))]
         lifetime = _lifetime(requested)
-        allocation.expires = now.mono + lifetime
-        self._lifetimes.schedule(allocation)
-        changed = routes_of(allocation, now)
+        for side in sides:
+            side.expires = now.mono + lifetime
+            self._lifetimes.schedule(side)
+        changed = [effect for side in sides for effect in routes_of(side, now)]
         return [*changed, *request.success((Attribute.LIFETIME, lifetime))]
 
     def _answer_again(self, request: Request, held: Allocation, now: Now) -> list[Effect]:
@@ -209,14 +213,18 @@ class Allocations:
         nobodys = PeerAddress(allocation.relayed.packed, self._settings.masked_port)
         mapped = nobodys if is_masked else request.client.client
         attributes: list[Pair] = [
-            (Attribute.XOR_RELAYED_ADDRESS, allocation.relayed),
+            *((Attribute.XOR_RELAYED_ADDRESS, side.relayed) for side in allocation.sides),
             (Attribute.LIFETIME, round(allocation.expires - now.mono)),
             (Attribute.XOR_MAPPED_ADDRESS, mapped),
         ]
         if allocation.reservation:
             attributes.append((Attribute.RESERVATION_TOKEN, allocation.reservation))
         if request.get(Attribute.ADDITIONAL_ADDRESS_FAMILY) is not None:
-            attributes.append((Attribute.ADDRESS_ERROR_CODE, (IPV6, 440, "")))
+            given = {side.relayed.family for side in allocation.sides}
+            for family in FAMILIES:
+                if family not in given:
+                    code = 440 if family not in self._families else 508
+                    attributes.append((Attribute.ADDRESS_ERROR_CODE, (family, code, "")))
         return request.success(*attributes)
 
     def _remember_departed(self, request: Request) -> None:

@@ -14,14 +14,15 @@ _PEERS_PER_ALLOCATION = 256
 
 
 class Allocation(Peer):
-    """An allocation, keyed by its client's five-tuple.
+    """An allocation, keyed by its client's five-tuple; or, where the client has one with both
+    families of address, one side of it, with channels, permissions and a lifetime of its own.
 
     `key` is the long-term key it authenticated with and `name` what its username named, kept so
     that a change of secrets or users does not disturb it. `outer` is there where the relayed
-    address can be reached from outside the relay.
+    address can be reached from outside the relay. `twin` is the other side.
     """
 
-    __slots__ = ("key", "name", "outer", "reservation", "transaction_id", "username")
+    __slots__ = ("key", "name", "outer", "reservation", "transaction_id", "twin", "username")
 
     def __init__(self, client: FiveTuple, leg: Leg, relayed: PeerAddress, expires: float) -> None:
         super().__init__(client, leg, relayed, expires)
@@ -31,6 +32,17 @@ class Allocation(Peer):
         self.transaction_id = b""
         self.reservation = b""
         self.outer: OuterPort | None = None
+        self.twin: Allocation | None = None
+
+    @property
+    def sides(self) -> "tuple[Allocation, ...]":
+        """All that its client holds: this side first."""
+        return (self,) if self.twin is None else (self, self.twin)
+
+    def towards(self, address: PeerAddress) -> "Allocation":
+        """The side whose peers are of that address's family; this one where neither's are."""
+        family = address.family
+        return next((each for each in self.sides if each.relayed.family == family), self)
 
     def may_name(self, address: PeerAddress) -> bool:
         """Whether a sibling of a closed call may be meant by an address: one that is there, or was.

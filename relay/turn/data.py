@@ -60,6 +60,7 @@ class Data:
         data = message.get(Attribute.DATA)
         if address is None or data is None or message.unknown(self._known):
             raise Malformed(DropReason.BAD_ATTRIBUTE)
+        allocation = allocation.towards(address)
         target = self._table.peer(allocation, address, now.mono)
         if target is None:
             return [Count(DropReason.NOT_A_SIBLING, allocation.leg.key)]
@@ -78,13 +79,14 @@ class Data:
         allocation = self._table.by_client.get(client)
         if allocation is None:
             return self._of_nobody(client, now)
-        binding = allocation.channels.get(channel)
-        if binding is None:
+        side = next((each for each in allocation.sides if channel in each.channels), None)
+        if side is None:
             return [Count(DropReason.NO_CHANNEL, allocation.leg.key)]
-        target = self._table.follow(allocation, binding, now.mono)
+        binding = side.channels[channel]
+        target = self._table.follow(side, binding, now.mono)
         if binding.expires <= now.mono or target is None:
-            return [Count(DropReason.EXPIRED, allocation.leg.key)]
-        return self._relay(allocation, channel, target, bytes(payload), now)
+            return [Count(DropReason.EXPIRED, side.leg.key)]
+        return self._relay(side, channel, target, bytes(payload), now)
 
     def on_outside(self, datagram: bytes, client: FiveTuple, now: Now) -> list[Effect]:
         """Relay what came to an outer port, if it is from a peer: see `relay.turn.outside`."""

@@ -124,12 +124,12 @@ class Turn:
         effects = self._lifetimes.lose(outer)
         if not outer.outside.is_needed or not isinstance(outer.of, Allocation):
             return effects
-        return effects + self._lifetimes.remove(outer.of, now)
+        return effects + self._lifetimes.remove(outer.of.sides, now)
 
     def disconnect(self, client: FiveTuple, now: Now) -> list[Effect]:
         """A client's TCP or TLS connection has ended, and its allocation with it."""
         allocation = self._table.by_client.get(client)
-        return self._lifetimes.remove(allocation, now) if allocation else []
+        return self._lifetimes.remove(allocation.sides, now) if allocation else []
 
     def accept(self, call: Call, now: Now) -> list[Effect]:
         """A call is active: outer ports open, and every pair of bound channels gets its routes."""

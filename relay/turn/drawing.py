@@ -40,23 +40,23 @@ class Drawing:
 
     def draw(
         self, leg: Leg, family: int, even: bool | None, token: bytes | None, now: Now
-    ) -> tuple[PeerAddress | None, ServerAddress | None]:
+    ) -> tuple[PeerAddress, ServerAddress | None] | None:
         """A relayed address that is free, None where there is none; and what its host calls it,
         where it is to be reached from outside the relay.
         """
         kind = self.outsides.kind(leg)
         if token is not None:
             kept = self._reservations.claim(token, leg)
-            return self._relayed(kept.family, kept.port, kind) if kept else (None, None)
+            return self._relayed(kept.family, kept.port, kind) if kept else None
         is_apart = kind in (Kind.UNMASKED, Kind.MEDIA_SERVERS) and even is None
         outer = self._draw_outer(leg, family, now) if is_apart else None
         if outer is not None:
             return PeerAddress(self._ips[family], outer.port), outer
         if kind is Kind.MEDIA_SERVERS:
-            return None, None
+            return None
         pool, is_even, is_pair = self._table.pool_of(leg.call), even is not None, even is True
         port = pool.draw(self._entropy, now.mono, leg.scope, even=is_even, pair=is_pair)
-        return self._relayed(family, port, kind) if port >= 0 else (None, None)
+        return self._relayed(family, port, kind) if port >= 0 else None
 
     def _relayed(
         self, family: int, port: int, kind: Kind

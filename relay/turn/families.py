@@ -8,11 +8,15 @@ from relay.errors import Rejected
 from relay.stun.attributes import Attribute
 from relay.turn.request import Request
 
+FAMILIES = (IPV4, IPV6)
+"""In the order in which an allocation with both has them."""
 
-def check_family(
+
+def check_families(
     request: Request, families: Collection[int], even: bool | None, *, has_token: bool
-) -> int | None:
-    """The family that an Allocate request asks for; None for no particular one.
+) -> tuple[int, ...]:
+    """The families that an Allocate request asks for, as far as they are there; none where it asks
+    for none in particular.
 
     Args:
         families: that the relay has.
@@ -25,9 +29,11 @@ def check_family(
         raise Rejected(400)
     if additional is not None and (requested is not None or additional != IPV6 or even is True):
         raise Rejected(400)
+    if additional is not None:
+        return tuple(family for family in FAMILIES if family in families)
     if requested is not None and requested not in families:
         raise Rejected(440)
-    return requested
+    return () if requested is None else (requested,)
 
 
 def default_family(call: Call, listener: ServerAddress, families: Collection[int]) -> int:

@@ -1,5 +1,7 @@
 """The end of allocations: what has run out, been deleted, or lost its connection or its call."""
 
+from collections.abc import Sequence
+
 from relay.calls.book import Book
 from relay.calls.call import Leg
 from relay.calls.deadlines import Deadlines
@@ -32,7 +34,7 @@ class Lifetimes:
     def lapse(self, allocation: Allocation, now: Now) -> list[Effect]:
         """Something of an allocation has run out: itself, or routes of it."""
         if allocation.expires <= now.mono:
-            return self.remove(allocation, now)
+            return self.remove((allocation,), now)
         return self.lapse_routes(allocation, now)
 
     def lapse_routes(self, peer: Peer, now: Now) -> list[Effect]:
@@ -41,12 +43,15 @@ class Lifetimes:
         self._deadlines.schedule(peer)
         return effects
 
-    def remove(self, allocation: Allocation, now: Now) -> list[Effect]:
+    def remove(self, sides: Sequence[Allocation], now: Now) -> list[Effect]:
         """End an allocation: its routes, its place in the table, and its leg where that is left
         with none and the call keeps no legs.
+
+        Args:
+            sides: both sides of one with two, or one of them.
         """
-        leg = allocation.leg
-        effects = self._take_out(allocation, now)
+        leg = sides[0].leg
+        effects = [effect for each in sides for effect in self._take_out(each, now)]
         if leg.held:
             return effects
         return [*effects, *_idle(leg), *self._book.release(leg, now)]

@@ -50,11 +50,12 @@ class Permissions:
             raise Rejected(400)
         if len(addresses) > _PEERS_PER_REQUEST:
             raise Rejected(508)
-        peers = [self._peer(allocation, address, now) for address in addresses]
-        if allocation.is_full(now.mono):
+        named = [(allocation.towards(address), address) for address in addresses]
+        peers = [self._peer(side, address, now) for side, address in named]
+        if any(side.is_full(now.mono) for side in {side for side, _ in named}):
             raise Rejected(508)
-        for address, peer in zip(addresses, peers, strict=True):
-            _permit(allocation, address, peer, now)
+        for (side, address), peer in zip(named, peers, strict=True):
+            _permit(side, address, peer, now)
         return request.success()
 
     def on_channel_bind(self, request: Request, now: Now) -> list[Effect]:
@@ -69,6 +70,7 @@ class Permissions:
         address = request.get(Attribute.XOR_PEER_ADDRESS)
         if channel is None or channel not in _CHANNELS or address is None:
             raise Rejected(400)
+        allocation = allocation.towards(address)
         peer = self._peer(allocation, address, now)
         if peer is None and allocation.leg.call.is_active:
             raise Rejected(403)
@@ -115,12 +117,13 @@ class Permissions:
         self, allocation: Allocation, channel: int, address: PeerAddress, now: Now
     ) -> None:
         """A channel means one peer and a peer has one channel, until five minutes after its end."""
-        for binding in (allocation.channels.get(channel), allocation.bound.get(address)):
-            if binding is None or (binding.channel == channel and binding.peer == address):
-                continue
-            if now.mono < binding.expires + CHANNEL_REST_S:
-                raise Rejected(400)
-            allocation.unbind(binding)
+        for side in allocation.sides:
+            for binding in (side.channels.get(channel), side.bound.get(address)):
+                if binding is None or (binding.channel == channel and binding.peer == address):
+                    continue
+                if now.mono < binding.expires + CHANNEL_REST_S:
+                    raise Rejected(400)
+                side.unbind(binding)
 
 
 def _permit(allocation: Allocation, address: PeerAddress, peer: Peer | None, now: Now) -> None:

@@ -8,7 +8,7 @@ from relay.calls.book import Book
 from relay.clock import Now
 from relay.effects import LegKey
 from relay.errors import Rejected
-from relay.turn.allocation import Allocation, allocations_of
+from relay.turn.allocation import Allocation
 from relay.turn.names import LegName, Name, UserName
 from relay.turn.settings import TurnSettings
 from relay.turn.table import Table
@@ -51,10 +51,10 @@ class Quotas:
         key = LegKey(name.call, name.leg)
         call = self._book.find(key.call)
         leg = call.leg(key.leg) if call else None
-        held = allocations_of(leg) if leg and call and not call.ports else ()
+        held = self._table.allocations_of(leg) if leg and call and not call.ports else []
         oldest = None
         if len(held) >= self._settings.allocations_per_leg:
-            oldest = next((each for each in held if not each.is_in_use(now.mono)), None)
+            oldest = next((each for each in held if _is_idle(each, now)), None)
             if oldest is None:
                 raise Rejected(486)
         if ports and self._table.count_ports(call, key, now.mono) + ports > self.ports_per_leg:
@@ -68,3 +68,7 @@ class Quotas:
             raise Rejected(486)
         if ports and self._table.count_ports(user, key, now.mono) + ports > self._ports_per_user:
             raise Rejected(486)
+
+
+def _is_idle(allocation: Allocation, now: Now) -> bool:
+    return not any(side.is_in_use(now.mono) for side in allocation.sides)

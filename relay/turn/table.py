@@ -7,7 +7,7 @@ from relay.address import FiveTuple, PeerAddress, ServerAddress, Transport
 from relay.calls.call import Call, Leg
 from relay.calls.pool import CallPorts, Entropy, Pool, PortPool
 from relay.effects import LegKey
-from relay.turn.allocation import Allocation
+from relay.turn.allocation import Allocation, allocations_of
 from relay.turn.outer import OuterPort
 from relay.turn.peer import Binding, Peer
 
@@ -60,9 +60,12 @@ class Table:
         return own.draw(entropy, mono, leg.key)
 
     def add(self, allocation: Allocation) -> None:
-        """Put a new allocation in every index."""
-        self.by_client[allocation.client] = allocation
-        self.counts[allocation.client.transport] += 1
+        """Put a new allocation in every index; beside the one of its client, if there is one."""
+        first = self.by_client.setdefault(allocation.client, allocation)
+        if first is allocation:
+            self.counts[allocation.client.transport] += 1
+        else:
+            first.twin, allocation.twin = allocation, first
         allocation.leg.call.hold(allocation)
         if self._shared_pool:
             self._shared_by_port[allocation.relayed.port] = allocation
@@ -70,11 +73,10 @@ class Table:
             self.by_outer_port[allocation.outer.server] = allocation.outer
 
     def remove(self, allocation: Allocation, mono: float) -> None:
-        """Take an allocation out of every index and give its port back."""
+        """Take an allocation out of every index and give its port back; its twin stays."""
         call, port = allocation.leg.call, allocation.relayed.port
         call.let_go(allocation)
-        del self.by_client[allocation.client]
-        self.counts[allocation.client.transport] -= 1
+        self._forget_client(allocation)
         self._shared_by_port.pop(port, None)
         pool = self.pool_of(call)
         pool.release(port, mono)
@@ -84,6 +86,10 @@ class Table:
                 self._relay_pool.release(port, mono)
             allocation.outer = None  # it leads back, as channels do
         allocation.clear()
+
+    def allocations_of(self, leg: Leg) -> list[Allocation]:
+        """List the allocations of a leg, the latest last: of one with two sides the first."""
+        return [each for each in allocations_of(leg) if self.by_client[each.client] is each]
 
     def peer(self, allocation: Allocation, address: PeerAddress, mono: float) -> Peer | None:
         """The peer that this allocation may know by an address; None for all else.
@@ -114,6 +120,16 @@ class Table:
             return None
         allocation.binding_to(later)
         return later
+
+    def _forget_client(self, allocation: Allocation) -> None:
+        """Its client has no more than the twin."""
+        twin = allocation.twin
+        if twin is not None:
+            self.by_client[allocation.client] = twin
+            twin.twin = allocation.twin = None
+        else:
+            del self.by_client[allocation.client]
+            self.counts[allocation.client.transport] -= 1
 
     def _at(self, call: Call, port: int) -> Allocation | None:
         """The allocation with a port, in a closed call or among all that are in none."""

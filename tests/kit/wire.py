@@ -170,8 +170,15 @@ class Stun:
         return int.from_bytes(self.value(Attribute.LIFETIME), "big")
 
     def address(self, kind: SupportsInt) -> tuple[bytes, int]:
-        """An XORed address as packed IP and port. Spec: RFC 8489 section 14.2."""
-        value = self.value(kind)
+        """The one XORed address of this kind, as packed IP and port."""
+        (address,) = self.addresses(kind)
+        return address
+
+    def addresses(self, kind: SupportsInt) -> list[tuple[bytes, int]]:
+        """XORed addresses as packed IP and port. Spec: RFC 8489 section 14.2."""
+        return [self._address(value) for value in self.values(kind)]
+
+    def _address(self, value: bytes) -> tuple[bytes, int]:
         pad = XOR + self.transaction_id
         packed = bytes(a ^ b for a, b in zip(value[4:], pad, strict=False))
         assert len(packed) == {IPV4: 4, IPV6: 16}[value[1]]

@@ -299,7 +299,7 @@ class Client:
         self.use(username, wire.rest_password(secret, username))
         self.realm = REALM.encode()
         self.nonce = b""
-        self.relayed = PeerAddress(bytes(4), 0)
+        self.relayed = self.second = PeerAddress(bytes(4), 0)
         self.sha256 = False
 
     def use(self, username: str, password: str) -> None:
@@ -356,7 +356,7 @@ class Client:
         protocol: int = UDP_RELAYED,
         transaction_id: bytes | None = None,
     ) -> Exchange:
-        """Allocate, and remember the relayed address if it worked."""
+        """Allocate, and remember the relayed address if it worked, and the second if there is."""
         exchange = self.request(
             Method.ALLOCATE,
             wire.transport(protocol),
@@ -364,7 +364,8 @@ class Client:
             transaction_id=transaction_id,
         )
         if exchange.code == 0:
-            self.relayed = PeerAddress(*exchange.answer.address(Attribute.XOR_RELAYED_ADDRESS))
+            given = exchange.answer.addresses(Attribute.XOR_RELAYED_ADDRESS)
+            self.relayed, self.second = PeerAddress(*given[0]), PeerAddress(*given[-1])
         return exchange
 
     def refresh(self, lifetime_s: int | None = None, *attributes: wire.Pair) -> Exchange:

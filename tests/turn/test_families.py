@@ -134,14 +134,3 @@ def test_both_family_attributes_are_400() -> None:
 
 def test_additional_family_ipv4_is_400() -> None:
     assert Relay().client().allocate(wire.additional_family(IPV4)).code == 400
-
-
-@pytest.mark.parametrize("relayed_ips", [(RELAY_IPV4,), (RELAY_IPV4, RELAY_IPV6)])
-def test_additional_family_gets_ipv4_and_an_address_error_code(
-    relayed_ips: tuple[bytes, ...],
-) -> None:
-    answer = Relay(relayed_ips=relayed_ips).client().allocate(wire.additional_family(IPV6))
-    packed, _ = answer.accepted().address(Attribute.XOR_RELAYED_ADDRESS)
-    assert packed == RELAY_IPV4
-    fault = answer.accepted().value(Attribute.ADDRESS_ERROR_CODE)
-    assert (fault[0], fault[2] & 7, fault[3]) == (IPV6, 4, 40)

@@ -12,13 +12,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from relay.address import PeerAddress
-from relay.effects import Count, Deliver, Effect
+from relay.address import IPV6, PeerAddress
+from relay.effects import Count, Deliver, Effect, Via
 from relay.errors import CallError
 from relay.stun.attributes import Attribute
 from relay.turn.routes import PACKETS_FIRST
 from tests.kit import wire
-from tests.turn.client import RELAY_IPV4, Client, Exchange, Relay
+from tests.turn.client import RELAY_IPV4, RELAY_IPV6, Client, Exchange, Relay
 
 LEGS = ("alice", "bob", "carol")
 CHANNELS = st.sampled_from([0x4000, 0x4001, 0x4FFF])
@@ -38,9 +38,10 @@ class Binding:
 
 @dataclass
 class Expected:
-    """One allocation as the model sees it."""
+    """One allocation as the model sees it; of one with two relayed addresses one side."""
 
     client: Client
+    relayed: PeerAddress
     expires: float
     permissions: dict[bytes, float] = field(default_factory=dict)  # by IP: RFC 8656 section 9
     channels: dict[int, Binding] = field(default_factory=dict)
@@ -61,13 +62,19 @@ class Expected:
 class ClosedCalls(RuleBasedStateMachine):
     """Clients of two calls, three legs each, that do whatever they like, and a signaling server
     that does, too.
+
+    Who has two relayed addresses stands twice among the clients, once for each.
     """
 
     calls = ("cv_one", "cv_two")
+    relayed_ips: tuple[bytes, ...] = (RELAY_IPV4,)
+    both_families: tuple[int, ...] = ()
 
     def __init__(self) -> None:
         super().__init__()
-        self.relay = Relay(ports=range(40000, 60000), unauthenticated_per_s=1000)
+        self.relay = Relay(
+            ports=range(40000, 60000), unauthenticated_per_s=1000, relayed_ips=self.relayed_ips
+        )
         self.clients: list[Client] = []
         self.allocations: dict[Client, Expected] = {}
         self.open: dict[str, bool] = {}
@@ -88,6 +95,19 @@ class ClosedCalls(RuleBasedStateMachine):
         allocation = self.allocations.get(client)
         return allocation if allocation and allocation.expires > self.now else None
 
+    def sides(self, client: Client) -> list[Client]:
+        """All that stand for the same five-tuple."""
+        return [each for each in self.clients if each.five_tuple == client.five_tuple]
+
+    def held(self, client: Client) -> list[Expected]:
+        """What the client has: one, or two of two families."""
+        return [found for side in self.sides(client) if (found := self.live(side))]
+
+    def towards(self, client: Client, peer: PeerAddress) -> Expected | None:
+        """What the client has towards peers of that family."""
+        families = (each for each in self.held(client) if each.relayed.family == peer.family)
+        return next(families, None)
+
     def sibling(self, client: Client, peer: PeerAddress) -> Expected | None:
         """The live allocation of another leg of the same call at this relayed address."""
         for other in self.clients:
@@ -103,7 +123,7 @@ class ClosedCalls(RuleBasedStateMachine):
         """
         call, own = client.leg
         if not self.open[call]:
-            return peer.packed == RELAY_IPV4
+            return peer.packed in self.relayed_ips
         return self.told[call].get(peer, own) != own
 
     def expected_delivery(self, client: Client, peer: PeerAddress, data: bytes) -> bytes | None:
@@ -111,12 +131,13 @@ class ClosedCalls(RuleBasedStateMachine):
 
         Returns: the ChannelData message; empty bytes for a Data indication; None for silence.
         """
-        allocation, target = self.live(client), self.sibling(client, peer)
+        allocation, target = self.towards(client, peer), self.sibling(client, peer)
         if not allocation or not target or not self.open[client.leg.call]:
             return None
-        if not allocation.admits(peer, self.now) or not target.admits(client.relayed, self.now):
+        relayed = allocation.relayed
+        if not allocation.admits(peer, self.now) or not target.admits(relayed, self.now):
             return None
-        channel = target.channel_to(client.relayed, self.now)
+        channel = target.channel_to(relayed, self.now)
         return b"" if channel is None else wire.channel_data(channel, data)
 
     # What the model does
@@ -161,7 +182,11 @@ class ClosedCalls(RuleBasedStateMachine):
             self.start_call(call, rings=rings)
             self.clients += [self.relay.client(leg, call, ttl_s=MONTH_S) for leg in LEGS]
         self.clients.append(self.relay.client(LEGS[0], self.calls[0], ttl_s=MONTH_S))
-        for number in range(len(self.clients) - 1):
+        for number in self.both_families:
+            leg = self.clients[number].leg
+            self.clients.append(self.relay.client(leg.leg, leg.call, ttl_s=MONTH_S))
+            self.clients[-1].five_tuple = self.clients[number].five_tuple
+        for number in range(6):
             self.allocate(number, 3600)
 
     def start_call(self, call: str, *, rings: bool) -> None:
@@ -176,7 +201,7 @@ class ClosedCalls(RuleBasedStateMachine):
         """Take a nonce that will do, so that no step has to be taken twice."""
         client.challenge()
 
-    who = st.integers(0, 6)
+    who = st.integers(0, 9)
     whom = st.one_of(st.integers(0, 1), who)
     which = st.integers(0, 1)
 
@@ -185,28 +210,34 @@ class ClosedCalls(RuleBasedStateMachine):
         """Allocate: 437 on a used five-tuple, 403 after the call ended."""
         client = self.pick(number)
         self.fresh(client)
-        code = client.allocate(wire.lifetime(lifetime_s)).code
-        if self.live(client):
+        sides = self.sides(client)
+        additional = [wire.additional_family(IPV6)] if len(sides) > 1 else []
+        code = client.allocate(wire.lifetime(lifetime_s), *additional).code
+        if self.held(client):
             assert code == 437
         elif client.leg.call in self.ended or client.leg.leg in self.left[client.leg.call]:
             assert code == 403
         else:
             assert code == 0
-            self.allocations[client] = Expected(client, self.now + lifetime_s)
-            self.told[client.leg.call][client.relayed] = client.leg.leg
+            for side, relayed in zip(sides, (client.relayed, client.second), strict=False):
+                side.relayed = relayed
+                self.allocations[side] = Expected(side, relayed, self.now + lifetime_s)
+                self.told[client.leg.call][relayed] = client.leg.leg
 
-    @rule(number=who, lifetime_s=st.sampled_from([0, 600, 3600]))
-    def refresh(self, number: int, lifetime_s: int) -> None:
-        """Refresh: 437 without an allocation."""
+    @rule(number=who, lifetime_s=st.sampled_from([0, 600, 3600]), names=st.booleans())
+    def refresh(self, number: int, lifetime_s: int, names: bool) -> None:
+        """Refresh: 437 without an allocation, 443 for a family that it has not."""
         client = self.pick(number)
+        family = client.relayed.family
         self.fresh(client)
-        code = client.refresh(lifetime_s).code
-        allocation = self.live(client)
-        assert code == (0 if allocation else 437)
-        if allocation and lifetime_s:
-            allocation.expires = self.now + lifetime_s
-        elif allocation:
-            del self.allocations[client]
+        code = client.refresh(lifetime_s, *([wire.requested_family(family)] * names)).code
+        held = self.held(client)
+        meant = [each for each in held if not names or each.relayed.family == family]
+        assert code == (0 if meant else 443 if held else 437)
+        for each in meant:
+            each.expires = self.now + lifetime_s
+            if not lifetime_s:
+                del self.allocations[each.client]
 
     @rule(number=whom, other=whom)
     def permit(self, number: int, other: int) -> None:
@@ -214,9 +245,11 @@ class ClosedCalls(RuleBasedStateMachine):
         client, peer = self.pick(number), self.pick(other).relayed
         self.fresh(client)
         code = client.permit(peer).code
-        allocation = self.live(client)
-        if not allocation:
+        allocation = self.towards(client, peer)
+        if not self.held(client):
             assert code == 437
+        elif not allocation:
+            assert code == 443
         elif not self.may_name(client, peer):
             assert code == 403
         else:
@@ -229,9 +262,11 @@ class ClosedCalls(RuleBasedStateMachine):
         client, peer = self.pick(number), self.pick(other).relayed
         self.fresh(client)
         exchange = client.bind(channel, peer)
-        allocation = self.live(client)
-        if not allocation:
+        allocation = self.towards(client, peer)
+        if not self.held(client):
             assert exchange.code == 437
+        elif not allocation:
+            assert exchange.code == 443
         else:
             self.check_bind(exchange, allocation, channel, peer)
 
@@ -242,7 +277,8 @@ class ClosedCalls(RuleBasedStateMachine):
         call = allocation.client.leg.call
         held = {
             number: binding.peer
-            for number, binding in allocation.channels.items()
+            for side in self.held(allocation.client)
+            for number, binding in side.channels.items()
             if binding.expires + COOL_DOWN_S > self.now
         }
         is_taken = held.get(channel, peer) != peer
@@ -281,10 +317,10 @@ class ClosedCalls(RuleBasedStateMachine):
 
     def channel_data_once(self, client: Client, channel: int, data: bytes) -> None:
         """One of them."""
-        allocation = self.live(client)
-        binding = allocation.channels.get(channel) if allocation else None
         effects = client.channel_data(channel, data)
-        if binding and binding.expires > self.now:
+        bound = [each.channels.get(channel) for each in self.held(client)]
+        binding = next((each for each in bound if each and each.expires > self.now), None)
+        if binding:
             expected = self.expected_delivery(client, binding.peer, data)
             self.check_delivery(client, binding.peer, data, effects, expected)
         else:
@@ -315,7 +351,9 @@ class ClosedCalls(RuleBasedStateMachine):
         else:
             message = wire.parse(effect.datagram)
             named = message.address(Attribute.XOR_PEER_ADDRESS)
-            assert named == (client.relayed.packed, client.relayed.port)
+            allocation = self.towards(client, peer)
+            assert allocation is not None
+            assert named == (allocation.relayed.packed, allocation.relayed.port)
             assert message.value(Attribute.DATA) == data
 
     @rule(seconds=st.sampled_from([0.25, 7, 60, 250.5, 299.75, 301, 599, 601, 905]))
@@ -377,7 +415,8 @@ class ClosedCalls(RuleBasedStateMachine):
         """The client's connection ends."""
         client = self.pick(number)
         self.relay.disconnect(client)
-        self.allocations.pop(client, None)
+        for side in self.sides(client):
+            self.allocations.pop(side, None)
 
     # What holds after every step
 
@@ -406,9 +445,9 @@ class ClosedCalls(RuleBasedStateMachine):
         """And name the sender's relayed address, or no peer but a channel."""
         by_client = {client.five_tuple: client for client in self.clients}
         for route in self.relay.forwarding.live(self.relay.clock.now):
-            client, peer = by_client[route.source], by_client[route.target].relayed
-            allocation = self.live(client)
-            assert allocation is not None
+            source, target = by_client[route.source], by_client[route.target]
+            allocation, peer = self.joined(source, target, route.channel)
+            client, relayed = allocation.client, allocation.relayed
             if isinstance(route.channel, int):
                 assert allocation.channel_to(peer, self.now) == route.channel
             else:
@@ -417,7 +456,23 @@ class ClosedCalls(RuleBasedStateMachine):
             if isinstance(route.target_channel, int):
                 assert expected == wire.channel_data(route.target_channel, b"")
             else:
-                assert (expected, route.target_channel) == (b"", client.relayed)
+                assert (expected, route.target_channel) == (b"", relayed)
+
+    def joined(self, source: Client, target: Client, via: Via) -> tuple[Expected, PeerAddress]:
+        """The sides that a route leads from and to: the sender's, and the other's address."""
+        (allocation,) = (side for side in self.held(source) if self.is_from(side, via))
+        (peer,) = (
+            side.relayed
+            for side in self.held(target)
+            if side.relayed.family == allocation.relayed.family
+        )
+        return allocation, peer
+
+    def is_from(self, side: Expected, via: Via) -> bool:
+        """Whether this is the side on which that is sent."""
+        if isinstance(via, int):
+            return via in side.channels and side.channels[via].expires > self.now
+        return via.family == side.relayed.family
 
     @invariant()
     def routes_join_two_legs_of_one_call_and_are_charged_to_the_sender(self) -> None:
@@ -488,7 +543,46 @@ class CredentialCalls(ClosedCalls):
             self.relay.change(call=self.calls[number], asked=[leg])
 
 
+class BothFamilies(ClosedCalls):
+    """The same where two legs of a call, and one that is there twice, have a relayed address of
+    each family, and channels and permissions on both.
+    """
+
+    relayed_ips = (RELAY_IPV4, RELAY_IPV6)
+    both_families = (0, 1, 6)
+
+    alices, bobs = st.sampled_from([0, 7]), st.sampled_from([1, 8])
+
+    @rule(one=alices, two=bobs, channel=CHANNELS, back=CHANNELS)
+    def bind_two_sides(self, one: int, two: int, channel: int, back: int) -> None:
+        """Channels of both families."""
+        self.bind(one, two, channel)
+        self.bind(two, one, back)
+        self.channel_data(one, channel, b"media", 1)
+
+    @rule(one=alices, two=bobs, times=TIMES)
+    def talk(self, one: int, two: int, times: int) -> None:
+        """Indications of both families."""
+        self.permit(one, two)
+        self.permit(two, one)
+        self.send(one, two, b"media", times)
+
+    @rule(one=alices, two=bobs, lifetime_s=st.sampled_from([0, 600, 3600]))
+    def refresh_two_sides(self, one: int, two: int, lifetime_s: int) -> None:
+        """Of one client one side, of the other both."""
+        self.refresh(one, lifetime_s, names=True)
+        self.refresh(two, 3600, names=False)
+
+    @rule(one=alices, two=bobs)
+    def come_back(self, one: int, two: int) -> None:
+        """Both clients have allocations if they may."""
+        self.allocate(one, 3600)
+        self.allocate(two, 3600)
+
+
 ClosedCalls.TestCase.settings = settings(stateful_step_count=50)
 TestClosedCalls = ClosedCalls.TestCase
 CredentialCalls.TestCase.settings = ClosedCalls.TestCase.settings
 TestCredentialCalls = CredentialCalls.TestCase
+BothFamilies.TestCase.settings = ClosedCalls.TestCase.settings
+TestBothFamilies = BothFamilies.TestCase
