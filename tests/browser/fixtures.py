@@ -79,8 +79,8 @@ def tabs(demo: str, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Itera
         router.run(["nft", "-f", "-"], _HOME_ROUTER)
     directory = tmp_path_factory.mktemp("browsers")
     with sync_playwright() as playwright:
-        alice = Tab(_open(playwright, lab.caller, directory / "alice", (150, 108)), "alice")
-        bob = Tab(_open(playwright, lab.callee, directory / "bob", (108, 152)), "bob")
+        alice = Tab(launch(playwright, lab.caller, directory / "alice", (150, 108)), "alice")
+        bob = Tab(launch(playwright, lab.callee, directory / "bob", (108, 152)), "bob")
         for tab in (alice, bob):
             tab.sign_in(demo)
         alice.add("bob", follow=False)
@@ -91,7 +91,7 @@ def tabs(demo: str, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Itera
             tab.page.context.close()
 
 
-def _open(playwright: Playwright, where: Namespace, directory: Path, hue: tuple[int, int]) -> Page:
+def launch(playwright: Playwright, where: Namespace, directory: Path, hue: tuple[int, int]) -> Page:
     """A browser of its own, which runs inside a namespace, and its one page."""
     directory.mkdir()
     portrait.write(directory / "camera.y4m", hue)

@@ -101,8 +101,9 @@ def credential(party: str) -> Credential:
 def _config(cell: Cell, certificate: certificates.Files) -> Config:
     families = sorted({cell.family_of("caller"), cell.family_of("callee")})
     port = TLS_PORT if cell.transport == "tls" else UDP_PORT
-    # Where parties reach the relay over different families, their relayed addresses have one.
-    relay: Config = {"addresses": [_ADDRESSES[families[0]]], "peers": cell.peers}
+    # Where parties reach the relay over different families, it gives all of one call the same.
+    addresses = [_ADDRESSES[family] for family in families]
+    relay: Config = {"addresses": addresses, "peers": cell.peers}
     if not cell.is_numeric:
         relay["names"] = [NAMES[family] for family in families]
     if cell.peers == "listed":
