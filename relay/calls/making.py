@@ -73,7 +73,8 @@ def ordered(name: str, order: Order, origin: Origin, token: Callable[[], str], n
     bitrate = _at_most(order.max_bitrate_bps, rules.bitrate_bps, "max_bitrate_bps")
     asked = any(party.enhanced_call_privacy for party in order.parties)
     relayed = order.ports or rules.is_relayed(asked=asked)
-    closed = origin.closed or relayed
+    has_media_server = any(party.listed is not None for party in order.parties)
+    closed = origin.closed or relayed or has_media_server
     call = Call(name, origin.number, is_registered=True, relayed=relayed, closed=closed)
     _begin(call, duration_s, bitrate, now)
     call.ports = order.ports

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from relay.address import Transport
 from relay.config.certificate import View
+from relay.config.networks import DeniedPeers
 from relay.config.pair import ReadPair, context_of
 from relay.config.settings import Peers, Settings
 from relay.config.values import IPAddress, Listen, advertised, ip_of
@@ -114,6 +115,8 @@ def _listed_peers(settings: Settings) -> list[str]:
     if (relay.peers is Peers.LISTED) != bool(relay.listed_peers):
         expected = "at least one peer" if relay.peers is Peers.LISTED else "relay.peers: listed"
         return [f"relay.listed_peers: expected {expected}"]
+    if relay.peers is Peers.LISTED and relay.denied_peers != DeniedPeers(True, ()):
+        return ["relay.denied_peers: expected default, since with peers: listed the list decides"]
     own = {ip_of(side) for each in relay.addresses for side in (each.public, each.local)}
     is_local = all(ip.is_loopback for ip in own)
     faults = []

@@ -16,7 +16,7 @@ from relay.config import document
 from relay.config.checks import check, private_relays
 from relay.config.environment import overlay
 from relay.config.pair import ReadPair, read_pair
-from relay.config.settings import Settings
+from relay.config.settings import Peers, Settings
 from relay.errors import ConfigError
 
 SECRET_KEYS = (
@@ -79,6 +79,8 @@ def cautions(settings: Settings) -> list[str]:
         for name, password in settings.auth.users.items()
         if len(password.get_secret_value()) < SHORT_SECRET
     ]
+    if settings.relay.peers is Peers.ANY and not settings.relay.denied_peers.default:
+        short.append("relay.denied_peers: without default, private networks can be reached")
     return [*short, *private_relays(settings)]
 
 

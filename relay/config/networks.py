@@ -72,7 +72,11 @@ class DeniedPeers:
         for item in items:
             if item == "default":
                 continue
-            networks.append(_network(item, _DENIED))
+            network = _network(item, _DENIED)
+            first = network.network_address
+            if isinstance(first, ipaddress.IPv6Address) and first.ipv4_mapped:  # of no use
+                raise ValueError(_DENIED)
+            networks.append(network)
         return cls("default" in items, tuple(networks))
 
 

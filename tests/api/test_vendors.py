@@ -269,3 +269,11 @@ async def test_no_page_of_another_site_may_read_an_answer(path: str) -> None:
 @pytest.mark.parametrize("ask", ASKS)
 async def test_nothing_on_the_way_keeps_a_credential(ask: Ask) -> None:
     assert (await ask(Api(), "weekly")).headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("shape", ["generate", "generate-ice-servers"])
+async def test_half_a_surrogate_pair_is_no_identifier(shape: str) -> None:
+    path = f"/v1/turn/keys/any/credentials/{shape}"
+    answer = await Api()("POST", path, content=b'{"customIdentifier": "\\ud800"}')
+    assert 400 <= answer.status_code < 500
+    assert answer.json()["success"] is False

@@ -265,3 +265,20 @@ def test_jitsis_configuration() -> None:
     assert {note.text.partition(":")[0] for note in imported.notes if note.number} == {
         *("cipher-list", "syslog"),
     }
+
+
+@pytest.mark.parametrize("denied", ["dns.google", "10.0.0.1-9.0.0.1", "8.8.8.8 and more"])
+def test_a_denied_range_that_cannot_be_read_leaves_nobody_outside(denied: str) -> None:
+    document = _document(f"denied-peer-ip={denied}\ndenied-peer-ip=8.8.8.8")
+    assert document["relay"]["peers"] == "relay"
+
+
+def test_a_listening_address_that_cannot_be_read_is_not_every_address() -> None:
+    assert _document("listening-ip=localhost\nno-tcp")["listen"] == ["udp://127.0.0.1:3478"]
+
+
+@pytest.mark.parametrize("option", ["stun-only", "no-udp-relay"])
+def test_what_relays_nothing_with_coturn_relays_nothing_for_a_secret(option: str) -> None:
+    document = _document(f"{option}\nuse-auth-secret\nstatic-auth-secret=a-long-secret")
+    assert document["relay"]["peers"] == "call"
+    assert document["auth"] == {"require_registered_call": True}

@@ -400,6 +400,19 @@ def test_who_answers_leaves_the_media_server_in_the_call() -> None:
     ]
 
 
+def test_a_call_with_a_media_server_is_closed_though_nobody_asked() -> None:
+    relay = listed()
+    one = Listed(ipaddress.ip_network("198.51.100.7"), range(10000, 20001))
+    relay.tokens = ["alice", "sfu"]
+    order = Order((Party("alice"), Party("sfu", listed=one)), ring=False)
+    relay.forwarding.apply(relay.server.create("cv_plain", order, {}, relay.clock.now))
+    relay.created.add("cv_plain")
+    alice, stranger = relay.allocated("alice", "cv_plain"), user(relay, "bob")
+    assert alice.permit(stranger.relayed).code == 403
+    assert alice.permit(PeerAddress(bytes((198, 51, 100, 8)), 10000)).code == 403
+    alice.permit(SFU).accepted()
+
+
 def test_a_media_server_that_leaves_is_reached_no_longer() -> None:
     relay = with_media_server()
     alice = relay.allocated("alice")

@@ -1,7 +1,7 @@
 """Bodies about a call: creating, accepting and changing it, and the call as it stands."""
 
 from datetime import UTC, datetime
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -63,8 +63,8 @@ class PartyCreate(RequestBody):
     """In `ports` mode: the credentials in the party's own description, if the party does ICE."""
     ports: Annotated[str | None, Field(max_length=11)] = None
     """The party is a media server, and these are its UDP ports, such as `10000-20000`. It needs no
-    credential. The other parties may exchange data with it: they know its address, and it sees the
-    relay's."""
+    credential. The other parties may exchange data with it: they know its address, and in a relayed
+    call it sees the relay's."""
     address: _Address | None = None
     """In `ports` mode: the party's address, if it does not do ICE. With `ports`: the IP address of
     a media server, as text."""
@@ -86,7 +86,9 @@ class PartyCreate(RequestBody):
         if self.ports is None or not isinstance(self.address, str):
             return None
         try:
-            return Listed(ip_network(self.address), ports_of(self.ports))
+            if "%" in self.address:  # a zone id names an interface, not a host
+                raise ValueError
+            return Listed(ip_network(ip_address(self.address).packed), ports_of(self.ports))
         except ValueError:
             raise ValueError("give a numeric IP address, and ports such as 10000-20000") from None
 

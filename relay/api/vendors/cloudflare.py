@@ -14,6 +14,7 @@ from relay.api.schemas.vendors import (
 )
 from relay.api.vendors.minting import FAULTS, Mint, Minted, Minter, unstored
 from relay.api.vendors.revoking import revoke
+from relay.errors import CallError
 
 _HOW_TO_NAME = "Send customIdentifier, which names the call."
 
@@ -77,9 +78,12 @@ async def revoke_cloudflare_credential(key: Key, username: str, relay: Daemon) -
 
 
 def _mint(minter: Minter, body: Body) -> Minted:
-    identifier = body.custom_identifier if body else None
-    ttl_s = body.ttl if body else None
-    return minter.mint((identifier or "").encode(), ttl_s, _HOW_TO_NAME)
+    identifier = (body.custom_identifier if body else None) or ""
+    try:
+        named = identifier.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write
+        raise CallError("invalid_request", "customIdentifier: send text in UTF-8.") from None
+    return minter.mint(named, body.ttl if body else None, _HOW_TO_NAME)
 
 
 def _server(minted: Minted, before: list[str]) -> CloudflareIceServer:

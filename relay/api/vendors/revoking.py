@@ -20,7 +20,8 @@ def revoke(relay: Relay, username: str) -> None:
     elif user := minted_user_of(username):
         name, expiry = user
         left_s = math.ceil(expiry - relay.now().wall)
-        relay.revoke_user(name, min(max(left_s, 0), _LONGEST_S))
+        if left_s > 0:  # else it is good for nothing, and 0 would let the user in again
+            relay.revoke_user(name, min(left_s, _LONGEST_S))
     else:
         detail = "Send a username as it stands in an answer of these requests."
         raise CallError("unknown_credential", detail)

@@ -16,6 +16,10 @@ _WILDCARDS: dict[int, IPAddress] = {
     4: ipaddress.IPv4Address(0),
     6: ipaddress.IPv6Address(0),
 }
+_LOOPBACKS: dict[int, IPAddress] = {
+    4: ipaddress.IPv4Address("127.0.0.1"),
+    6: ipaddress.IPv6Address(1),
+}
 _SHOWN = {4: "IPv4", 6: "IPv6"}
 _AUX = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<v4>[^\[\]:]*)):(?P<port>[0-9]{1,5})", re.A)
 _NOT_NUMERIC = "expected a numeric address"
@@ -98,6 +102,9 @@ def api_port(urls: list[str]) -> int:
 
 def _listening(reading: Reading, families: set[int]) -> list[IPAddress]:
     given = [ip for _, ip in _ips(reading, "listening-ip")]
+    if not given and reading.lines("listening-ip"):
+        reading.say("listen: this host alone is listened to, since no listening-ip can be read")
+        return [_LOOPBACKS[each] for each in sorted(families)]
     if not given:
         return [_WILDCARDS[each] for each in sorted(families)]
     every = {ip.version for ip in given if ip.is_unspecified}

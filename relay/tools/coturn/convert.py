@@ -15,6 +15,10 @@ _MOST_BPS = 10**11
 Document = dict[str, Any]
 
 
+_RELAYS_NOTHING = {"stun-only", "no-udp-relay"}
+"""Options with which coturn relays no UDP."""
+
+
 class Imported(NamedTuple):
     """A configuration, and what there is to say about it.
 
@@ -42,6 +46,12 @@ def convert(content: bytes, host: Host) -> Imported:
     relay = {"addresses": relayed, "ports": _relay_ports(reading), "peers": "any"}
     document["relay"] = relay | peers.peers(reading)
     document["auth"] = credentials.auth(reading)
+    if reading.refused & _RELAYS_NOTHING:
+        document["relay"]["peers"] = "call"
+        document["auth"] = {"require_registered_call": True}
+        reading.say(
+            "auth: no credential but the API's is taken, since with this file coturn relays nothing"
+        )
     document["privacy"] = _privacy(reading)
     document["limits"] = _limits(reading, has_users="users" in document["auth"])
     document["api"] = _api(document["listen"])

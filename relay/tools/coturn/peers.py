@@ -11,13 +11,19 @@ _RANGE = "expected an address, or LOW-HIGH"
 
 
 def peers(reading: Reading) -> dict[str, Any]:
-    """The keys of `relay` that say whom clients may reach, beside `peers: any`.
+    """The keys of `relay` that say whom clients may reach, beside `peers: any`, or in its place.
 
     What coturn allows it allows whatever else it denies. callveil denies every special-use range as
     well, but for what is allowed in it.
     """
     allowed, denied = _allowed(reading), _denied(reading)
     found: dict[str, Any] = {}
+    if "denied-peer-ip" in reading.refused:
+        found["peers"] = "relay"
+        reading.say(
+            "relay.peers: relay, so that nobody outside is reached, since a denied range cannot be "
+            "read; write it into relay.denied_peers, and set any"
+        )
     if private := ranges.within(allowed, SPECIAL_USE):
         found["allow_private"] = ranges.networks_of(private)
     by_default = ranges.whole([*SPECIAL_USE, *NOWHERE])

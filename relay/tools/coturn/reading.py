@@ -29,6 +29,8 @@ class Reading:
     def __init__(self, lines: Iterable[Line]) -> None:
         self.notes: list[Note] = []
         self.same: dict[str, str] = {}
+        self.refused: set[str] = set()
+        """Options of which a line is not carried over."""
         self._lines: dict[str, list[Line]] = {}
         for line in lines:
             self._take(line)
@@ -58,6 +60,7 @@ class Reading:
 
     def refuse(self, line: Line, why: str) -> None:
         """Say that a line is not carried over."""
+        self.refused.add(line.name)
         self.notes.append(Note(line.number, f"{line.name}: not carried over: {why}"))
 
     def say(self, text: str, line: Line | None = None) -> None:
