@@ -31,7 +31,7 @@ from relay.turn.outside import Outsides
 from relay.turn.permissions import Permissions
 from relay.turn.request import KNOWN, Request, failure, wants_fingerprint
 from relay.turn.reservations import Reservation, Reservations
-from relay.turn.routes import confine, drop_routes, routes_of
+from relay.turn.routes import confine, routes_of
 from relay.turn.settings import TurnSettings
 from relay.turn.table import Table
 
@@ -122,7 +122,7 @@ class Turn:
         if outer is None:
             return []
         effects = self._lifetimes.lose(outer)
-        if not outer.outside.is_needed or not isinstance(outer.of, Allocation):
+        if outer.outside.is_shown or not isinstance(outer.of, Allocation):
             return effects
         return effects + self._lifetimes.remove(outer.of.sides, now)
 
@@ -164,8 +164,7 @@ class Turn:
         effects: list[Effect] = []
         for outer in outer_ports(call):
             for peer in outer.outdated():
-                effects += drop_routes(peer)
-                outer.forget(peer)
+                effects += self._lifetimes.forget(outer, peer)
             if outer.outside.is_over:
                 effects += outer.close()
         return effects

@@ -9,7 +9,7 @@ from relay.calls.ended import drop
 from relay.clock import Now
 from relay.effects import Effect, LegIdle
 from relay.turn.allocation import Allocation, allocations_of
-from relay.turn.outer import OuterPort
+from relay.turn.outer import OuterPeer, OuterPort
 from relay.turn.peer import Peer
 from relay.turn.routes import drop_expired, drop_routes
 from relay.turn.table import Table
@@ -65,12 +65,24 @@ class Lifetimes:
     def lose(self, outer: OuterPort) -> list[Effect]:
         """An outer port could not be opened: the allocation does without."""
         effects = [effect for peer in outer.peers.values() for effect in drop_routes(peer)]
-        return effects + outer.close(is_lost=True)
+        return effects + self._close(outer, is_lost=True)
+
+    def forget(self, outer: OuterPort, peer: OuterPeer) -> list[Effect]:
+        """This address is a peer no longer: nothing of it is kept."""
+        effects = drop_routes(peer)
+        self._deadlines.forget(peer)
+        outer.forget(peer)
+        return effects
+
+    def _close(self, outer: OuterPort, *, is_lost: bool = False) -> list[Effect]:
+        for peer in outer.peers.values():
+            self._deadlines.forget(peer)
+        return outer.close(is_lost=is_lost)
 
     def _take_out(self, allocation: Allocation, now: Now) -> list[Effect]:
         effects = drop_routes(allocation)
         if allocation.outer is not None:
-            effects += allocation.outer.close()
+            effects += self._close(allocation.outer)
         charged = allocation.outer.outside.leg if allocation.outer is not None else None
         self._table.remove(allocation, now.mono)
         self._deadlines.forget(allocation)

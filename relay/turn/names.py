@@ -9,7 +9,7 @@ import re
 from collections.abc import Container
 from typing import NamedTuple
 
-from relay.calls.ended import CALL_NAME, is_minted
+from relay.calls.ended import CALL_NAME, is_identified, is_minted
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
 """Unix seconds, in ASCII. Longer ones would be milliseconds: they are no expiry."""
@@ -45,7 +45,7 @@ def parse(username: str, peers: str, static: Container[str]) -> Name | None:
     if peers == "call":
         return _leg(username)
     if username in static:
-        return UserName(math.inf, username)
+        return _user_name(math.inf, username)
     leg = _leg(username)
     if leg is not None and is_minted(leg.call):
         return leg
@@ -67,8 +67,13 @@ def _user(username: str) -> UserName | None:
     """
     first, colon, rest = username.partition(":")
     if _DIGITS.fullmatch(first):
-        return UserName(int(first), rest or username)
+        return _user_name(int(first), rest or username)
     user, colon, last = username.rpartition(":")
     if colon and _DIGITS.fullmatch(last):
-        return UserName(int(last), user or username)
+        return _user_name(int(last), user or username)
     return None
+
+
+def _user_name(expiry: float, user: str) -> UserName | None:
+    """None for the name of an identified call: legs of both would be one."""
+    return None if is_identified(user) else UserName(expiry, user)

@@ -116,10 +116,13 @@ class OuterPort:
     def arrived(self, address: PeerAddress, mono: float) -> OuterPeer | None:
         """The peer that a datagram came from; None for all else.
 
-        Sources may be forged, so that nobody new is looked at unless the IP is permitted.
+        Sources may be forged: where anybody may be a peer, nobody new is looked at unless the IP is
+        permitted.
         """
-        is_permitted = mono < self.permissions.get(address.packed, 0.0)
-        return self.peer(address, mono) if is_permitted else self.peers.get(address)
+        is_new_to_be_known = self.outside.is_shown or mono < self.permissions.get(
+            address.packed, 0.0
+        )
+        return self.peer(address, mono) if is_new_to_be_known else self.peers.get(address)
 
     def expect(self, address: PeerAddress, mono: float) -> OuterPeer | None:
         """An address that may turn out to be a peer's; None where that is settled.

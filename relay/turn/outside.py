@@ -27,13 +27,13 @@ _PEERS = 256
 class Outside(Protocol):
     """Who may be a peer of an allocation that has an outer port.
 
-    `most`: so many at once. `is_needed`: without any, the allocation is of no use. `leg`: what
-    comes from there is charged to it, unless it is a leg's of the call. `is_over`: nobody is a
-    peer, any more.
+    `most`: so many at once. `is_shown`: an allocation shows whose an address is; else somebody has
+    named it, and without peers the allocation is of no use. `leg`: what comes from there is charged
+    to it, unless it is a leg's of the call. `is_over`: nobody is a peer, any more.
     """
 
     most: int
-    is_needed: bool
+    is_shown: bool
 
     @property
     def leg(self) -> Leg | None: ...
@@ -62,7 +62,7 @@ class Unmasked:
     """
 
     most = _OWN_ADDRESSES
-    is_needed = False
+    is_shown = True
     leg = None
 
     def __init__(self, call: Call) -> None:
@@ -93,7 +93,7 @@ class MediaServers:
     """The media servers of a call, at the addresses that the signaling server declared."""
 
     most = _PEERS
-    is_needed = True
+    is_shown = False
     leg = None
 
     def __init__(self, call: Call, reach: Reach) -> None:
@@ -127,7 +127,7 @@ class Anywhere:
     """
 
     most = _PEERS
-    is_needed = True
+    is_shown = False
 
     def __init__(self, leg: Leg, reach: Reach, listed: Sequence[Listed] | None) -> None:
         self.leg: Leg = leg

@@ -131,3 +131,9 @@ def test_a_static_user_comes_first_and_has_no_end(username: str) -> None:
 )
 def test_names_of_calls(username: str, named: Name | None) -> None:
     assert parse(username, "call", NOBODY) == named
+
+
+@pytest.mark.parametrize("username", ["99:ci_name", "ci_name:99"])
+def test_no_user_has_the_name_of_an_identified_call(username: str) -> None:
+    """Legs of both would be one."""
+    assert parse(username, "any", ()) is None

@@ -518,3 +518,23 @@ def test_the_relays_own_address_is_named_by_none_of_its_spellings() -> None:
     for address in (RELAY_IPV4, LOCAL_IPV4):
         for port in (1, 3478, 8080, 50000, 65535):
             assert alice.permit(PeerAddress(address, port)).code == 403
+
+
+@pytest.mark.parametrize("end", ["refresh", "call", "revealed"])
+def test_no_address_is_kept_when_it_is_no_peer_any_more(end: str) -> None:
+    """With a route of indications, whose end is queued."""
+    relay = listed()
+    alice = user(relay)
+    alice.permit(SFU).accepted()
+    for _ in range(PACKETS_FIRST + 1):
+        alice.send(SFU, b"up")
+        relay.receive_outside(b"down", SFU, alice.relayed)
+    assert relay.forwarding.live(relay.clock.now) != []
+    if end == "refresh":
+        alice.refresh(0).accepted()
+    elif end == "call":
+        relay.end("cv_open")
+    else:
+        relay.change(call="cv_open", asked=("alice",))
+    gc.collect()
+    assert not any(isinstance(each, OuterPeer) for each in gc.get_objects())
