@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks import host
-from benchmarks.figures import BOUND, lossless, medians, ratios
+from benchmarks.figures import is_rate_bound, lossless, medians, ratios
 from benchmarks.measures import STEADY_PPS, Advance, NotReady, running
 from benchmarks.passing import PLAIN, Flow
 from benchmarks.plan import QUICK, Plan
@@ -109,17 +109,28 @@ def _take_turn(
         advance(f"round {number}, {system.name}: client to media server")
         trials += stage.search([there], STEADY_PPS, back=[back], ceiling_pps=both_pps)
         advance(f"round {number}, {system.name}: both ways")
-    figures = derive(trials)
-    limits = {"listed_pps": stage.limit_pps, "listed_both_pps": both_pps}
     return DoorRoundRecord(
         system=system.name,
         number=number,
         trials=trials,
-        figures=figures,
-        generator_bound=[
-            key for key, limit in limits.items() if (figures[key] or 0) >= BOUND * limit
-        ],
+        figures=derive(trials),
+        generator_bound=bound(trials, stage.limit_pps, both_pps),
     )
+
+
+def bound(trials: Sequence[TrialRecord], limit_pps: float, both_pps: float) -> list[str]:
+    """Keys of the figures where the generator was the limit, by the rule of the ordinary run.
+
+    Args:
+        limit_pps, both_pps: the generator's own, one way and both ways.
+    """
+    searches = (("listed_pps", "lossless", limit_pps), ("listed_both_pps", "both_ways", both_pps))
+    keys = []
+    for key, purpose, limit in searches:
+        searched = [trial for trial in trials if trial.purpose == purpose]
+        if any(trial.generator_dropped for trial in searched) or is_rate_bound(searched, limit):
+            keys.append(key)
+    return keys
 
 
 def derive(trials: Sequence[TrialRecord]) -> Figures:

@@ -55,17 +55,20 @@ def generator_bound(turn: TurnRecord, limit_pps: float) -> list[str]:
     """
     keys = []
     searched = _trials(turn, "lossless")
-    rate = lossless(searched)["lossless_pps"] or 0.0
-    if (
-        rate >= BOUND * limit_pps
-        or any(trial.generator_dropped for trial in turn.trials)
-        or (rate >= HALF * limit_pps and _is_stopped_by_generator(searched))
-    ):
+    if any(trial.generator_dropped for trial in turn.trials) or is_rate_bound(searched, limit_pps):
         keys.append("lossless_pps")
     first = turn.set_ups[0]
     if first.generator_busy >= BOUND and first.relay_busy < BOUND:
         keys.append("set_ups_per_s")
     return keys
+
+
+def is_rate_bound(searched: Sequence[TrialRecord], limit_pps: float) -> bool:
+    """Whether the generator was the limit of a search for the lossless rate."""
+    rate = lossless(searched)["lossless_pps"] or 0.0
+    return rate >= BOUND * limit_pps or (
+        rate >= HALF * limit_pps and _is_stopped_by_generator(searched)
+    )
 
 
 def medians(rounds: Iterable[RoundRecord | DoorRoundRecord]) -> dict[str, Figures]:

@@ -36,6 +36,13 @@ def test_the_figures_are_those_of_each_search_alone() -> None:
     assert max(len(figure.title) for figure in DOOR_FIGURES) <= 28
 
 
+def test_each_way_is_generator_bound_by_its_own_limit_and_its_own_trials() -> None:
+    trials = [trial("lossless", 90_000), trial("both_ways", 90_000)]
+    assert doors.bound(trials, 200_000, 90_000) == ["listed_both_pps"]
+    held_up = trial("lossless", 180_000).model_copy(update={"achieved_pps": 120_000.0})
+    assert doors.bound([*trials, held_up], 200_000, 200_000) == ["listed_pps"]
+
+
 def test_packets_reach_the_media_server_and_come_back_and_none_goes_astray(
     measured: tuple[DoorResult, list[str]],
 ) -> None:
