@@ -14,11 +14,12 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks import doors
 from benchmarks.measures import NotReady
 from benchmarks.page import render
 from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.remains import Contaminated
-from benchmarks.results import Result
+from benchmarks.results import AnyResult, DoorResult
 from benchmarks.run import obstacles, run, steps
 from benchmarks.stage import Overloaded
 from benchmarks.systems import SYSTEMS, System
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        result = _run_with_progress(QUICK if options.quick else FULL, systems, told)
+        plan = QUICK if options.quick else FULL
+        result = _run_with_progress(plan, systems, told, to_doors=options.doors)
     except KeyboardInterrupt:
         told.print("benchmarks: stopped; nothing was written")
         return 130
@@ -60,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run_with_progress(plan: Plan, systems: Sequence[System], told: Console) -> Result:
+def _run_with_progress(
+    plan: Plan, systems: Sequence[System], told: Console, *, to_doors: bool
+) -> AnyResult:
     """Run and say how far it is: a bar on a terminal, lines elsewhere.
 
     Both are drawn between trials only, so that they cost none of them.
@@ -71,7 +75,7 @@ def _run_with_progress(plan: Plan, systems: Sequence[System], told: Console) -> 
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    total = steps(plan, systems)
+    total = (doors.steps if to_doors else steps)(plan, systems)
     with Progress(*columns, console=told, auto_refresh=False, disable=not told.is_terminal) as bar:
         task = bar.add_task("starting", total=total)
 
@@ -80,19 +84,23 @@ def _run_with_progress(plan: Plan, systems: Sequence[System], told: Console) -> 
             if not told.is_terminal:
                 told.print(f"{bar.tasks[0].completed:.0f}/{total} {finished}", highlight=False)
 
+        if to_doors:
+            return doors.run(plan, systems, advance)
         return run(plan, systems, advance)
 
 
-def _write(result: Result, out: Path) -> Path:
+def _write(result: AnyResult, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
-    written = out / "benchmark.json"
+    name = "doors" if isinstance(result, DoorResult) else "benchmark"
+    written = out / f"{name}.json"
     written.write_text(result.model_dump_json(indent=1) + "\n")
-    (out / "benchmark.html").write_text(render(result))
+    (out / f"{name}.html").write_text(render(result))
     return written
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--doors", action="store_true", help="client to media server instead")
     known = ",".join(system.name for system in SYSTEMS)
     parser.add_argument("--quick", action="store_true", help="within two minutes, for a first look")
     parser.add_argument(

@@ -85,3 +85,12 @@ def figures_of(levels: Sequence[int], routes: Sequence[int]) -> tuple[Figure, ..
         Figure("installed_calls_per_s", "calls' routes installed/s", 0),
         Figure("ready_s", "ready after start, s", 2),
     )
+
+
+DOOR_FIGURES = (
+    Figure("listed_pps", "to media server, packets/s", 0),
+    Figure("listed_cpu_us", "CPU/packet at that rate, µs", 2),
+    Figure("listed_both_pps", "both ways, packets/s", 0),
+    Figure("listed_both_cpu_us", "CPU/packet both ways, µs", 2),
+)
+"""Those of `--doors`, in the order in which they are shown."""

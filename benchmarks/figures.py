@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from benchmarks.catalogue import delay_key, packet_key, program_key, set_up_key, walk_key
 from benchmarks.results import (
+    DoorRoundRecord,
     Figures,
     KernelRecord,
     MemoryRecord,
@@ -36,7 +37,7 @@ def derive(turn: TurnRecord, levels: Sequence[int]) -> Figures:
     """
     first = turn.set_ups[0]
     figures: Figures = {"ready_s": turn.ready_s, "set_ups_per_s": first.finished / first.elapsed_s}
-    figures.update(_lossless(_trials(turn, "lossless")))
+    figures.update(lossless(_trials(turn, "lossless")))
     for trial in _trials(turn, "delay"):
         figures.update(_delay(trial))
     packets = [(trial.live_calls, trial.cpu_us) for trial in _trials(turn, "packets")]
@@ -54,12 +55,7 @@ def generator_bound(turn: TurnRecord, limit_pps: float) -> list[str]:
     """
     keys = []
     searched = _trials(turn, "lossless")
-    rate = _lossless(searched)["lossless_pps"] or 0.0
-    if (
-        rate >= BOUND * limit_pps
-        or any(trial.generator_dropped for trial in turn.trials)
-        or (rate >= HALF * limit_pps and _is_stopped_by_generator(searched))
-    ):
+    if any(trial.generator_dropped for trial in turn.trials) or is_rate_bound(searched, limit_pps):
         keys.append("lossless_pps")
     first = turn.set_ups[0]
     if first.generator_busy >= BOUND and first.relay_busy < BOUND:
@@ -67,7 +63,15 @@ def generator_bound(turn: TurnRecord, limit_pps: float) -> list[str]:
     return keys
 
 
-def medians(rounds: Iterable[RoundRecord]) -> dict[str, Figures]:
+def is_rate_bound(searched: Sequence[TrialRecord], limit_pps: float) -> bool:
+    """Whether the generator was the limit of a search for the lossless rate."""
+    rate = lossless(searched)["lossless_pps"] or 0.0
+    return rate >= BOUND * limit_pps or (
+        rate >= HALF * limit_pps and _is_stopped_by_generator(searched)
+    )
+
+
+def medians(rounds: Iterable[RoundRecord | DoorRoundRecord]) -> dict[str, Figures]:
     """Per system the median of every figure; None where a round lacks it.
 
     Of what a restart loses or delays it is the most of any round: that one round loses nothing
@@ -97,7 +101,8 @@ def _trials(turn: TurnRecord, purpose: Purpose) -> list[TrialRecord]:
     return [trial for trial in turn.trials if trial.purpose == purpose]
 
 
-def _lossless(trials: Sequence[TrialRecord]) -> Figures:
+def lossless(trials: Sequence[TrialRecord]) -> Figures:
+    """The highest rate at which nothing was lost, and its cost."""
     passed = [trial for trial in trials if trial.is_lossless]
     best = max(passed, key=lambda trial: trial.achieved_pps, default=None)
     return {

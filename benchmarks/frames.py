@@ -56,9 +56,15 @@ class Line:
         self.outgoing.close()
         self.incoming.close()
 
-    def frame(self, source_port: int, payload: bytes, target: str = RELAY_ADDRESS) -> bytes:
-        """A datagram from one of this party's ports to the TURN port of `target`."""
-        return self._headers.frame(source_port, payload, target)
+    def frame(
+        self,
+        source_port: int,
+        payload: bytes,
+        target: str = RELAY_ADDRESS,
+        target_port: int = TURN_PORT,
+    ) -> bytes:
+        """A datagram from one of this party's ports to a port of `target`."""
+        return self._headers.frame(source_port, payload, target, target_port)
 
     def dropped(self) -> int:
         """Packets this party's receive buffer had no room for, since this was last asked."""
@@ -79,17 +85,19 @@ class Headers:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._built: dict[tuple[int, str], tuple[bytes, bytes]] = {}
+        self._built: dict[tuple[int, str, int], tuple[bytes, bytes]] = {}
 
-    def frame(self, source_port: int, payload: bytes, target: str) -> bytes:
-        """A datagram from one of the party's ports to the TURN port of `target`."""
-        key = len(payload), target
+    def frame(
+        self, source_port: int, payload: bytes, target: str, target_port: int = TURN_PORT
+    ) -> bytes:
+        """A datagram from one of the party's ports to a port of `target`."""
+        key = len(payload), target, target_port
         if key not in self._built:
             self._built[key] = self._build(*key)
         start, end = self._built[key]
         return start + source_port.to_bytes(2, "big") + end + payload
 
-    def _build(self, payload: int, target: str) -> tuple[bytes, bytes]:
+    def _build(self, payload: int, target: str, target_port: int) -> tuple[bytes, bytes]:
         """What comes before and after the source port, for so many bytes of payload."""
         addresses = _packed(self._link.address) + _packed(target)
         ethernet = _mac(self._link.relay_mac) + _mac(self._link.party_mac) + b"\x08\x00"
@@ -100,7 +108,7 @@ class Headers:
         pseudo = addresses + struct.pack("!HH", socket.IPPROTO_UDP, 8 + payload)
         start = _VNET_NEEDS_CHECKSUM + ethernet + ip
         summed = 0xFFFF ^ internet_checksum(pseudo)
-        return start, struct.pack("!HHH", TURN_PORT, 8 + payload, summed)
+        return start, struct.pack("!HHH", target_port, 8 + payload, summed)
 
 
 def _packed(address: str) -> bytes:

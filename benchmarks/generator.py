@@ -1,60 +1,18 @@
-"""Sends ChannelData at a given rate from callers, receives it as callees, and says what it saw.
-
-How it is paced: one thread spins over the clock and sends what has become due, then reads what has
-arrived. Below the generator's own limit that is one packet at a time; a burst is never longer than
-`BURST`. When the host took the core away for longer than that, the schedule is moved instead of
-caught up with, so that a stall never turns into a flood: the rate achieved is reported, not the
-rate asked for.
-
-How delay is measured: from just before the send call to the moment the kernel took the packet in
-at the callee's end of the link (SO_TIMESTAMPNS), so that the generator's own turn to read does not
-count.
-"""
+"""Sends packets at a given rate from one party or from both, and says what became of them."""
 
 import gc
-import time
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.frames import ETHERNET_AT, UDP_DATA_AT, Line
+from benchmarks.frames import Line
 from benchmarks.host import CoreTimes
 from benchmarks.mmsg import Slots
-from benchmarks.topology import GENERATOR_CORE, RELAY_ADDRESS, RELAY_CORE
-
-BURST = 16
-PAYLOAD_BYTES = 160
-LATE_S = 0.05
-"""A packet later than this is lost: a call has no use for it, and otherwise the depth of a relay's
-socket buffer would pass for speed."""
-
-_SEQUENCE_AT = UDP_DATA_AT + 4
-_TARGET_PORT_AT, _CHANNEL_AT = 14 + 20 + 2, UDP_DATA_AT
-_RECEIVED_BYTES = _SEQUENCE_AT + 16
-_RECEIVE_BATCH = 64
-_RING_SLOTS = 1024
-_SETTLE_S = 0.02
-_EARLIER_NS = 60_000_000_000
-"""What was sent up to so long before a trial is of one before it, and was counted lost there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """One direction of a call: what the caller sends, and what the callee must get.
-
-    Args:
-        source_port, channel: the caller's port and the channel it bound.
-        target_port, target_channel: the same of the callee.
-        target: where the caller sends to.
-    """
-
-    source_port: int
-    channel: int
-    target_port: int
-    target_channel: int
-    target: str = RELAY_ADDRESS
+from benchmarks.passing import RECEIVED_BYTES, Flow, Passing
+from benchmarks.topology import GENERATOR_CORE, RELAY_CORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +63,9 @@ class Generator:
     """
 
     def __init__(self, caller: Line, callee: Line, most: int) -> None:
-        self._caller = caller
-        self._callee = callee
-        self._received = Slots(most, _RECEIVED_BYTES, timestamps=True)
+        self._lines = caller, callee
+        self._received = Slots(most, RECEIVED_BYTES, timestamps=True)
+        self._returned: Slots | None = None
 
     def run(
         self,
@@ -125,152 +83,76 @@ class Generator:
             on_quarter: called once, with a quarter of the packets sent; it must not take longer
                 than a packet may be late.
         """
-        count = min(max(1, int(rate_pps * duration_s)), len(self._received))
-        passing = _Passing(self._caller, self._callee, flows, count, self._received)
-        self._callee.drain()
+        there = self._passing(self._lines, flows, rate_pps, duration_s, self._received)
+        return self._send([there], [rate_pps], on_quarter)
+
+    def run_both(
+        self, there: Sequence[Flow], back: Sequence[Flow], rate_pps: float, duration_s: float
+    ) -> Trial:
+        """Send in both directions at once, half of the rate each.
+
+        Args:
+            there: what the caller sends.
+            back: what the callee sends.
+        """
+        if self._returned is None:
+            self._returned = Slots(len(self._received), RECEIVED_BYTES, timestamps=True)
+        half = rate_pps / 2
+        passings = [
+            self._passing(self._lines, there, half, duration_s, self._received),
+            self._passing(self._lines[::-1], back, half, duration_s, self._returned),
+        ]
+        return self._send(passings, [half, half], None)
+
+    def _passing(
+        self,
+        lines: tuple[Line, Line],
+        flows: Sequence[Flow],
+        rate_pps: float,
+        duration_s: float,
+        received: Slots,
+    ) -> Passing:
+        count = min(max(1, int(rate_pps * duration_s)), len(received))
+        return Passing(*lines, flows, count, received)
+
+    def _send(
+        self,
+        passings: Sequence[Passing],
+        rates: Sequence[float],
+        on_quarter: Callable[[], None] | None,
+    ) -> Trial:
+        for passing in passings:
+            passing.target.drain()
         gc.collect()
         gc.disable()
         try:
             before = CoreTimes.read(RELAY_CORE), CoreTimes.read(GENERATOR_CORE)
-            elapsed_s = passing.send(rate_pps, on_quarter)
+            sending = [p.sending(r, on_quarter) for p, r in zip(passings, rates, strict=True)]
+            if len(sending) == 1:
+                for _ in sending[0]:
+                    pass
+            else:
+                for _ in itertools.zip_longest(*sending):
+                    pass
             after = CoreTimes.read(RELAY_CORE), CoreTimes.read(GENERATOR_CORE)
-            passing.settle()
+            for passing in passings:
+                passing.settle()
         finally:
             gc.enable()
-        seen = passing.check()
+        seen = [passing.check() for passing in passings]
+        delays_us = np.concatenate([each.delays_us for each in seen])
+        sent = sum(passing.count for passing in passings)
         return Trial(
-            asked_pps=rate_pps,
-            achieved_pps=count / elapsed_s,
-            sent=count,
-            received=len(seen.delays_us),
-            late=seen.late,
-            stray=seen.stray,
-            generator_dropped=self._callee.dropped(),
-            bursts=passing.bursts,
+            asked_pps=sum(rates),
+            achieved_pps=sent / max(passing.elapsed_s for passing in passings),
+            sent=sent,
+            received=len(delays_us),
+            late=sum(each.late for each in seen),
+            stray=sum(each.stray for each in seen),
+            generator_dropped=sum(passing.target.dropped() for passing in passings),
+            bursts=sum(passing.bursts for passing in passings),
             relay_busy=after[0].busy_since(before[0]),
             generator_busy=after[1].busy_since(before[1]),
             stolen=after[0].stolen_since(before[0]),
-            delays_us=seen.delays_us,
+            delays_us=delays_us,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    delays_us: NDArray[np.float64]
-    late: int
-    stray: int
-
-
-class _Passing:
-    """One trial under way: a ring of ready frames out, a row of slots in."""
-
-    def __init__(
-        self, caller: Line, callee: Line, flows: Sequence[Flow], count: int, received: Slots
-    ) -> None:
-        self._outgoing = caller.outgoing.fileno()
-        self._incoming = callee.incoming.fileno()
-        self._flows = flows
-        self._count = count
-        self._received = received
-        self._ring = _ring_of(caller, flows)
-        self._got = 0
-        self._begun_ns = time.time_ns()
-        self.bursts = 0
-        received.clear()
-
-    def send(self, rate_pps: float, on_quarter: Callable[[], None] | None) -> float:
-        """Send everything, reading in between; call `on_quarter` on the way.
-
-        Returns: the seconds it took.
-        """
-        ring, outgoing, count = self._ring, self._outgoing, self._count
-        sequences, stamps = _numbers_in(ring.data)
-        numbers = np.arange(count, dtype=np.uint64)
-        clock, unix_ns, slots = time.perf_counter, time.time_ns, len(ring)
-        sent = position = bursts = 0
-        begun = start = clock()
-        while sent < count:
-            due = int((clock() - start) * rate_pps) + 1 - sent
-            if due > 0:
-                if due > BURST:
-                    start += (due - BURST) / rate_pps
-                burst = min(due, BURST, count - sent, slots - position)
-                sequences[position : position + burst] = numbers[sent : sent + burst]
-                stamps[position : position + burst] = unix_ns()
-                taken = ring.send(outgoing, position, burst)
-                sent += taken
-                position = (position + taken) % slots
-                bursts += 1
-                if on_quarter and 4 * sent >= count:
-                    on_quarter()
-                    on_quarter = None
-            self._read()
-        self.bursts = bursts
-        return max(clock() - begun, count / rate_pps)
-
-    def settle(self) -> None:
-        """Read what is still on its way, until everything is here or it would be too late."""
-        deadline = time.perf_counter() + LATE_S + _SETTLE_S
-        while self._got < self._count and time.perf_counter() < deadline:
-            self._read()
-
-    def check(self) -> _Seen:
-        """Hold every packet that came against what was sent."""
-        data = self._received.data[: self._got]
-        ages_ns = self._begun_ns - _numbers_at(data, _SEQUENCE_AT + 8)
-        of_this = (ages_ns <= 0) | (ages_ns > _EARLIER_NS)
-        data = data[of_this]
-        sequences, stamps = (_numbers_at(data, at) for at in (_SEQUENCE_AT, _SEQUENCE_AT + 8))
-        right = (sequences < self._count) & self._is_delivered_right(data, sequences)
-        first = np.zeros(len(data), np.bool_)
-        first[np.unique(sequences, return_index=True)[1]] = True
-        delays_us = (self._received.received_at_ns(self._got)[of_this] - stamps) / 1000
-        whole = right & first
-        in_time = delays_us <= LATE_S * 1e6
-        return _Seen(delays_us[whole & in_time], int((whole & ~in_time).sum()), int((~whole).sum()))
-
-    def _read(self) -> None:
-        room = min(_RECEIVE_BATCH, len(self._received) - self._got)
-        if room:
-            self._got += self._received.receive(self._incoming, self._got, room)
-
-    def _is_delivered_right(
-        self, data: NDArray[np.uint8], sequences: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        expected = np.array([(f.target_port, f.target_channel) for f in self._flows], np.uint16)
-        wanted = expected[sequences % len(self._flows)]
-        ports = np.ascontiguousarray(data[:, _TARGET_PORT_AT : _TARGET_PORT_AT + 2]).view(">u2")
-        channels = np.ascontiguousarray(data[:, _CHANNEL_AT : _CHANNEL_AT + 2]).view(">u2")
-        right: NDArray[np.bool_] = (ports[:, 0] == wanted[:, 0]) & (channels[:, 0] == wanted[:, 1])
-        return right
-
-
-def _numbers_at(data: NDArray[np.uint8], at: int) -> NDArray[np.int64]:
-    """The number of eight bytes that each packet has there."""
-    return np.ascontiguousarray(data[:, at : at + 8]).view(np.int64)[:, 0]
-
-
-def _numbers_in(frames: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Views of the sequence numbers and the timestamps inside frames that are to be sent."""
-    at = ETHERNET_AT + _SEQUENCE_AT
-    return (
-        frames[:, at : at + 8].view(np.uint64)[:, 0],
-        frames[:, at + 8 : at + 16].view(np.uint64)[:, 0],
-    )
-
-
-def _ring_of(caller: Line, flows: Sequence[Flow]) -> Slots:
-    """One frame per flow, repeated until the ring is long enough."""
-    header = PAYLOAD_BYTES.to_bytes(2, "big")
-    frames = [
-        caller.frame(
-            flow.source_port,
-            flow.channel.to_bytes(2, "big") + header + bytes(PAYLOAD_BYTES),
-            flow.target,
-        )
-        for flow in flows
-    ]
-    rounds = -(-_RING_SLOTS // len(flows))
-    ring = Slots(rounds * len(flows), len(frames[0]))
-    ring.data[:] = np.tile(np.frombuffer(b"".join(frames), np.uint8), rounds).reshape(len(ring), -1)
-    return ring

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from benchmarks.conversation import Outcome, is_answered
 from benchmarks.figures import derive, generator_bound
-from benchmarks.generator import Flow
 from benchmarks.kernel import measure_apart
+from benchmarks.passing import Flow
 from benchmarks.plan import DELAY_RATES_PPS, Plan
 from benchmarks.process import Relay
 from benchmarks.results import (
@@ -56,11 +56,11 @@ def take_turn(stage: Stage, system: System, number: int, advance: Advance) -> Ro
         advance: called after each of the plan's steps.
     Raises: NotReady, Contaminated, OSError.
     """
-    with _running(stage, system) as (relay, ready_s):
+    with running(stage, system) as (relay, ready_s):
         live = _LiveCalls(stage)
         trials, memory = _measure_packets(stage, relay, live, advance)
         restart = _measure_restart(stage, relay, live.flows(), advance)
-    with _running(stage, system):
+    with running(stage, system):
         set_ups = _measure_set_ups(stage, advance)
     turn = TurnRecord(
         system=system.name,
@@ -85,7 +85,7 @@ def steps_of(plan: Plan, system: System) -> int:
 
 
 @contextmanager
-def _running(stage: Stage, system: System) -> Iterator[tuple[Relay, float]]:
+def running(stage: Stage, system: System) -> Iterator[tuple[Relay, float]]:
     """The system, started and answering, and how many seconds that took.
 
     Raises: NotReady; Contaminated, when it is gone.

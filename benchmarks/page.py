@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Canvas
 
 from benchmarks.catalogue import delay_key, packet_key, program_key, set_up_key, walk_key
 from benchmarks.plan import DELAY_RATES_PPS
-from benchmarks.results import Result
+from benchmarks.results import AnyResult, DoorResult, Result
 from benchmarks.table import candidates, columns_of, heading, rows
 
 _INK = "#010203"
@@ -54,15 +54,14 @@ run. Where a figure carries &ge;, the generator was the limit. Every raw figure 
 """
 
 
-def render(result: Result) -> str:
+def render(result: AnyResult) -> str:
     """The page.
 
     Args:
         result: of a whole run.
     Returns: HTML that needs no other file.
     """
-    drawn = (draw(result) for draw in _PLOTS)
-    figures = "".join(f"<figure>{drawing}</figure>" for drawing in drawn if drawing)
+    figures = "".join(f"<figure>{drawing}</figure>" for drawing in _drawn(result))
     tables = "".join(_table(result, index) for index in range(len(candidates(result))))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -73,7 +72,14 @@ def render(result: Result) -> str:
     )
 
 
-def _table(result: Result, index: int) -> str:
+def _drawn(result: AnyResult) -> list[str]:
+    """The plots; one of a figure that no system reached is left out."""
+    if isinstance(result, DoorResult):
+        return [drawing for draw in _DOOR_PLOTS if (drawing := draw(result))]
+    return [drawing for draw in _PLOTS if (drawing := draw(result))]
+
+
+def _table(result: AnyResult, index: int) -> str:
     system = candidates(result)[index]
     columns = columns_of(result, system)
     head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
@@ -113,10 +119,10 @@ def _svg(title: str, unit: str, paint: Callable[[Any], None]) -> str:
 
 def _bars(
     title: str, unit: str, keys: Sequence[tuple[str, str]], scale: str = "linear"
-) -> Callable[[Result], str]:
+) -> Callable[[AnyResult], str]:
     """A group of bars per figure, one bar per system, a dot per round; empty if none is known."""
 
-    def draw(result: Result) -> str:
+    def draw(result: AnyResult) -> str:
         known = (figures.get(key) for figures in result.medians.values() for key, _ in keys)
         if all(value is None for value in known):
             return ""
@@ -140,7 +146,7 @@ def _bars(
     return draw
 
 
-def _dots(axes: Any, result: Result, system: str, places: Sequence[tuple[float, str]]) -> None:
+def _dots(axes: Any, result: AnyResult, system: str, places: Sequence[tuple[float, str]]) -> None:
     turns = [turn for turn in result.rounds if turn.system == system]
     points = [
         (x, value)
@@ -230,4 +236,11 @@ _PLOTS: tuple[Callable[[Result], str], ...] = (
     _growth("CPU per call set-up", set_up_key),
     _bars("Memory per allocation", "bytes", [("bytes_per_allocation", "")]),
     _program,
+)
+_DOOR_PLOTS = (
+    _bars(
+        "Lossless rate, client and media server",
+        "packets/s",
+        [("listed_pps", "one way"), ("listed_both_pps", "both ways")],
+    ),
 )

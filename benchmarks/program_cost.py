@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.frames import ETHERNET_AT, Headers
-from benchmarks.generator import PAYLOAD_BYTES
+from benchmarks.passing import PAYLOAD_BYTES
 from benchmarks.program_rig import OUT, Rig, Route
 from benchmarks.topology import RELAY_ADDRESS, Link
 from benchmarks.turn_client import CHANNEL

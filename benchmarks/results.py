@@ -17,9 +17,9 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-Purpose = Literal["lossless", "delay", "packets", "restart"]
-"""What a trial is for: the search, the delay at a given rate, the cost per packet, what is lost
-when the relay is killed and started again meanwhile."""
+Purpose = Literal["lossless", "both_ways", "delay", "packets", "restart"]
+"""What a trial is for: the search, one way or both; the delay at a given rate; the cost per packet;
+what is lost when the relay is killed and started again meanwhile."""
 
 
 class TrialRecord(Record):
@@ -198,3 +198,39 @@ class Result(Record):
     rounds: list[RoundRecord]
     medians: dict[str, Figures]
     ratios: dict[str, Figures]
+
+
+class DoorRoundRecord(Record):
+    """One system's turn at relaying to a media server, with what follows from it."""
+
+    system: str
+    number: int = Field(ge=1)
+    trials: list[TrialRecord]
+    figures: Figures
+    generator_bound: list[str]
+
+
+class DoorResult(Record):
+    """A whole run of `--doors`; fields are as in `Result`.
+
+    Args:
+        generator_limit_both_pps: what the generator gets through a plain IP router both ways at
+            once, packets of both directions together.
+    """
+
+    schema_version: Literal[1] = 1
+    started_at: str
+    elapsed_s: float
+    quick: bool
+    host: dict[str, str | int | None]
+    background_busy: float
+    generator_limit_pps: float
+    generator_limit_both_pps: float
+    systems: list[SystemRecord]
+    rounds: list[DoorRoundRecord]
+    medians: dict[str, Figures]
+    ratios: dict[str, Figures]
+
+
+AnyResult = Result | DoorResult
+"""What the table and the page show."""

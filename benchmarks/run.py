@@ -57,7 +57,7 @@ def run(plan: Plan, systems: Sequence[System], advance: Advance) -> Result:
     begun_s = time.monotonic()
     rounds: list[RoundRecord] = []
     busy = host.background_busy((GENERATOR_CORE, RELAY_CORE))
-    with _own_core(), Topology() as topology, Stage(topology, plan) as stage:
+    with own_core(), Topology() as topology, Stage(topology, plan) as stage:
         limit_pps = stage.measure_generator()
         advance("the generator's own limit")
         for number in range(1, plan.rounds + 1):
@@ -90,7 +90,7 @@ def _naming(advance: Advance, prefix: str) -> Advance:
 
 
 @contextmanager
-def _own_core() -> Iterator[None]:
+def own_core() -> Iterator[None]:
     """While it lasts this process is on the generator's core and may open what its limit allows.
 
     Relays inherit the limit: coturn holds a socket per allocation.

@@ -6,8 +6,9 @@ import numpy as np
 
 from benchmarks.conversation import Conversation, Exchange, Outcome
 from benchmarks.frames import TURN_PORT, Line
-from benchmarks.generator import Flow, Generator, Trial
+from benchmarks.generator import Generator, Trial
 from benchmarks.host import CoreTimes
+from benchmarks.passing import Flow
 from benchmarks.plan import DELAY_RATES_PPS, RESTART_PPS, Plan
 from benchmarks.remains import Remains
 from benchmarks.results import Purpose, SetUpRecord, TrialRecord
@@ -66,17 +67,39 @@ class Stage:
         self.limit_pps = max(trial.achieved_pps for trial in trials if trial.is_lossless)
         return self.limit_pps
 
-    def search(self, flows: Sequence[Flow], start_pps: float) -> list[TrialRecord]:
-        """Every trial of the search for the lossless rate."""
+    def search(
+        self,
+        flows: Sequence[Flow],
+        start_pps: float,
+        *,
+        back: Sequence[Flow] = (),
+        ceiling_pps: float | None = None,
+    ) -> list[TrialRecord]:
+        """Every trial of the search for the lossless rate.
+
+        Args:
+            flows: what the caller sends.
+            back: what the callee sends meanwhile, half of all packets; none for one way.
+            ceiling_pps: the generator's own limit, if not that of one way.
+        """
         trials: list[TrialRecord] = []
 
         def passes(rate_pps: float) -> bool:
-            trial = self.trial("lossless", flows, rate_pps, self.plan.search_s)
+            trial = self._search_trial(flows, back, rate_pps)
             trials.append(trial)
             return trial.is_lossless and trial.is_kept
 
-        highest_rate(passes, start=start_pps, ceiling=self.limit_pps, precision=self.plan.precision)
+        ceiling = ceiling_pps or self.limit_pps
+        highest_rate(passes, start=start_pps, ceiling=ceiling, precision=self.plan.precision)
         return trials
+
+    def _search_trial(
+        self, flows: Sequence[Flow], back: Sequence[Flow], rate_pps: float
+    ) -> TrialRecord:
+        if not back:
+            return self.trial("lossless", flows, rate_pps, self.plan.search_s)
+        both = self.generator.run_both(flows, back, rate_pps, self.plan.search_s)
+        return _record("both_ways", len(flows), both)
 
     def trial(
         self, purpose: Purpose, flows: Sequence[Flow], rate_pps: float, duration_s: float

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.catalogue import Figure, figures_of
-from benchmarks.results import Result, SystemRecord
+from benchmarks.catalogue import DOOR_FIGURES, Figure, figures_of
+from benchmarks.results import AnyResult, DoorResult, SystemRecord
 from benchmarks.targets import Verdict, target_of
 
 NONE = "-"
@@ -31,22 +31,22 @@ class Row:
         return self.title, self.reference, self.value, self.ratio, self.target, self.met
 
 
-def columns_of(result: Result, system: SystemRecord) -> tuple[str, ...]:
+def columns_of(result: AnyResult, system: SystemRecord) -> tuple[str, ...]:
     """Titles of the columns, in the order of `Row.cells`; the system's name is the table's."""
     return "figure", _reference(result, system), "value", "ratio", "target", "met?"
 
 
-def candidates(result: Result) -> list[SystemRecord]:
+def candidates(result: AnyResult) -> list[SystemRecord]:
     """The systems that get a table: all but the reference, or it alone when nothing else ran."""
     return [s for s in result.systems if s.kind != "reference"] or result.systems
 
 
-def rows(result: Result, system: SystemRecord) -> Iterator[Row]:
+def rows(result: AnyResult, system: SystemRecord) -> Iterator[Row]:
     """The table of one system; its reference is another, or none."""
     reference = _reference(result, system)
     own = result.medians[system.name]
     ratios = result.ratios.get(system.name, {})
-    for figure in figures_of(result.levels, result.routes):
+    for figure in _figures(result):
         if figure.key not in own:
             continue
         key = figure.key
@@ -63,18 +63,25 @@ def rows(result: Result, system: SystemRecord) -> Iterator[Row]:
         )
 
 
-def _reference(result: Result, system: SystemRecord) -> str:
+def _figures(result: AnyResult) -> tuple[Figure, ...]:
+    """All figures of such a run."""
+    if isinstance(result, DoorResult):
+        return DOOR_FIGURES
+    return figures_of(result.levels, result.routes)
+
+
+def _reference(result: AnyResult, system: SystemRecord) -> str:
     others = (other.name for other in result.systems if other.kind == "reference" != system.kind)
     return next(others, NONE)
 
 
-def is_generator_bound(result: Result, system: str, key: str) -> bool:
+def is_generator_bound(result: AnyResult, system: str, key: str) -> bool:
     """Whether the generator was the limit of this figure in most rounds."""
     turns = [turn for turn in result.rounds if turn.system == system]
     return 2 * sum(key in turn.generator_bound for turn in turns) > len(turns)
 
 
-def heading(result: Result) -> str:
+def heading(result: AnyResult) -> str:
     """What was measured where, in one line."""
     kind = "quick run, good for a first look only" if result.quick else "full run"
     commit = result.host.get("commit") or "unknown commit"
@@ -86,7 +93,7 @@ def heading(result: Result) -> str:
     )
 
 
-def _warning(result: Result) -> str:
+def _warning(result: AnyResult) -> str:
     """What makes the figures doubtful; empty if nothing does."""
     warning = ""
     if result.background_busy >= QUIET:
@@ -98,7 +105,7 @@ def _warning(result: Result) -> str:
     return warning
 
 
-def show(result: Result, console: Console) -> None:
+def show(result: AnyResult, console: Console) -> None:
     """Print everything a reader needs to judge the run."""
     console.print(heading(result), highlight=False, soft_wrap=True)
     for system in candidates(result):
@@ -113,7 +120,7 @@ def show(result: Result, console: Console) -> None:
         console.print(table)
 
 
-def _shown(result: Result, system: str, figure: Figure) -> str:
+def _shown(result: AnyResult, system: str, figure: Figure) -> str:
     """A figure as text, with a mark where the generator was the limit."""
     value = result.medians.get(system, {}).get(figure.key)
     if value is None:

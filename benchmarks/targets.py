@@ -76,7 +76,13 @@ TARGETS = (
     Target("installed_calls_per_s", ("kernel",), least=2000),
 )
 
+DOOR_TARGETS = (
+    Target("listed_pps", ("kernel",), ratio_least=5),
+    Target("listed_both_pps", ("kernel",), ratio_least=5),
+)
+"""Those of `--doors`."""
+
 
 def target_of(key: str, kind: Kind) -> Target | None:
     """The target for a figure of such a system, if there is one."""
-    return next((t for t in TARGETS if t.key == key and kind in t.kinds), None)
+    return next((t for t in (*TARGETS, *DOOR_TARGETS) if t.key == key and kind in t.kinds), None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from benchmarks.conversation import Exchange, Refused, Request
 from benchmarks.frames import Line
-from benchmarks.generator import Flow
+from benchmarks.passing import Flow
 from relay.address import PeerAddress
 from tests.kit import turn, wire
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.frames import TURN_PORT
-from benchmarks.generator import PAYLOAD_BYTES, Flow
 from benchmarks.page import render
+from benchmarks.passing import PAYLOAD_BYTES, Flow
 from benchmarks.plan import DELAY_RATES_PPS, RESTART_PPS, KernelPlan, Plan
 from benchmarks.remains import Contaminated, Remains
 from benchmarks.results import Result
