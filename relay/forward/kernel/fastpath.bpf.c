@@ -219,6 +219,9 @@ int callveil(struct __sk_buff *skb)
     if (ip_size + udp_size > route->mtu || udp_size < PORTS_AND_CHANNEL_SIZE ||
         !is_checksum_right(skb, &packet))
         return UP;
+    if (packet.card == HAS_TO_COMPLETE && packet.head != head_of(route) && packet.payload > MOVED_MAX)
+        return UP;
+
     enum drop_reason reason = charge(leg, packet.payload, now_ns, settings->burst_ns);
     if (reason)
         return drop(reason);

@@ -18,6 +18,7 @@
 #define HEADER_WORDS 5      /* RFC 8489 section 5: type and length, cookie, transaction id */
 #define INDICATION_WORDS 12 /* before the payload, at most; three less where the peer is IPv4 */
 #define HEAD_MAX (INDICATION_WORDS * sizeof(__u32))
+#define MOVED_MAX 2048 /* bytes of a payload that is moved; a larger one goes up */
 #define PIECE 32 /* of a payload, moved at a time, on the stack */
 #define FRAME_WORDS (INDICATION_WORDS + 2) /* with UDP's header */
 
@@ -130,21 +131,19 @@ INLINE void write_head(__u32 *words, const struct route *route, const struct con
 /* Move the payload within the packet, which has room for it at both places. Returns 0 or an error. */
 NOINLINE long move_payload(struct __sk_buff *skb, __u32 from, __u32 to, __u32 size)
 {
-    __u8 piece[PIECE];
-    __u32 rest = size & (PIECE - 1), whole = size - rest, done = 0;
+    __u8 piece[PIECE] = {}; /* without CAP_PERFMON the verifier wants to know what is read */
+    __u32 rest = size & (PIECE - 1), whole = size - rest;
+    __u32 at = to > from ? whole - PIECE : 0, step = to > from ? -PIECE : PIECE;
 
     OPAQUE(rest);
     if (to > from && rest &&
         (bpf_skb_load_bytes(skb, from + whole, piece, rest) ||
          bpf_skb_store_bytes(skb, to + whole, piece, rest, 0)))
         return -1;
-    for (int i = 0; i < PACKET_SIZE_MAX / PIECE && done < whole; i++) {
-        __u32 at = to > from ? whole - done - PIECE : done;
+    for (int i = 0; i < MOVED_MAX / PIECE && at < whole; i++, at += step)
         if (bpf_skb_load_bytes(skb, from + at, piece, PIECE) ||
             bpf_skb_store_bytes(skb, to + at, piece, PIECE, 0))
             return -1;
-        done += PIECE;
-    }
     return to < from && rest &&
            (bpf_skb_load_bytes(skb, from + whole, piece, rest) ||
             bpf_skb_store_bytes(skb, to + whole, piece, rest, 0));
