@@ -47,11 +47,16 @@ def running(home: Path, recipe: str) -> Iterator[None]:
     (home / "janus.transport.http.jcfg").write_text(
         f'general: {{ json = "compact", http = true, port = 8088, ip = "{MEDIA_SERVER}" }}\n'
     )
+    wait_until(_is_linked, "the media server's link is up, or Janus takes it for none")
     command = ["janus", "-F", str(home), "-C", str(home / "janus.jcfg"), "-o"]
     with Program(media_server().command(command), home / "janus.log") as program:
         wait_until(lambda: not program.is_running or _is_there(), "Janus answers")
         assert program.is_running, program.log_text()[-4000:]
         yield
+
+
+def _is_linked() -> bool:
+    return "state UP" in media_server().run(["ip", "link", "show", "up"]).stdout
 
 
 def _is_there() -> bool:
