@@ -47,7 +47,8 @@ def import_coturn(
     from relay import logs  # noqa: PLC0415
     from relay.config import RelayAddress, cautions, parse  # noqa: PLC0415
     from relay.config.document import MAX_BYTES as MAX_CONFIGURATION  # noqa: PLC0415
-    from relay.tools.coturn import Host, convert, written  # noqa: PLC0415
+    from relay.config.document import read  # noqa: PLC0415
+    from relay.tools.coturn import MAX_BYTES, Host, convert, written  # noqa: PLC0415
 
     for each in address or []:
         try:
@@ -55,7 +56,8 @@ def import_coturn(
         except ValueError as error:
             raise typer.BadParameter(f"--address: {each!r}: {error}") from None
     host = Host(str(file.absolute().parent), tuple(address or ()), _own_addresses(), _pair_fault)
-    imported = convert(_read(file), host)
+    content = read(file, MAX_BYTES, "a turnserver.conf of at most 1 MiB")
+    imported = convert(content, host)
     if "relay" in imported.document and not imported.document["relay"]["addresses"]:
         raise ConfigError("relay.addresses: no address is known: give --address PUBLIC[/LOCAL]")
     text = written(imported)
@@ -68,21 +70,6 @@ def import_coturn(
         typer.echo(text.encode(), nl=False)
     else:
         _write(output, text)
-
-
-def _read(path: Path) -> bytes:
-    """Read a file of at most `MAX_BYTES`. Raises: ConfigError."""
-    from relay.tools.coturn import MAX_BYTES  # noqa: PLC0415
-
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
-        raise ConfigError(f"{str(path)!r}: cannot be read: {reason}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{str(path)!r}: expected a turnserver.conf of at most 1 MiB")
-    return content
 
 
 def _write(path: Path, text: str) -> None:

@@ -55,19 +55,23 @@ def _fault(mark: Any, problem: str) -> ConfigError:
     return ConfigError(f"line {mark.line + 1}, column {mark.column + 1}: {problem}")
 
 
-def read(path: Path) -> bytes:
-    """Read a file of at most MAX_BYTES.
+def read(
+    path: Path, most: int = MAX_BYTES, expected: str = "a configuration of at most 64 KiB"
+) -> bytes:
+    """Read a file that the operator names.
 
+    Args:
+        most: bytes that it may have; `expected` says so in words.
     Raises: ConfigError, naming the file. Nothing else.
     """
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(most + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
         raise ConfigError(f"{str(path)!r}: cannot be read: {reason}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{str(path)!r}: expected a configuration of at most 64 KiB")
+    if len(content) > most:
+        raise ConfigError(f"{str(path)!r}: expected {expected}")
     return content
 
 

@@ -167,14 +167,12 @@ class Outsides:
 
     def __init__(self, settings: TurnSettings) -> None:
         own = (*settings.relayed_ips, *settings.local_ips)
-        ports, is_this_host = settings.own_ports, settings.is_this_host
-        denied = Denied(default=True, allowed=settings.allow_private)
+        ports, is_this_host, relayed = settings.own_ports, settings.is_this_host, settings.ports
+        special = Denied(default=True, allowed=settings.allow_private)
         is_any = settings.peers == "any"
-        self._listed_reach = Reach(own, ports, denied, is_this_host, settings.ports)
-        self._reach = self._listed_reach
-        if is_any:
-            denied = settings.denied_peers
-            self._reach = Reach(own, ports, denied, is_this_host, settings.ports)
+        denied = settings.denied_peers if is_any else special
+        self._listed_reach = Reach(own, ports, special, is_this_host, relayed)
+        self._reach = Reach(own, ports, denied, is_this_host, relayed)
         self._listed = None if is_any else settings.listed_peers
         self._is_wide = settings.peers in ("listed", "any")
 
